@@ -1,0 +1,1 @@
+//! The two programs, and the only place where the parts meet.

@@ -1,0 +1,3 @@
+//! The arbiter core: rules only.
+#![no_std]
+extern crate alloc;

@@ -1,0 +1,1 @@
+//! Serves the arbiter over D-Bus: translation only.

@@ -1,0 +1,1 @@
+//! Runs plans on the real cgroup file system.
