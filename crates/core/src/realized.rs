@@ -1,0 +1,46 @@
+//! What kernel and store hold for one unit now, as far as we know: a belief, corrected by every report.
+
+use crate::controllers::{Controller, ControllerMask};
+use crate::names::CgroupPath;
+use crate::plan::{Counters, WatchId};
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// The believed state of a unit's cgroup.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Realized {
+    /// Its path, once it has been made or is being made.
+    pub path: Option<CgroupPath>,
+    /// Does the directory exist?
+    pub exists: bool,
+    /// Inode number of the directory.
+    pub id: u64,
+    /// Its `cgroup.subtree_control`.
+    pub enabled: ControllerMask,
+    /// Values written to interface files, sorted by file. A value counts only while the parent's epoch of its controller
+    /// is the one noted: when a controller goes away the kernel forgets.
+    pub written: Vec<Written>,
+    /// How often each controller was switched off for the children.
+    pub epochs: [u32; 5],
+    /// The watch on its events.
+    pub watch: Option<WatchId>,
+    /// Whether unknown values may stand in its files, because somebody else made the directory.
+    pub stale: bool,
+    /// Counters as last read before the cgroup went, so that properties keep their last values.
+    pub last: Option<alloc::boxed::Box<Counters>>,
+    /// `oom_kill` as last seen.
+    pub oom_kills: u64,
+}
+
+/// One value we wrote.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Written {
+    /// Which file.
+    pub file: &'static str,
+    /// Which controller the file belongs to; none for core files.
+    pub controller: Option<Controller>,
+    /// The parent's epoch of the controller at that time.
+    pub epoch: u32,
+    /// What was written.
+    pub value: String,
+}

@@ -1,0 +1,313 @@
+//! What a unit is configured to be: the typed values behind its properties. How they are parsed, checked and printed is
+//! the property table's business (`properties/`), what they mean for the kernel that of `resources.rs`.
+
+use crate::controllers::ControllerMask;
+use crate::names::UnitName;
+use crate::time::INFINITY;
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// "Not set" for weights, limits and times (`UINT64_MAX`).
+pub const UNSET: u64 = u64::MAX;
+
+/// Everything a unit is configured to be.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Settings {
+    /// `Description`; none means the default text of the type.
+    pub description: Option<Arc<str>>,
+    /// `DefaultDependencies`
+    pub default_dependencies: bool,
+    /// `CollectMode`
+    pub collect_mode: CollectMode,
+    /// The `Slice` that was asked for; the edge itself is in the graph.
+    pub slice: Option<UnitName>,
+    /// Dependencies that were asked for, in order.
+    pub dependencies: Vec<(Dependency, UnitName)>,
+    /// Rarely set.
+    pub rare: Option<Box<RareSettings>>,
+    /// The cgroup context.
+    pub resources: Resources,
+    /// The kill context (scopes and services).
+    pub kill: KillSettings,
+    /// `TimeoutStopUSec` of scopes and services.
+    pub timeout_stop_usec: u64,
+    /// `RuntimeMaxUSec` of scopes and services.
+    pub runtime_max_usec: u64,
+    /// `RuntimeRandomizedExtraUSec`
+    pub runtime_extra_usec: u64,
+    /// `User` of a scope or service.
+    pub user: Option<Arc<str>>,
+    /// `Group` of a scope or service.
+    pub group: Option<Arc<str>>,
+    /// What only services have.
+    pub service: Option<Box<ServiceSettings>>,
+}
+
+/// Settings that hardly any unit has.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct RareSettings {
+    /// `Documentation`
+    pub documentation: Vec<String>,
+    /// `SourcePath`
+    pub source_path: Option<String>,
+    /// `StopWhenUnneeded`
+    pub stop_when_unneeded: bool,
+    /// `RefuseManualStart`
+    pub refuse_manual_start: bool,
+    /// `RefuseManualStop`
+    pub refuse_manual_stop: bool,
+    /// `AllowIsolate`
+    pub allow_isolate: bool,
+    /// `IgnoreOnIsolate`
+    pub ignore_on_isolate: Option<bool>,
+    /// `RequiresMountsFor`
+    pub requires_mounts_for: Vec<String>,
+    /// `JobTimeoutUSec`; none is infinity.
+    pub job_timeout_usec: Option<u64>,
+    /// `JobRunningTimeoutUSec`; none is as `JobTimeoutUSec`.
+    pub job_running_timeout_usec: Option<u64>,
+    /// `Markers`
+    pub markers: Vec<String>,
+}
+
+/// When a finished transient unit may vanish (reference 02.8).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CollectMode {
+    /// Only when it is inactive.
+    #[default]
+    Inactive,
+    /// Also when it has failed.
+    InactiveOrFailed,
+}
+
+/// The dependency kinds that can be configured (reference 03.10); inverses are kept by the graph.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[expect(missing_docs, reason = "named as in the reference")]
+pub enum Dependency {
+    Requires,
+    Requisite,
+    Wants,
+    BindsTo,
+    PartOf,
+    Upholds,
+    Conflicts,
+    Before,
+    After,
+    OnSuccess,
+    OnFailure,
+    PropagatesReloadTo,
+    ReloadPropagatedFrom,
+    PropagatesStopTo,
+    StopPropagatedFrom,
+    JoinsNamespaceOf,
+}
+
+/// The cgroup context (reference 06.1). `UNSET` where nothing is set; masks as bitmaps.
+#[derive(Clone, Debug, PartialEq)]
+#[expect(missing_docs, reason = "named as the properties")]
+pub struct Resources {
+    pub cpu_accounting: bool,
+    pub io_accounting: bool,
+    pub block_io_accounting: bool,
+    pub memory_accounting: bool,
+    pub tasks_accounting: bool,
+    pub ip_accounting: bool,
+    /// 0 is idle.
+    pub cpu_weight: u64,
+    pub startup_cpu_weight: u64,
+    pub cpu_shares: u64,
+    pub startup_cpu_shares: u64,
+    /// Microseconds of CPU time per second; `UNSET` is no limit.
+    pub cpu_quota_per_sec_usec: u64,
+    pub cpu_quota_period_usec: u64,
+    pub allowed_cpus: CpuSet,
+    pub startup_allowed_cpus: CpuSet,
+    pub allowed_memory_nodes: CpuSet,
+    pub startup_allowed_memory_nodes: CpuSet,
+    pub io_weight: u64,
+    pub startup_io_weight: u64,
+    pub block_io_weight: u64,
+    pub startup_block_io_weight: u64,
+    pub memory_min: u64,
+    pub memory_low: u64,
+    pub default_memory_min: u64,
+    pub default_memory_low: u64,
+    /// Whether `MemoryMin`, `MemoryLow`, `DefaultMemoryMin`, `DefaultMemoryLow` were set, even to 0.
+    pub memory_min_set: bool,
+    pub memory_low_set: bool,
+    pub default_memory_min_set: bool,
+    pub default_memory_low_set: bool,
+    pub memory_high: u64,
+    pub memory_max: u64,
+    pub memory_swap_max: u64,
+    pub memory_limit: u64,
+    pub tasks_max: TasksMax,
+    /// Whether the payload owns the subtree.
+    pub delegate: bool,
+    pub delegate_controllers: ControllerMask,
+    pub disable_controllers: ControllerMask,
+    /// Everything about devices, networks and OOM policy, rarely set.
+    pub extra: Option<Box<ExtraResources>>,
+}
+
+/// A number of tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TasksMax {
+    /// No limit.
+    Infinity,
+    /// So many.
+    Count(u64),
+    /// `Scale`: this part of 2^32-1 of what the system can hold, resolved when applied.
+    Scale(u32),
+}
+
+/// A set of CPUs or memory nodes as the bitmap that was given, without trailing zero words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct CpuSet(pub Vec<u64>);
+
+/// Resource settings that few units have.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "named as the properties")]
+pub struct ExtraResources {
+    /// Path, weight.
+    pub io_device_weight: Vec<(String, u64)>,
+    /// Path; rbps, wbps, riops, wiops (`UNSET`: no limit).
+    pub io_device_limits: Vec<(String, [u64; 4])>,
+    /// Path, microseconds.
+    pub io_device_latency: Vec<(String, u64)>,
+    pub block_io_device_weight: Vec<(String, u64)>,
+    /// Path; read and write bytes per second.
+    pub block_io_device_bandwidth: Vec<(String, [u64; 2])>,
+    pub device_policy: DevicePolicy,
+    /// Pattern, permissions (subset of `rwm`).
+    pub device_allow: Vec<(String, String)>,
+    pub managed_oom_swap: Option<String>,
+    pub managed_oom_memory_pressure: Option<String>,
+    pub managed_oom_memory_pressure_limit: u32,
+    pub managed_oom_preference: Option<String>,
+}
+
+/// `DevicePolicy`
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as the values")]
+pub enum DevicePolicy {
+    #[default]
+    Auto,
+    Closed,
+    Strict,
+}
+
+/// The kill context (reference 02.6).
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as the properties")]
+pub struct KillSettings {
+    pub mode: KillMode,
+    pub signal: i32,
+    /// None: as `signal`.
+    pub restart_signal: Option<i32>,
+    pub final_signal: i32,
+    pub watchdog_signal: i32,
+    pub send_sigkill: bool,
+    pub send_sighup: bool,
+}
+
+/// Whom a stop kills.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as the values")]
+pub enum KillMode {
+    #[default]
+    ControlGroup,
+    Process,
+    Mixed,
+    None,
+}
+
+/// What only services have; as much of reference 06.6 as is served.
+#[derive(Clone, Debug, Default, PartialEq)]
+#[expect(missing_docs, reason = "named as the properties")]
+pub struct ServiceSettings {
+    pub kind: Option<ServiceType>,
+    pub exec_start: Vec<ExecCommand>,
+    pub remain_after_exit: bool,
+    pub environment: Vec<String>,
+}
+
+/// `Type`
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as the values")]
+pub enum ServiceType {
+    Simple,
+    Exec,
+    Oneshot,
+}
+
+/// One command line.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "the words say it")]
+pub struct ExecCommand {
+    pub path: String,
+    pub arguments: Vec<String>,
+    pub ignore_failure: bool,
+}
+
+impl Default for KillSettings {
+    fn default() -> Self {
+        Self {
+            mode: KillMode::ControlGroup,
+            signal: 15,
+            restart_signal: None,
+            final_signal: 9,
+            watchdog_signal: 6,
+            send_sigkill: true,
+            send_sighup: false,
+        }
+    }
+}
+
+impl Resources {
+    /// Nothing set, accounting as the manager's defaults say. `tasks_max` is the default of the unit's type.
+    #[must_use]
+    pub fn with_defaults(defaults: &crate::config::Defaults, tasks_max: TasksMax) -> Self {
+        Self {
+            cpu_accounting: defaults.cpu_accounting,
+            io_accounting: defaults.io_accounting,
+            block_io_accounting: false,
+            memory_accounting: defaults.memory_accounting,
+            tasks_accounting: defaults.tasks_accounting,
+            ip_accounting: false,
+            cpu_weight: UNSET,
+            startup_cpu_weight: UNSET,
+            cpu_shares: UNSET,
+            startup_cpu_shares: UNSET,
+            cpu_quota_per_sec_usec: INFINITY,
+            cpu_quota_period_usec: INFINITY,
+            allowed_cpus: CpuSet::default(),
+            startup_allowed_cpus: CpuSet::default(),
+            allowed_memory_nodes: CpuSet::default(),
+            startup_allowed_memory_nodes: CpuSet::default(),
+            io_weight: UNSET,
+            startup_io_weight: UNSET,
+            block_io_weight: UNSET,
+            startup_block_io_weight: UNSET,
+            memory_min: 0,
+            memory_low: 0,
+            default_memory_min: 0,
+            default_memory_low: 0,
+            memory_min_set: false,
+            memory_low_set: false,
+            default_memory_min_set: false,
+            default_memory_low_set: false,
+            memory_high: UNSET,
+            memory_max: UNSET,
+            memory_swap_max: UNSET,
+            memory_limit: UNSET,
+            tasks_max,
+            delegate: false,
+            delegate_controllers: ControllerMask::empty(),
+            disable_controllers: ControllerMask::empty(),
+            extra: None,
+        }
+    }
+}

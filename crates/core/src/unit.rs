@@ -1,0 +1,341 @@
+//! `Unit`: a slice, scope or service with its settings, its state, and what is known of its cgroup. Which state follows
+//! which is decided in `scope.rs`, `slice.rs` and `service.rs`; here are the words.
+
+use crate::client::ClientId;
+use crate::error::Refusal;
+use crate::job::JobId;
+use crate::names::{UnitName, UnitType};
+use crate::realized::Realized;
+use crate::service::ServiceState;
+use crate::settings::Settings;
+use crate::time::Timestamp;
+use alloc::boxed::Box;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A unit's place in the graph; reused after the unit is freed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct UnitId(pub(crate) u32);
+
+/// A unit that is loaded, or at least named by one that is.
+#[derive(Clone, Debug)]
+pub struct Unit {
+    /// Its name; also says its type.
+    pub name: UnitName,
+    /// Is it known?
+    pub load: LoadState,
+    /// Why it could not be loaded.
+    pub load_error: Option<Box<Refusal>>,
+    /// Made by a call, gone when unreferenced.
+    pub transient: bool,
+    /// Exists as long as the manager.
+    pub perpetual: bool,
+    /// Its unit file, if it has one.
+    pub fragment: Option<Arc<str>>,
+    /// Its drop-ins, in the order in which they apply.
+    pub drop_ins: Vec<Arc<str>>,
+    /// What it is configured to be.
+    pub settings: Settings,
+    /// What it is.
+    pub state: State,
+    /// How it ended; success while it runs.
+    pub result: UnitResult,
+    /// Is it stopped in its tracks?
+    pub freezer: FreezerState,
+    /// Identity of one activation.
+    pub invocation_id: Option<[u8; 16]>,
+    /// When its state last changed in which way.
+    pub times: Times,
+    /// The installed job.
+    pub job: Option<JobId>,
+    /// Who keeps it loaded, with multiplicity.
+    pub references: Vec<(ClientId, u32)>,
+    /// Bus name that ends the scope itself when asked.
+    pub controller: Option<Arc<str>>,
+    /// What only services have.
+    pub service: Option<Box<ServiceState>>,
+    /// The slice it lies in.
+    pub slice: Option<UnitId>,
+    /// Its cgroup, as far as we know.
+    pub realized: Realized,
+    /// Which uid made it.
+    pub owner: u32,
+    /// Queue marks.
+    pub(crate) marks: Marks,
+}
+
+/// Which queues of the manager the unit is in, and what has been announced.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Marks {
+    /// In the queue of units that may be collected.
+    pub(crate) collect: bool,
+    /// In the queue of changes to announce.
+    pub(crate) changed: bool,
+    /// UnitNew has gone out.
+    pub(crate) announced: bool,
+    /// In the queue of units whose cgroup has to be compared.
+    pub(crate) realize: bool,
+}
+
+/// Is it known? (reference 02.1)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as on the bus")]
+pub enum LoadState {
+    Stub,
+    Loaded,
+    NotFound,
+    BadSetting,
+    Error,
+    Masked,
+}
+
+impl LoadState {
+    /// The word on the bus.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Stub => "stub",
+            Self::Loaded => "loaded",
+            Self::NotFound => "not-found",
+            Self::BadSetting => "bad-setting",
+            Self::Error => "error",
+            Self::Masked => "masked",
+        }
+    }
+}
+
+/// Is it up? (reference 02.1)
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as on the bus")]
+pub enum ActiveState {
+    Active,
+    Reloading,
+    Inactive,
+    Failed,
+    Activating,
+    Deactivating,
+}
+
+impl ActiveState {
+    /// The word on the bus.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Active => "active",
+            Self::Reloading => "reloading",
+            Self::Inactive => "inactive",
+            Self::Failed => "failed",
+            Self::Activating => "activating",
+            Self::Deactivating => "deactivating",
+        }
+    }
+
+    /// Inactive or failed.
+    #[must_use]
+    pub fn is_inactive_or_failed(self) -> bool {
+        matches!(self, Self::Inactive | Self::Failed)
+    }
+
+    /// Active or reloading.
+    #[must_use]
+    pub fn is_active_or_reloading(self) -> bool {
+        matches!(self, Self::Active | Self::Reloading)
+    }
+
+    /// Active, reloading or activating.
+    #[must_use]
+    pub fn is_active_or_activating(self) -> bool {
+        matches!(self, Self::Active | Self::Reloading | Self::Activating)
+    }
+
+    /// Inactive, failed or deactivating.
+    #[must_use]
+    pub fn is_inactive_or_deactivating(self) -> bool {
+        matches!(self, Self::Inactive | Self::Failed | Self::Deactivating)
+    }
+}
+
+/// What it is: the sub-states of the three types in one list (reference 02.3 to 02.5).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as on the bus")]
+pub enum State {
+    /// All types.
+    Dead,
+    /// Slices.
+    Active,
+    /// Scopes and services.
+    Failed,
+    Running,
+    StopSigterm,
+    StopSigkill,
+    /// Scopes: processes and ownership are being arranged.
+    StartChown,
+    Abandoned,
+    /// Services.
+    Start,
+    Exited,
+    FinalSigterm,
+    FinalSigkill,
+}
+
+impl State {
+    /// The word on the bus.
+    #[must_use]
+    pub fn sub(self) -> &'static str {
+        match self {
+            Self::Dead => "dead",
+            Self::Active => "active",
+            Self::Failed => "failed",
+            Self::Running => "running",
+            Self::StopSigterm => "stop-sigterm",
+            Self::StopSigkill => "stop-sigkill",
+            Self::StartChown => "start-chown",
+            Self::Abandoned => "abandoned",
+            Self::Start => "start",
+            Self::Exited => "exited",
+            Self::FinalSigterm => "final-sigterm",
+            Self::FinalSigkill => "final-sigkill",
+        }
+    }
+
+    /// The active state that goes with it.
+    #[must_use]
+    pub fn active(self) -> ActiveState {
+        match self {
+            Self::Dead => ActiveState::Inactive,
+            Self::Failed => ActiveState::Failed,
+            Self::Active | Self::Running | Self::Abandoned | Self::Exited => ActiveState::Active,
+            Self::StartChown | Self::Start => ActiveState::Activating,
+            Self::StopSigterm | Self::StopSigkill | Self::FinalSigterm | Self::FinalSigkill => {
+                ActiveState::Deactivating
+            }
+        }
+    }
+}
+
+/// How a scope or service ended (reference 02.3, 02.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as on the bus")]
+pub enum UnitResult {
+    #[default]
+    Success,
+    Resources,
+    Timeout,
+    ExitCode,
+    Signal,
+    CoreDump,
+    OomKill,
+    Protocol,
+    StartLimitHit,
+}
+
+impl UnitResult {
+    /// The word on the bus.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Success => "success",
+            Self::Resources => "resources",
+            Self::Timeout => "timeout",
+            Self::ExitCode => "exit-code",
+            Self::Signal => "signal",
+            Self::CoreDump => "core-dump",
+            Self::OomKill => "oom-kill",
+            Self::Protocol => "protocol",
+            Self::StartLimitHit => "start-limit-hit",
+        }
+    }
+}
+
+/// Is it stopped in its tracks? (reference 02.7)
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as on the bus")]
+pub enum FreezerState {
+    #[default]
+    Running,
+    Freezing,
+    Frozen,
+    Thawing,
+}
+
+impl FreezerState {
+    /// The word on the bus.
+    #[must_use]
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Freezing => "freezing",
+            Self::Frozen => "frozen",
+            Self::Thawing => "thawing",
+        }
+    }
+}
+
+/// When the state last changed in which way (reference 02.1).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[expect(missing_docs, reason = "named as the properties")]
+pub struct Times {
+    pub state_change: Timestamp,
+    pub inactive_exit: Timestamp,
+    pub active_enter: Timestamp,
+    pub active_exit: Timestamp,
+    pub inactive_enter: Timestamp,
+}
+
+impl Unit {
+    /// A unit that is only named so far.
+    #[must_use]
+    pub fn stub(name: UnitName, settings: Settings) -> Self {
+        Self {
+            name,
+            load: LoadState::Stub,
+            load_error: None,
+            transient: false,
+            perpetual: false,
+            fragment: None,
+            drop_ins: Vec::new(),
+            settings,
+            state: State::Dead,
+            result: UnitResult::Success,
+            freezer: FreezerState::Running,
+            invocation_id: None,
+            times: Times::default(),
+            job: None,
+            references: Vec::new(),
+            controller: None,
+            service: None,
+            slice: None,
+            realized: Realized::default(),
+            owner: 0,
+            marks: Marks::default(),
+        }
+    }
+
+    /// Its type.
+    #[must_use]
+    pub fn unit_type(&self) -> UnitType {
+        self.name.unit_type()
+    }
+
+    /// Is it up?
+    #[must_use]
+    pub fn active(&self) -> ActiveState {
+        self.state.active()
+    }
+
+    /// Can a start job do anything with it? Scopes start once (reference 02.1).
+    #[must_use]
+    pub fn can_start(&self) -> bool {
+        let spent = self.unit_type() == UnitType::Scope && self.times.inactive_exit.is_set();
+        self.load == LoadState::Loaded && self.unit_type().is_managed() && !spent
+    }
+
+    /// The default text of the type, or what was set.
+    #[must_use]
+    pub fn description(&self) -> Arc<str> {
+        match &self.settings.description {
+            Some(text) => text.clone(),
+            None => crate::slice::default_description(&self.name),
+        }
+    }
+}

@@ -1,0 +1,1 @@
+//! Unit-file text: transient unit files and drop-ins as systemd writes them.
