@@ -4,7 +4,7 @@ use crate::client::ClientId;
 use crate::error::Refusal;
 use crate::event::{Question, ReadId};
 use crate::names::UnitName;
-use crate::plan::Plan;
+use crate::plan::{Pin, Plan};
 use crate::request::CallId;
 use crate::value::Value;
 use alloc::string::String;
@@ -22,6 +22,8 @@ pub enum Effect {
     Reply(CallId, Result<Reply, Refusal>),
     /// Tell listeners.
     Emit(Signal, Audience),
+    /// Let go of processes that were pinned and will not be attached.
+    Release(Vec<Pin>),
     /// Tell the operator.
     Tell(Message),
 }

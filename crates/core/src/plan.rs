@@ -116,10 +116,12 @@ pub enum Op {
         cgroup: CgroupPath,
     },
     /// Removes the directory after all its sub-directories, deepest first. A missing one is fine; one with processes
-    /// answers `EBUSY`.
+    /// answers `EBUSY`. The watch is let go of when, and only when, the directory is gone.
     Rmdir {
         /// Which.
         cgroup: CgroupPath,
+        /// The watch on it.
+        watch: Option<WatchId>,
     },
     /// Writes `+c` or `-c` to `cgroup.subtree_control`, one write per controller.
     /// Answer: [`Outcome::Controllers`], the controllers now enabled as far as the writes went.
@@ -150,21 +152,11 @@ pub enum Op {
         /// Out-of-memory news, too.
         memory: bool,
     },
-    /// Stops reporting; an unknown number is fine.
-    Unwatch {
-        /// Which.
-        watch: WatchId,
-    },
     /// Moves a pinned process here, verifies that it is here, and lets go of it.
     /// Answer: [`Outcome::Attached`] or [`Outcome::Gone`] when it had already ended.
     Attach {
         /// Where to.
         cgroup: CgroupPath,
-        /// Whom.
-        pin: Pin,
-    },
-    /// Lets go of a pinned process.
-    Release {
         /// Whom.
         pin: Pin,
     },
@@ -331,7 +323,7 @@ impl fmt::Display for Op {
             Self::RemoveFile { file, .. } => write!(f, "forget   {file}"),
             Self::Mkdir { cgroup } => write!(f, "mkdir    {}", Short(cgroup)),
             Self::Observe { cgroup } => write!(f, "observe  {}", Short(cgroup)),
-            Self::Rmdir { cgroup } => write!(f, "rmdir    {}", Short(cgroup)),
+            Self::Rmdir { cgroup, .. } => write!(f, "rmdir    {}", Short(cgroup)),
             Self::SubtreeControl { cgroup, enable, disable } => {
                 write!(f, "write    {} cgroup.subtree_control", Short(cgroup))?;
                 enable.controllers().try_for_each(|c| write!(f, " +{}", c.name()))?;
@@ -339,9 +331,7 @@ impl fmt::Display for Op {
             }
             Self::Write { cgroup, file, value } => write!(f, "write    {} {file} {value}", Short(cgroup)),
             Self::Watch { cgroup, .. } => write!(f, "watch    {}", Short(cgroup)),
-            Self::Unwatch { watch } => write!(f, "unwatch  {}", watch.0),
             Self::Attach { cgroup, pin } => write!(f, "attach   {} pin {}", Short(cgroup), pin.0),
-            Self::Release { pin } => write!(f, "release  pin {}", pin.0),
             Self::SignalAll { cgroup, signals, .. } => write!(f, "signal   {} {}", Short(cgroup), signals.first),
             Self::SignalOne { pid, signals } => write!(f, "signal   pid {pid} {}", signals.first),
             Self::Delegate { cgroup, user, .. } => write!(f, "delegate {} {user}", Short(cgroup)),
