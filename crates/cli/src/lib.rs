@@ -1,1 +1,4 @@
 //! The two programs, and the only place where the parts meet.
+
+pub mod args;
+pub mod control;

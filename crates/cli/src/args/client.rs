@@ -1,0 +1,277 @@
+//! The command line of `cgarbiter`, the client.
+
+use std::path::PathBuf;
+
+use clap::{ArgAction, Parser, Subcommand, ValueEnum};
+
+const AFTER_HELP: &str = "\
+Without --address the client tries, in this order, /run/cgarbiter/systemd1.sock, \
+/run/systemd/private and the system bus; with --session the same three of the user's own manager. \
+Any server of org.freedesktop.systemd1 will do, systemd itself included.
+
+Exit status:
+  0  success
+  1  the request was refused or a job failed
+  2  the command line is wrong
+  3  the unit does not support the operation; status: the unit is not active
+  4  not permitted; status: there is no such unit
+  5  the unit is not loaded
+  6  the unit could not be loaded
+  7  no server answered
+  run: the exit status of the command itself; 126 if it cannot be executed, 127 if it is not found
+
+Environment:
+  CGARBITER_ADDRESS         where to connect, like --address
+  XDG_RUNTIME_DIR           where the sockets of the user's manager are (--session)
+  DBUS_SYSTEM_BUS_ADDRESS   the system bus
+  DBUS_SESSION_BUS_ADDRESS  the session bus (--session)
+
+With --json the answer on standard output is one JSON value and nothing else; errors are one JSON \
+object on standard error.";
+
+/// Inspect and steer the slices, scopes and services of a machine.
+///
+/// Speaks org.freedesktop.systemd1 to cgarbiterd, or to systemd.
+#[derive(Debug, Parser)]
+#[command(name = "cgarbiter", version, disable_help_subcommand = true, after_long_help = AFTER_HELP)]
+#[command(after_help = "See --help for exit status and environment.")]
+pub struct Args {
+    /// Where and how to talk.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Options that every subcommand takes.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub struct Global {
+    /// Connect to this D-Bus address: a peer-to-peer socket (unix:path=…) or a message bus
+    #[arg(long, global = true, value_name = "ADDRESS", env = "CGARBITER_ADDRESS")]
+    pub address: Option<String>,
+    /// Talk to the manager of the system (default)
+    #[arg(long, global = true, conflicts_with = "session")]
+    pub system: bool,
+    /// Talk to the user's own manager
+    #[arg(long, global = true, visible_alias = "user")]
+    pub session: bool,
+    /// Print JSON
+    #[arg(long, global = true)]
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Run a command in a new scope, in the foreground
+    Run(Run),
+    /// Show the tree of slices with live figures
+    Ls(Ls),
+    /// List units
+    List(List),
+    /// Show what a unit or the manager is doing
+    Status(Status),
+    /// Show properties of a unit or of the manager
+    Show(Show),
+    /// Change properties of a unit
+    Set(Set),
+    /// Stop units
+    Stop(Stop),
+    /// Send a signal to the processes of units
+    Kill(Kill),
+    /// Freeze the processes of units
+    Freeze(Units),
+    /// Let frozen processes run on
+    Thaw(Units),
+    /// Forget that units failed
+    ResetFailed(Patterns),
+    /// Show the versions of the client and of the server
+    Version,
+    /// Print a completion script
+    Completions(Completions),
+    /// Write the man pages of all programs into a directory
+    Man(Man),
+}
+
+/// `cgarbiter run`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Run {
+    /// Set a property of the scope, for example MemoryMax=64M (may be repeated)
+    #[arg(short, long = "property", value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
+    /// Name of the scope; .scope is added if missing
+    #[arg(short, long, value_name = "NAME")]
+    pub unit: Option<String>,
+    /// Put the scope into this slice; .slice is added if missing
+    #[arg(long, value_name = "SLICE")]
+    pub slice: Option<String>,
+    /// Describe the scope (default: the command line)
+    #[arg(long, value_name = "TEXT")]
+    pub description: Option<String>,
+    /// Drop the scope when it ends, even if it failed
+    #[arg(short = 'G', long)]
+    pub collect: bool,
+    /// Run the command as this user
+    #[arg(long, value_name = "USER")]
+    pub uid: Option<String>,
+    /// Run the command as this group
+    #[arg(long, value_name = "GROUP")]
+    pub gid: Option<String>,
+    /// Run the command at this nice level
+    #[arg(long, value_name = "-20..19", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
+    pub nice: Option<i32>,
+    /// Do not say which scope was started
+    #[arg(short, long)]
+    pub quiet: bool,
+    /// The command and its arguments
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    pub command: Vec<std::ffi::OsString>,
+}
+
+/// `cgarbiter ls`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Ls {
+    /// Show only the tree below this slice
+    #[arg(value_name = "SLICE")]
+    pub slice: Option<String>,
+    /// Show the processes of each scope and service
+    #[arg(short, long)]
+    pub processes: bool,
+    /// Show units that are not active, too
+    #[arg(short, long)]
+    pub all: bool,
+}
+
+/// `cgarbiter list`
+#[derive(Debug, Clone, clap::Args)]
+pub struct List {
+    /// Names or shell patterns
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Show only units in these load, active or sub states (comma-separated, may be repeated)
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub state: Vec<String>,
+    /// Show only units of these types (slice, scope, service, …)
+    #[arg(short = 't', long = "type", value_name = "TYPE", value_delimiter = ',')]
+    pub types: Vec<String>,
+    /// Show inactive units, too
+    #[arg(short, long)]
+    pub all: bool,
+    /// Print neither heading nor summary
+    #[arg(long)]
+    pub no_legend: bool,
+}
+
+/// `cgarbiter status`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Status {
+    /// Units, or pids whose unit is meant; without any, the manager
+    #[arg(value_name = "UNIT|PID")]
+    pub units: Vec<String>,
+}
+
+/// `cgarbiter show`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Show {
+    /// Units; without any, the manager
+    #[arg(value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Show only these properties (comma-separated, may be repeated)
+    #[arg(short, long = "property", value_name = "NAME", value_delimiter = ',')]
+    pub properties: Vec<String>,
+    /// Print values without names
+    #[arg(long)]
+    pub value: bool,
+}
+
+/// `cgarbiter set`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Set {
+    /// The unit
+    #[arg(value_name = "UNIT")]
+    pub unit: String,
+    /// What to set, for example MemoryMax=64M CPUWeight=idle
+    #[arg(required = true, value_name = "NAME=VALUE")]
+    pub assignments: Vec<String>,
+    /// Forget the change at the next boot
+    #[arg(long)]
+    pub runtime: bool,
+}
+
+/// `cgarbiter stop`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Stop {
+    /// The units
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Return when the jobs are queued
+    #[arg(long)]
+    pub no_block: bool,
+}
+
+/// `cgarbiter kill`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Kill {
+    /// The units
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Which signal, by name or number
+    #[arg(short, long, value_name = "SIGNAL", default_value = "TERM")]
+    pub signal: String,
+    /// Which processes
+    #[arg(long, visible_alias = "kill-whom", default_value = "all", value_name = "WHOM")]
+    pub whom: Whom,
+}
+
+/// Which processes of a unit.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Whom {
+    /// The main process of a service
+    Main,
+    /// The control process of a service
+    Control,
+    /// All of them
+    All,
+    /// As main, but fail if there is none
+    MainFail,
+    /// As control, but fail if there is none
+    ControlFail,
+    /// As all, but fail if there is none
+    AllFail,
+}
+
+/// `cgarbiter freeze`, `cgarbiter thaw`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Units {
+    /// The units
+    #[arg(required = true, value_name = "UNIT")]
+    pub units: Vec<String>,
+}
+
+/// `cgarbiter reset-failed`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Patterns {
+    /// The units; without any, all that failed
+    #[arg(value_name = "UNIT", action = ArgAction::Append)]
+    pub units: Vec<String>,
+}
+
+/// `cgarbiter completions`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Completions {
+    /// For which shell
+    #[arg(value_name = "SHELL")]
+    pub shell: clap_complete::Shell,
+    /// For which program
+    #[arg(long, value_name = "PROGRAM", default_value = "cgarbiter")]
+    pub program: String,
+}
+
+/// `cgarbiter man`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Man {
+    /// The directory; it is made if missing
+    #[arg(value_name = "DIR")]
+    pub directory: PathBuf,
+}

@@ -1,0 +1,10 @@
+//! The command lines of the programs, one file each; nothing here acts.
+
+pub mod client;
+
+use clap::CommandFactory;
+
+/// The command line of every program, for man pages and shell completions.
+pub fn all() -> Vec<clap::Command> {
+    vec![client::Args::command()]
+}

@@ -1,0 +1,3 @@
+//! The load client.
+
+fn main() {}

@@ -1,0 +1,114 @@
+//! Calls on org.freedesktop.systemd1: one place that names paths and interfaces and limits the time of a call.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::time::timeout;
+use zbus::{Connection, DynamicType, Message, OwnedVariant, Type};
+
+use crate::args::client::Global;
+
+use super::connect;
+use super::error::{Error, Result};
+use super::names;
+
+pub(crate) const DESTINATION: &str = "org.freedesktop.systemd1";
+pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
+pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
+pub(crate) const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+
+/// What libraries of other languages allow, too.
+const USUAL: Duration = Duration::from_secs(25);
+/// For calls that return only when the kernel is done (freezing).
+pub(crate) const PATIENT: Duration = Duration::from_secs(120);
+
+/// Raw properties, by name.
+pub(crate) type PropertyMap = BTreeMap<String, OwnedVariant>;
+
+/// A connected client.
+pub(crate) struct Client {
+    connection: Connection,
+    bus: bool,
+    address: String,
+}
+
+impl Client {
+    pub(crate) async fn connect(global: &Global) -> Result<Self> {
+        let connect::Link { connection, bus, address } = connect::connect(global).await?;
+        Ok(Self { connection, bus, address })
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
+    pub(crate) fn connection(&self) -> &Connection {
+        &self.connection
+    }
+
+    /// Whether a message bus is in between.
+    pub(crate) fn is_bus(&self) -> bool {
+        self.bus
+    }
+
+    /// A method of the manager. `what` opens the error: "cannot stop a.scope".
+    pub(crate) async fn manager<B, R>(&self, what: &str, member: &str, body: &B) -> Result<R>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + Type,
+    {
+        self.manager_within(USUAL, what, member, body).await
+    }
+
+    /// As `manager`, with a time limit of its own.
+    pub(crate) async fn manager_within<B, R>(&self, limit: Duration, what: &str, member: &str, body: &B) -> Result<R>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + Type,
+    {
+        let reply = self.call(limit, what, MANAGER_PATH, MANAGER, member, body).await?;
+        decode(what, &reply)
+    }
+
+    /// All properties of one interface; of all interfaces if it is empty.
+    pub(crate) async fn get_all(&self, what: &str, path: &str, interface: &str) -> Result<PropertyMap> {
+        let reply = self.call(USUAL, what, path, PROPERTIES, "GetAll", &interface).await?;
+        decode(what, &reply)
+    }
+
+    pub(crate) async fn get(&self, what: &str, path: &str, interface: &str, name: &str) -> Result<OwnedVariant> {
+        let reply = self.call(USUAL, what, path, PROPERTIES, "Get", &(interface, name)).await?;
+        decode(what, &reply)
+    }
+
+    /// All properties of a unit, loaded or not.
+    pub(crate) async fn unit(&self, what: &str, unit: &str) -> Result<PropertyMap> {
+        self.get_all(what, &names::unit_path(unit), "").await
+    }
+
+    async fn call<B>(
+        &self,
+        limit: Duration,
+        what: &str,
+        path: &str,
+        interface: &str,
+        member: &str,
+        body: &B,
+    ) -> Result<Message>
+    where
+        B: Serialize + DynamicType,
+    {
+        let call = self.connection.call_method(Some(DESTINATION), path, Some(interface), member, body);
+        match timeout(limit, call).await {
+            Ok(reply) => reply.map_err(|e| Error::from_call(what, e)),
+            Err(_) => Err(Error::NoAnswer { what: what.to_owned(), seconds: limit.as_secs() }),
+        }
+    }
+}
+
+fn decode<R: DeserializeOwned + Type>(what: &str, reply: &Message) -> Result<R> {
+    reply.body().deserialize().map_err(|e| Error::from_call(what, e))
+}

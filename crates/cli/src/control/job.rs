@@ -1,0 +1,79 @@
+//! Waiting for jobs: JobRemoved signals are collected from before the call on, so that none is missed.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::timeout;
+use zbus::{MatchRule, MessageStream, OwnedObjectPath};
+
+use super::client::{Client, DESTINATION, MANAGER, MANAGER_PATH};
+use super::error::{Error, Result};
+use super::output;
+
+const PATIENCE: Duration = Duration::from_secs(1);
+
+/// id, job path, unit, result
+type JobRemoved = (u32, OwnedObjectPath, String, String);
+
+/// Collects the results of all jobs from the moment it is made.
+pub(crate) struct JobWatch {
+    arriving: UnboundedReceiver<JobRemoved>,
+    results: HashMap<OwnedObjectPath, String>,
+}
+
+impl JobWatch {
+    /// To be called before the call that makes the job.
+    pub(crate) async fn start(client: &Client) -> Result<Self> {
+        let failed = |e| Error::from_call("cannot watch for the end of jobs", e);
+        let mut rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .path(MANAGER_PATH)
+            .interface(MANAGER)
+            .member("JobRemoved");
+        if client.is_bus() {
+            rule = rule.sender(DESTINATION);
+        }
+        let rule = rule.build().map_err(failed)?;
+        let mut signals = MessageStream::for_match_rule(rule, client.connection(), None).await.map_err(failed)?;
+        let (sender, arriving) = unbounded_channel();
+        // A task of its own: zbus stops reading, replies included, while a queue of signals is full.
+        tokio::spawn(async move {
+            while let Some(Ok(signal)) = signals.next().await {
+                let Ok(removed) = signal.body().deserialize::<JobRemoved>() else { continue };
+                if sender.send(removed).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { arriving, results: HashMap::new() })
+    }
+
+    /// Waits, without a limit, until the job has ended; whoever watches is told after a second.
+    pub(crate) async fn wait(&mut self, unit: &str, job: &OwnedObjectPath) -> Result<()> {
+        let result = match timeout(PATIENCE, self.result_of(job)).await {
+            Ok(result) => result,
+            Err(_) => {
+                output::progress(format_args!("waiting for the job of {unit} …"));
+                self.result_of(job).await
+            }
+        };
+        match result.as_deref() {
+            Some("done" | "skipped") => Ok(()),
+            Some(result) => Err(Error::Job { unit: unit.to_owned(), result: result.to_owned() }),
+            None => Err(Error::Disconnected { unit: unit.to_owned() }),
+        }
+    }
+
+    /// None if the connection ended first.
+    async fn result_of(&mut self, job: &OwnedObjectPath) -> Option<String> {
+        loop {
+            if let Some(result) = self.results.remove(job) {
+                return Some(result);
+            }
+            let (_, path, _, result) = self.arriving.recv().await?;
+            self.results.insert(path, result);
+        }
+    }
+}

@@ -1,0 +1,86 @@
+//! The client: one verb, one file; each makes its calls and prints its answer.
+
+mod assign;
+mod change;
+mod client;
+mod connect;
+mod error;
+mod generate;
+mod human;
+mod identity;
+mod job;
+mod list;
+mod ls;
+mod names;
+mod output;
+mod run;
+mod show;
+mod socket;
+mod status;
+mod table;
+mod tree;
+mod units;
+mod value;
+mod version;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+use tokio::runtime::{Builder, Runtime};
+
+use crate::args::client::{Args, Command, Global};
+
+use client::Client;
+use error::{Error, Result};
+use output::Output;
+
+/// Runs the client to its exit status.
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    match execute(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            if !matches!(error, Error::Status(_)) {
+                output::report(&error, args.global.json);
+            }
+            ExitCode::from(error.exit_status())
+        }
+    }
+}
+
+fn execute(args: &Args) -> Result<()> {
+    let mut out = Output::stdout(args.global.json);
+    let outcome = match &args.command {
+        Command::Run(run) => run::run(&args.global, run).map(|never| match never {}),
+        Command::Completions(completions) => generate::completions(completions, &mut out),
+        Command::Man(man) => generate::man(man),
+        command => runtime()?.block_on(dispatch(&args.global, command, &mut out)),
+    };
+    let printed = out.finish();
+    outcome.and(printed)
+}
+
+/// The verbs that talk to a server and then print.
+async fn dispatch(global: &Global, command: &Command, out: &mut Output) -> Result<()> {
+    if matches!(command, Command::Version) {
+        return version::version(global, out).await;
+    }
+    let client = &Client::connect(global).await?;
+    match command {
+        Command::Ls(args) => ls::ls(client, args, out).await,
+        Command::List(args) => list::list(client, args, out).await,
+        Command::Status(args) => status::status(client, args, out).await,
+        Command::Show(args) => show::show(client, args, out).await,
+        Command::Set(args) => change::set(client, args, out).await,
+        Command::Stop(args) => change::stop(client, args, out).await,
+        Command::Kill(args) => change::kill(client, args, out).await,
+        Command::Freeze(args) => change::freeze(client, args, out).await,
+        Command::Thaw(args) => change::thaw(client, args, out).await,
+        Command::ResetFailed(args) => change::reset_failed(client, args, out).await,
+        Command::Run(_) | Command::Version | Command::Completions(_) | Command::Man(_) => Ok(()),
+    }
+}
+
+fn runtime() -> Result<Runtime> {
+    Builder::new_current_thread().enable_all().build().map_err(|e| Error::io("cannot set up the event loop", e))
+}
