@@ -15,6 +15,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod attribute;
 pub mod client;
 pub mod config;
 pub mod controllers;

@@ -30,7 +30,7 @@ pub struct Plan {
     /// Its number, which the report repeats.
     pub id: PlanId,
     /// What to do, in this order.
-    pub steps: Vec<Step>,
+    pub steps: Arc<[Step]>,
 }
 
 /// One operation with the unit it serves and the reason for it.
@@ -140,6 +140,18 @@ pub enum Op {
         /// Which file, e.g. `memory.max`.
         file: &'static str,
         /// What, without the newline.
+        value: String,
+    },
+    /// Writes a line of an interface file that is about one block device: `MAJ:MIN VALUE`. The path is resolved now: a
+    /// block device to itself, a partition to its disk, another path to the device of its file system (reference 04.7).
+    WriteDevice {
+        /// Whose.
+        cgroup: CgroupPath,
+        /// Which file, e.g. `io.max`.
+        file: &'static str,
+        /// The device, as configured.
+        device: String,
+        /// What follows the device's number.
         value: String,
     },
     /// Begins to report changes of `cgroup.events` and, with `memory`, of `memory.events`; reports the present state
@@ -330,6 +342,9 @@ impl fmt::Display for Op {
                 disable.controllers().try_for_each(|c| write!(f, " -{}", c.name()))
             }
             Self::Write { cgroup, file, value } => write!(f, "write    {} {file} {value}", Short(cgroup)),
+            Self::WriteDevice { cgroup, file, device, value } => {
+                write!(f, "write    {} {file} {device} {value}", Short(cgroup))
+            }
             Self::Watch { cgroup, .. } => write!(f, "watch    {}", Short(cgroup)),
             Self::Attach { cgroup, pin } => write!(f, "attach   {} pin {}", Short(cgroup), pin.0),
             Self::SignalAll { cgroup, signals, .. } => write!(f, "signal   {} {}", Short(cgroup), signals.first),

@@ -17,6 +17,8 @@ pub struct Realized {
     pub id: u64,
     /// Its `cgroup.subtree_control`.
     pub enabled: ControllerMask,
+    /// What stood in its `cgroup.subtree_control` when we first saw it: never switched off by us.
+    pub foreign_enabled: ControllerMask,
     /// Values written to interface files, sorted by file. A value counts only while the parent's epoch of its controller
     /// is the one noted: when a controller goes away the kernel forgets.
     pub written: Vec<Written>,
@@ -37,6 +39,8 @@ pub struct Realized {
 pub struct Written {
     /// Which file.
     pub file: &'static str,
+    /// The device a line is about, or empty.
+    pub device: String,
     /// Which controller the file belongs to; none for core files.
     pub controller: Option<Controller>,
     /// The parent's epoch of the controller at that time.

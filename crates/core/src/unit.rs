@@ -5,7 +5,9 @@ use crate::client::ClientId;
 use crate::error::Refusal;
 use crate::job::JobId;
 use crate::names::{UnitName, UnitType};
+use crate::propagation::Masks;
 use crate::realized::Realized;
+use crate::work::Work;
 use crate::service::ServiceState;
 use crate::settings::Settings;
 use crate::time::Timestamp;
@@ -58,6 +60,10 @@ pub struct Unit {
     pub slice: Option<UnitId>,
     /// Its cgroup, as far as we know.
     pub realized: Realized,
+    /// Which controllers it and its members need.
+    pub masks: Masks,
+    /// What is to happen with its cgroup in the next plan.
+    pub(crate) work: Work,
     /// Which uid made it.
     pub owner: u32,
     /// Queue marks.
@@ -73,8 +79,8 @@ pub(crate) struct Marks {
     pub(crate) changed: bool,
     /// UnitNew has gone out.
     pub(crate) announced: bool,
-    /// In the queue of units whose cgroup has to be compared.
-    pub(crate) realize: bool,
+    /// A property of its type's interface has changed, too.
+    pub(crate) type_changed: bool,
 }
 
 /// Is it known? (reference 02.1)
@@ -306,6 +312,8 @@ impl Unit {
             service: None,
             slice: None,
             realized: Realized::default(),
+            masks: Masks::default(),
+            work: Work::default(),
             owner: 0,
             marks: Marks::default(),
         }

@@ -1,0 +1,44 @@
+//! One value that should stand in a cgroup's interface file, as the realizer compares and writes it. Which values follow
+//! from which settings is decided in `resources.rs`.
+
+use crate::controllers::Controller;
+use crate::names::CgroupPath;
+use crate::plan::Op;
+use alloc::string::String;
+
+/// A value for an interface file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attribute {
+    /// The controller that the file belongs to.
+    pub controller: Controller,
+    /// The file, e.g. `memory.max`.
+    pub file: &'static str,
+    /// The device a line is about, as the path that was configured; empty for files that are not by device. The backend
+    /// resolves it when it writes, and puts `MAJ:MIN ` in front of the value.
+    pub device: String,
+    /// The text to write, without a newline.
+    pub value: String,
+    /// Whether a fresh cgroup holds this value without our writing it.
+    pub is_default: bool,
+}
+
+impl Attribute {
+    /// The operation that writes it.
+    #[must_use]
+    pub fn into_op(self, cgroup: CgroupPath) -> Op {
+        if self.device.is_empty() {
+            Op::Write { cgroup, file: self.file, value: self.value }
+        } else {
+            Op::WriteDevice { cgroup, file: self.file, device: self.device, value: self.value }
+        }
+    }
+}
+
+/// What the slices above hand down to units that do not say otherwise (reference 04.5).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Inherited {
+    /// `DefaultMemoryMin` of the nearest slice that sets it.
+    pub memory_min: Option<u64>,
+    /// `DefaultMemoryLow` likewise.
+    pub memory_low: Option<u64>,
+}
