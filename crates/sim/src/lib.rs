@@ -1,1 +1,3 @@
 //! Everything outside the core, imagined.
+
+pub mod kernel;
