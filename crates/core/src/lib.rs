@@ -15,6 +15,7 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+mod atoms;
 pub mod attribute;
 pub mod client;
 pub mod config;
@@ -24,21 +25,29 @@ pub mod error;
 pub mod event;
 pub mod graph;
 pub mod job;
+pub mod jobs;
 pub mod manager;
 pub mod names;
+mod ordering;
 pub mod plan;
+pub mod propagation;
 pub mod properties;
+mod realize;
 pub mod realized;
 pub mod request;
 pub mod resources;
+mod rng;
 pub mod service;
 pub mod settings;
 pub mod slice;
 pub mod systemd1;
 pub mod time;
+pub mod timers;
+mod transaction;
 pub mod unit;
 pub mod unit_file;
 pub mod value;
+mod work;
 
 pub use config::Config;
 pub use effect::{Audience, Effect, Reply, Signal};

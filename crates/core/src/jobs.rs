@@ -1,0 +1,114 @@
+//! The table of installed jobs, and the queue of those that may be able to run.
+
+use crate::job::{Job, JobId, JobType};
+use crate::unit::UnitId;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
+
+/// Installed jobs: at most one for each unit.
+#[derive(Clone, Debug, Default)]
+pub struct JobTable {
+    jobs: BTreeMap<JobId, Job>,
+    by_unit: BTreeMap<UnitId, JobId>,
+    last: u32,
+    /// For each slice, how many of its members have a stop or restart job.
+    stopping: BTreeMap<UnitId, u32>,
+    /// Jobs to look at; served in the order of their numbers, as systemd's queue serves those of one transaction.
+    pub(crate) run_queue: BTreeSet<JobId>,
+}
+
+impl JobTable {
+    /// A fresh number.
+    pub(crate) fn next_id(&mut self) -> JobId {
+        loop {
+            self.last = self.last.checked_add(1).unwrap_or(1);
+            let id = JobId(self.last);
+            if !self.jobs.contains_key(&id) {
+                return id;
+            }
+        }
+    }
+
+    /// The job.
+    #[must_use]
+    pub fn get(&self, id: JobId) -> Option<&Job> {
+        self.jobs.get(&id)
+    }
+
+    pub(crate) fn get_mut(&mut self, id: JobId) -> Option<&mut Job> {
+        self.jobs.get_mut(&id)
+    }
+
+    /// The unit's job.
+    #[must_use]
+    pub fn of_unit(&self, unit: UnitId) -> Option<&Job> {
+        self.jobs.get(self.by_unit.get(&unit)?)
+    }
+
+    /// What the unit's job asks for.
+    #[must_use]
+    pub fn kind_of(&self, unit: UnitId) -> Option<JobType> {
+        self.of_unit(unit).map(|job| job.kind)
+    }
+
+    /// All of them, by number.
+    pub fn iter(&self) -> impl Iterator<Item = &Job> {
+        self.jobs.values()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.jobs.len()
+    }
+
+    /// None at all?
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.jobs.is_empty()
+    }
+
+    pub(crate) fn insert(&mut self, job: Job, slice: Option<UnitId>) {
+        assert!(!self.by_unit.contains_key(&job.unit), "a unit has at most one job");
+        self.count(slice, job.kind, true);
+        self.by_unit.insert(job.unit, job.id);
+        self.run_queue.insert(job.id);
+        self.jobs.insert(job.id, job);
+    }
+
+    pub(crate) fn remove(&mut self, id: JobId, slice: Option<UnitId>) -> Job {
+        let job = self.jobs.remove(&id).expect("only installed jobs are removed");
+        self.by_unit.remove(&job.unit);
+        self.run_queue.remove(&id);
+        self.count(slice, job.kind, false);
+        job
+    }
+
+    /// Changes what a job asks for.
+    pub(crate) fn set_kind(&mut self, id: JobId, kind: JobType, slice: Option<UnitId>) {
+        let job = self.jobs.get_mut(&id).expect("only installed jobs are changed");
+        let old = core::mem::replace(&mut job.kind, kind);
+        self.count(slice, old, false);
+        self.count(slice, kind, true);
+    }
+
+    fn count(&mut self, slice: Option<UnitId>, kind: JobType, up: bool) {
+        let Some(slice) = slice.filter(|_| kind.stops_first()) else { return };
+        let count = self.stopping.entry(slice).or_default();
+        *count = if up { *count + 1 } else { count.checked_sub(1).expect("counted up before") };
+        if *count == 0 {
+            self.stopping.remove(&slice);
+        }
+    }
+
+    /// How many members of a slice have a job that stops them.
+    pub(crate) fn stopping_members(&self, slice: UnitId) -> u32 {
+        self.stopping.get(&slice).copied().unwrap_or(0)
+    }
+
+    /// Units that have a job and do not occur in `jobs`.
+    pub(crate) fn units_without(&self, jobs: &[(UnitId, JobType)]) -> Vec<UnitId> {
+        let wanted: BTreeSet<UnitId> = jobs.iter().map(|(unit, _)| *unit).collect();
+        self.by_unit.keys().filter(|unit| !wanted.contains(unit)).copied().collect()
+    }
+}

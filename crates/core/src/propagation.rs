@@ -1,0 +1,127 @@
+//! Controller masks up the tree and down again (reference 04.2): what a unit needs itself (*own*), what its members need
+//! (*members*), what its `cgroup.subtree_control` must hold (*enable*), what must be available in its directory
+//! (*target*). Kept as counters for each slice, so that a change costs by the depth of the tree and not by the number of
+//! members.
+
+use crate::config::Config;
+use crate::controllers::{Controller, ControllerMask};
+use crate::graph::Graph;
+use crate::names::UnitType;
+use crate::resources;
+use crate::unit::{LoadState, UnitId};
+use alloc::vec::Vec;
+
+/// The masks kept with each unit.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Masks {
+    /// What the unit itself needs, less what is disabled here or above.
+    pub own: ControllerMask,
+    /// What its slice counts for it: own and members.
+    counted: ControllerMask,
+    /// For each controller, how many members need it (slices only).
+    counts: [u32; 5],
+}
+
+impl Masks {
+    /// What any member needs.
+    #[must_use]
+    pub fn members(&self) -> ControllerMask {
+        Controller::ALL.into_iter().filter(|c| self.counts[c.index()] > 0).map(Controller::mask).collect()
+    }
+}
+
+/// What may not be used here, because this unit or a slice above disables it.
+#[must_use]
+pub fn disabled(graph: &Graph, unit: UnitId) -> ControllerMask {
+    let own = graph.unit(unit).settings.resources.disable_controllers;
+    graph.ancestors(unit).fold(own, |mask, slice| mask | graph.unit(slice).settings.resources.disable_controllers)
+}
+
+/// What the unit's `cgroup.subtree_control` must hold.
+#[must_use]
+pub fn enable_mask(graph: &Graph, config: &Config, unit: UnitId) -> ControllerMask {
+    graph.unit(unit).masks.members() & config.supported & !disabled(graph, unit)
+}
+
+/// The controllers whose files the unit's directory has, and which are written.
+#[must_use]
+pub fn target_mask(graph: &Graph, config: &Config, unit: UnitId) -> ControllerMask {
+    let masks = &graph.unit(unit).masks;
+    let siblings = match graph.unit(unit).slice {
+        Some(slice) => graph.unit(slice).masks.members(),
+        None => masks.own | masks.members(),
+    };
+    (masks.own | masks.members() | siblings) & config.supported & !disabled(graph, unit)
+}
+
+/// Recomputes what the unit needs and tells its slices; the slices whose members' needs changed, nearest first.
+pub(crate) fn update(graph: &mut Graph, unit: UnitId) -> Vec<UnitId> {
+    let loaded = graph.unit(unit).load == LoadState::Loaded;
+    let own = match loaded {
+        true => resources::own_mask(&graph.unit(unit).settings.resources) & !disabled(graph, unit),
+        false => ControllerMask::empty(),
+    };
+    graph.unit_mut(unit).masks.own = own;
+    recount(graph, unit)
+}
+
+/// Takes the unit out of its slice's counts, before it leaves the slice; the slices whose members' needs changed.
+pub(crate) fn withdraw(graph: &mut Graph, unit: UnitId) -> Vec<UnitId> {
+    set_counted(graph, unit, ControllerMask::empty())
+}
+
+/// After `DisableControllers` of a slice changed: what is below needs something else now. Costs by the size of the
+/// subtree, which is what the setting is about.
+pub(crate) fn update_subtree(graph: &mut Graph, slice: UnitId) -> Vec<UnitId> {
+    let mut touched = Vec::new();
+    let mut todo = Vec::from([slice]);
+    while let Some(unit) = todo.pop() {
+        touched.push(unit);
+        todo.extend(graph.members(unit));
+    }
+    for unit in touched.iter().rev() {
+        update(graph, *unit);
+    }
+    touched.extend(graph.ancestors(slice));
+    touched
+}
+
+fn recount(graph: &mut Graph, unit: UnitId) -> Vec<UnitId> {
+    let masks = &graph.unit(unit).masks;
+    let needed = masks.own | masks.members();
+    set_counted(graph, unit, needed)
+}
+
+fn set_counted(graph: &mut Graph, unit: UnitId, needed: ControllerMask) -> Vec<UnitId> {
+    let mut changed = Vec::new();
+    let (mut unit, mut needed) = (unit, needed);
+    while let Some(slice) = graph.unit(unit).slice {
+        let old = core::mem::replace(&mut graph.unit_mut(unit).masks.counted, needed);
+        if old == needed {
+            break;
+        }
+        let masks = &mut graph.unit_mut(slice).masks;
+        let before = masks.members();
+        (needed - old).controllers().for_each(|c| masks.counts[c.index()] += 1);
+        for c in (old - needed).controllers() {
+            let count = &mut masks.counts[c.index()];
+            *count = count.checked_sub(1).expect("what is counted down was counted up");
+        }
+        if masks.members() == before {
+            break;
+        }
+        changed.push(slice);
+        (unit, needed) = (slice, graph.unit(slice).masks.own | graph.unit(slice).masks.members());
+    }
+    changed
+}
+
+/// The counters as they would be if they were computed from scratch; for the invariant check.
+#[must_use]
+pub fn recomputed_members(graph: &Graph, slice: UnitId) -> ControllerMask {
+    assert!(graph.unit(slice).unit_type() == UnitType::Slice);
+    graph.members(slice).fold(ControllerMask::empty(), |mask, member| {
+        let masks = &graph.unit(member).masks;
+        mask | masks.own | masks.members()
+    })
+}

@@ -1,0 +1,308 @@
+//! The diff: what units want against what is realized, as the steps of one plan. A pure function over the units that
+//! were invalidated.
+//!
+//! Order within a plan: records; signals; removals, deepest first; controllers switched off, from the leaves up; then for
+//! each unit, from the root down: its directory, its limits, its controllers for those below, its watch, and only then
+//! its processes. So no process runs in a cgroup whose limits are not yet written.
+
+use crate::attribute::{Attribute, Inherited};
+use crate::config::Config;
+use crate::controllers::ControllerMask;
+use crate::graph::Graph;
+use crate::names::{CgroupPath, UnitType};
+use crate::plan::{Cause, OnError, Op, Step, WatchId};
+use crate::propagation;
+use crate::realized::Realized;
+use crate::resources;
+use crate::unit::{Unit, UnitId};
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+/// Parts of a plan, in the order in which they run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Phase {
+    Record,
+    Signal,
+    Remove,
+    Disable,
+    Make,
+}
+
+/// Steps with the place they go to.
+pub(crate) struct Builder<'a> {
+    graph: &'a Graph,
+    config: &'a Config,
+    next_watch: &'a mut u64,
+    /// Phase, then depth (negative: deepest first), then the order of arrival.
+    steps: Vec<(Phase, i32, usize, UnitId, Step)>,
+    made: BTreeSet<UnitId>,
+}
+
+impl<'a> Builder<'a> {
+    pub(crate) fn new(graph: &'a Graph, config: &'a Config, next_watch: &'a mut u64) -> Self {
+        Self { graph, config, next_watch, steps: Vec::new(), made: BTreeSet::new() }
+    }
+
+    /// Adds what one unit needs.
+    pub(crate) fn add_unit(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        self.add_records(id, unit);
+        if unit.name.is_root_slice() {
+            self.disable(id, unit);
+            self.enable(id, unit, 0);
+        } else if unit.work.ending.is_some() || unit.work.prune {
+            self.remove(id, unit);
+        } else if unit.work.starting || (unit.realized.exists && !unit.active().is_inactive_or_failed()) {
+            self.add_signal(id, unit);
+            self.disable(id, unit);
+            self.make_chain(id);
+        } else {
+            // Inactive, its processes left behind (KillMode=none): the cgroup stays as it is.
+            self.add_signal(id, unit);
+            self.disable(id, unit);
+            self.enable_if_exists(id, unit);
+        }
+    }
+
+    /// The steps in their final order, with the unit that each serves.
+    pub(crate) fn finish(mut self) -> Vec<(UnitId, Step)> {
+        self.steps.sort_by_key(|(phase, depth, seq, ..)| (*phase, *depth, *seq));
+        self.steps.into_iter().map(|(.., id, step)| (id, step)).collect()
+    }
+
+    fn push(&mut self, phase: Phase, depth: i32, id: UnitId, cause: Cause, on_error: OnError, op: Op) {
+        let step = Step { unit: self.graph.unit(id).name.clone(), cause, on_error, op };
+        self.steps.push((phase, depth, self.steps.len(), id, step));
+    }
+
+    fn add_records(&mut self, id: UnitId, unit: &Unit) {
+        let Some(intents) = &unit.work.intents else { return };
+        for op in &intents.files {
+            self.push(Phase::Record, 0, id, cause_of(unit), OnError::Stop, op.clone());
+        }
+    }
+
+    fn add_signal(&mut self, id: UnitId, unit: &Unit) {
+        let Some(signal) = unit.work.intents.as_ref().and_then(|intents| intents.signal.as_ref()) else { return };
+        let cause = if signal.by_client.is_some() { Cause::Kill } else { Cause::Stop };
+        let op = match (signal.only, self.graph.cgroup_path(id)) {
+            (Some(pid), _) => Op::SignalOne { pid, signals: signal.signals },
+            (None, Some(cgroup)) if unit.realized.exists => {
+                Op::SignalAll { cgroup, signals: signal.signals, spare: signal.spare.clone() }
+            }
+            _ => return,
+        };
+        self.push(Phase::Signal, 0, id, cause, OnError::Report, op);
+    }
+
+    fn remove(&mut self, id: UnitId, unit: &Unit) {
+        let has_members = self.graph.members(id).any(|member| self.graph.unit(member).realized.exists);
+        let Some(cgroup) = unit.realized.path.clone().filter(|_| unit.realized.exists && !has_members) else { return };
+        let depth = -depth_of(&cgroup);
+        if unit.unit_type() != UnitType::Slice || has_accounting(unit) {
+            self.push(
+                Phase::Remove,
+                depth,
+                id,
+                Cause::Stop,
+                OnError::Report,
+                Op::ReadCounters { cgroup: cgroup.clone() },
+            );
+        }
+        let rmdir = Op::Rmdir { cgroup, watch: unit.realized.watch };
+        self.push(Phase::Remove, depth, id, Cause::Stop, OnError::Report, rmdir);
+    }
+
+    fn disable(&mut self, id: UnitId, unit: &Unit) {
+        if !unit.realized.exists {
+            return;
+        }
+        let unwanted = unit.realized.enabled
+            - propagation::enable_mask(self.graph, self.config, id)
+            - unit.realized.foreign_enabled;
+        if unwanted.is_empty() {
+            return;
+        }
+        let Some(cgroup) = self.graph.cgroup_path(id) else { return };
+        let depth = -depth_of(&cgroup);
+        let op = Op::SubtreeControl { cgroup, enable: ControllerMask::empty(), disable: unwanted };
+        self.push(Phase::Disable, depth, id, Cause::Member, OnError::Report, op);
+    }
+
+    /// Makes the unit's directory and those of the slices above that are not there yet.
+    fn make_chain(&mut self, id: UnitId) {
+        let mut chain: Vec<UnitId> = self.graph.ancestors(id).collect();
+        chain.reverse();
+        for slice in chain {
+            let unit = self.graph.unit(slice);
+            if !unit.realized.exists {
+                self.make(slice);
+            } else if self.made.insert(slice) {
+                let depth = self.graph.cgroup_path(slice).map_or(0, |path| depth_of(&path));
+                self.enable(slice, unit, depth);
+            }
+        }
+        self.make(id);
+    }
+
+    fn make(&mut self, id: UnitId) {
+        if !self.made.insert(id) {
+            return;
+        }
+        let unit = self.graph.unit(id);
+        let Some(cgroup) = self.graph.cgroup_path(id) else { return };
+        let depth = depth_of(&cgroup);
+        let cause = cause_of(unit);
+        if !unit.realized.exists {
+            self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Mkdir { cgroup: cgroup.clone() });
+        } else if unit.realized.stale && unit.realized.id == 0 {
+            self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Observe { cgroup: cgroup.clone() });
+        }
+        self.write_attributes(id, unit, &cgroup, depth);
+        self.enable(id, unit, depth);
+        self.watch(id, unit, &cgroup, depth);
+        self.add_intents(id, unit, &cgroup, depth);
+    }
+
+    fn write_attributes(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
+        let on_error = if unit.work.starting { OnError::Stop } else { OnError::Report };
+        let cause = cause_of(unit);
+        for attribute in wanted_attributes(self.graph, self.config, id) {
+            if needs_write(self.graph, unit, &attribute) {
+                self.push(Phase::Make, depth, id, cause, on_error, attribute.into_op(cgroup.clone()));
+            }
+        }
+    }
+
+    fn enable(&mut self, id: UnitId, unit: &Unit, depth: i32) {
+        let missing = propagation::enable_mask(self.graph, self.config, id) - unit.realized.enabled;
+        if missing.is_empty() {
+            return;
+        }
+        let Some(cgroup) = self.graph.cgroup_path(id) else { return };
+        let op = Op::SubtreeControl { cgroup, enable: missing, disable: ControllerMask::empty() };
+        self.push(Phase::Make, depth, id, Cause::Member, OnError::Report, op);
+    }
+
+    fn enable_if_exists(&mut self, id: UnitId, unit: &Unit) {
+        if unit.realized.exists && self.made.insert(id) {
+            let depth = self.graph.cgroup_path(id).map_or(0, |path| depth_of(&path));
+            self.enable(id, unit, depth);
+        }
+    }
+
+    fn watch(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
+        if unit.realized.watch.is_some() || unit.unit_type() == UnitType::Slice && unit.work.intents.is_none() {
+            return;
+        }
+        let freezing = unit.work.intents.as_ref().is_some_and(|intents| intents.freeze.is_some());
+        if unit.unit_type() == UnitType::Slice && !freezing {
+            return;
+        }
+        *self.next_watch += 1;
+        let memory = unit.unit_type() != UnitType::Slice
+            && propagation::target_mask(self.graph, self.config, id).contains(ControllerMask::MEMORY);
+        let op = Op::Watch { cgroup: cgroup.clone(), watch: WatchId(*self.next_watch), memory };
+        self.push(Phase::Make, depth, id, cause_of(unit), OnError::Stop, op);
+    }
+
+    fn add_intents(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
+        let Some(intents) = &unit.work.intents else { return };
+        let cause = cause_of(unit);
+        for op in &intents.prepare {
+            let on_error = if matches!(op, Op::Xattr { .. }) { OnError::Report } else { OnError::Stop };
+            self.push(Phase::Make, depth, id, cause, on_error, op.clone());
+        }
+        if let Some(frozen) = intents.freeze {
+            let op = Op::Write {
+                cgroup: cgroup.clone(),
+                file: "cgroup.freeze",
+                value: if frozen { "1" } else { "0" }.into(),
+            };
+            self.push(Phase::Make, depth, id, Cause::Freeze, OnError::Report, op);
+        }
+        for pin in &intents.attach {
+            let op = Op::Attach { cgroup: cgroup.clone(), pin: *pin };
+            self.push(Phase::Make, depth, id, cause, OnError::Stop, op);
+        }
+        if let Some(command) = &intents.spawn {
+            let op = Op::Spawn { cgroup: cgroup.clone(), command: command.clone() };
+            self.push(Phase::Make, depth, id, cause, OnError::Stop, op);
+        }
+    }
+}
+
+/// The values that should stand in the unit's files.
+pub(crate) fn wanted_attributes(graph: &Graph, config: &Config, id: UnitId) -> Vec<Attribute> {
+    let unit = graph.unit(id);
+    let mask = propagation::target_mask(graph, config, id);
+    let mut wanted = Vec::new();
+    resources::attributes(&unit.settings.resources, &inherited(graph, id), mask, config, &mut |attribute| {
+        wanted.push(attribute);
+    });
+    wanted
+}
+
+/// What the slices above hand down: the nearest that sets `DefaultMemoryMin` or `DefaultMemoryLow`.
+fn inherited(graph: &Graph, id: UnitId) -> Inherited {
+    let mut inherited = Inherited::default();
+    for slice in graph.ancestors(id) {
+        let resources = &graph.unit(slice).settings.resources;
+        if resources.default_memory_min_set && inherited.memory_min.is_none() {
+            inherited.memory_min = Some(resources.default_memory_min);
+        }
+        if resources.default_memory_low_set && inherited.memory_low.is_none() {
+            inherited.memory_low = Some(resources.default_memory_low);
+        }
+    }
+    inherited
+}
+
+fn needs_write(graph: &Graph, unit: &Unit, attribute: &Attribute) -> bool {
+    match written_value(graph, unit, attribute.file, &attribute.device) {
+        Some(value) => value != attribute.value,
+        None => unit.realized.stale || !attribute.is_default,
+    }
+}
+
+/// What we last wrote to a file, if the kernel still holds it.
+fn written_value<'a>(graph: &Graph, unit: &'a Unit, file: &str, device: &str) -> Option<&'a str> {
+    let written = unit.realized.written.iter().find(|w| w.file == file && w.device == device)?;
+    let epoch = match (written.controller, unit.slice) {
+        (Some(controller), Some(slice)) => graph.unit(slice).realized.epochs[controller.index()],
+        _ => written.epoch,
+    };
+    (epoch == written.epoch).then_some(written.value.as_str())
+}
+
+/// A shape for [`Realized`] of the managed root, which is always there.
+pub(crate) fn realized_root(config: &Config) -> Realized {
+    Realized {
+        path: Some(CgroupPath::root()),
+        exists: true,
+        enabled: config.root_enabled,
+        foreign_enabled: config.root_enabled,
+        ..Realized::default()
+    }
+}
+
+fn cause_of(unit: &Unit) -> Cause {
+    if unit.work.starting {
+        Cause::Start
+    } else if unit.work.ending.is_some() || unit.work.prune {
+        Cause::Stop
+    } else if unit.work.intents.is_some() {
+        Cause::SetProperties
+    } else {
+        Cause::Member
+    }
+}
+
+fn has_accounting(unit: &Unit) -> bool {
+    let resources = &unit.settings.resources;
+    resources.memory_accounting || resources.cpu_accounting || resources.io_accounting || resources.tasks_accounting
+}
+
+fn depth_of(cgroup: &CgroupPath) -> i32 {
+    i32::try_from(cgroup.components().count()).unwrap_or(i32::MAX)
+}

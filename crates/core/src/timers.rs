@@ -1,0 +1,84 @@
+//! The table of deadlines: at most one per unit and reason.
+
+use crate::time::Instant;
+use crate::unit::UnitId;
+use alloc::collections::{BTreeMap, BTreeSet};
+
+/// Why to wake up.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum TimerReason {
+    /// A stop takes too long.
+    StopTimeout,
+    /// A start takes too long.
+    StartTimeout,
+    /// The unit has run for as long as it may.
+    RuntimeMax,
+    /// A cgroup that could not be removed or read is looked at again.
+    Retry,
+}
+
+/// Deadlines, soonest first.
+#[derive(Clone, Debug, Default)]
+pub struct Timers {
+    by_unit: BTreeMap<(UnitId, TimerReason), Instant>,
+    by_time: BTreeSet<(Instant, UnitId, TimerReason)>,
+}
+
+impl Timers {
+    /// Sets or replaces a deadline.
+    pub(crate) fn set(&mut self, unit: UnitId, reason: TimerReason, at: Instant) {
+        self.clear(unit, reason);
+        self.by_unit.insert((unit, reason), at);
+        self.by_time.insert((at, unit, reason));
+        assert!(self.by_unit.len() == self.by_time.len());
+    }
+
+    /// Removes a deadline, if there is one.
+    pub(crate) fn clear(&mut self, unit: UnitId, reason: TimerReason) {
+        if let Some(at) = self.by_unit.remove(&(unit, reason)) {
+            self.by_time.remove(&(at, unit, reason));
+        }
+    }
+
+    /// Removes all deadlines of a unit.
+    pub(crate) fn clear_all(&mut self, unit: UnitId) {
+        for reason in [TimerReason::StopTimeout, TimerReason::StartTimeout, TimerReason::RuntimeMax, TimerReason::Retry]
+        {
+            self.clear(unit, reason);
+        }
+    }
+
+    /// The soonest deadline.
+    #[must_use]
+    pub fn next(&self) -> Option<Instant> {
+        self.by_time.first().map(|(at, ..)| *at)
+    }
+
+    /// Takes out the soonest deadline that has passed.
+    pub(crate) fn take_due(&mut self, now: Instant) -> Option<(UnitId, TimerReason)> {
+        let (at, unit, reason) = *self.by_time.first()?;
+        if at > now {
+            return None;
+        }
+        self.clear(unit, reason);
+        Some((unit, reason))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn deadlines_come_due_in_order_and_once() {
+        let mut timers = Timers::default();
+        timers.set(UnitId(1), TimerReason::StopTimeout, Instant(20));
+        timers.set(UnitId(2), TimerReason::StopTimeout, Instant(10));
+        timers.set(UnitId(1), TimerReason::StopTimeout, Instant(5));
+        assert_eq!(timers.next(), Some(Instant(5)));
+        assert_eq!(timers.take_due(Instant(4)), None);
+        assert_eq!(timers.take_due(Instant(30)), Some((UnitId(1), TimerReason::StopTimeout)));
+        assert_eq!(timers.take_due(Instant(30)), Some((UnitId(2), TimerReason::StopTimeout)));
+        assert_eq!(timers.take_due(Instant(30)), None);
+    }
+}

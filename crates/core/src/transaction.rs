@@ -1,0 +1,449 @@
+//! A transaction: the anchor job and all it pulls in (reference 03.6, 03.7). Built aside, then installed whole or
+//! refused whole. Nothing is changed here; the manager installs what comes out.
+
+use crate::atoms::Atom;
+use crate::error::{Refusal, RefusalKind};
+use crate::graph::{Edge, Graph};
+use crate::job::{JobMode, JobType};
+use crate::jobs::JobTable;
+use crate::names::UnitType;
+use crate::unit::{LoadState, UnitId};
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::format;
+use alloc::vec::Vec;
+
+/// The jobs to install, the anchor first, each unit once.
+#[derive(Clone, Debug)]
+pub(crate) struct Installable {
+    /// Unit and what it is asked to become.
+    pub(crate) jobs: Vec<(UnitId, JobType)>,
+    /// Units whose installed jobs are canceled first (modes isolate and flush).
+    pub(crate) cancel: Vec<UnitId>,
+    pub(crate) irreversible: bool,
+    pub(crate) ignore_order: bool,
+}
+
+type Key = (UnitId, JobType);
+
+/// A transaction in the making.
+pub(crate) struct Transaction<'a> {
+    graph: &'a Graph,
+    installed: &'a JobTable,
+    mode: JobMode,
+    anchor: Key,
+    jobs: BTreeMap<Key, TransactionJob>,
+    /// In the order in which they were added, so that what happens does not depend on ids.
+    order: Vec<Key>,
+}
+
+#[derive(Clone, Debug, Default)]
+struct TransactionJob {
+    /// Jobs that this one pulled in: whether they matter to it, whether they are there because of a conflict.
+    objects: Vec<(Key, bool, bool)>,
+    matters_to_anchor: bool,
+}
+
+/// Builds and checks the transaction for one job.
+///
+/// # Errors
+/// The refusal systemd would give; nothing has changed then.
+pub(crate) fn build(
+    graph: &Graph,
+    installed: &JobTable,
+    unit: UnitId,
+    kind: JobType,
+    mode: JobMode,
+) -> Result<Installable, Refusal> {
+    let mut transaction =
+        Transaction { graph, installed, mode, anchor: (unit, kind), jobs: BTreeMap::new(), order: Vec::new() };
+    transaction.add(kind, unit, None, true, false)?;
+    if mode == JobMode::Isolate {
+        transaction.add_isolation();
+    }
+    transaction.activate()
+}
+
+impl Transaction<'_> {
+    /// Adds a job and everything that it pulls in.
+    fn add(
+        &mut self,
+        kind: JobType,
+        unit: UnitId,
+        by: Option<Key>,
+        matters: bool,
+        conflicts: bool,
+    ) -> Result<(), Refusal> {
+        self.check_load(kind, unit)?;
+        let target = self.graph.unit(unit);
+        if !kind.is_applicable(target) {
+            return Err(Refusal::new(
+                RefusalKind::JobTypeNotApplicable,
+                format!("Job type {} is not applicable for unit {}.", kind.as_str(), target.name),
+            ));
+        }
+        let key = (unit, kind);
+        let is_new = !self.jobs.contains_key(&key);
+        self.jobs.entry(key).or_default();
+        if let Some(by) = by {
+            self.jobs.get_mut(&by).expect("the subject is in the transaction").objects.push((key, matters, conflicts));
+        }
+        if !is_new {
+            return Ok(());
+        }
+        self.order.push(key);
+        if matches!(self.mode, JobMode::IgnoreDependencies | JobMode::IgnoreRequirements) || kind == JobType::Nop {
+            return Ok(());
+        }
+        let pulled = match kind {
+            JobType::Start | JobType::Restart => self.pull_in_for_start(key),
+            _ => Ok(()),
+        }
+        .and_then(|()| match kind {
+            JobType::Stop | JobType::Restart => self.propagate_stop(key),
+            JobType::Reload => {
+                self.propagate_reload(key);
+                Ok(())
+            }
+            _ => Ok(()),
+        });
+        if pulled.is_err() {
+            self.remove(key);
+        }
+        pulled
+    }
+
+    fn check_load(&self, kind: JobType, unit: UnitId) -> Result<(), Refusal> {
+        let unit = self.graph.unit(unit);
+        let name = &unit.name;
+        match unit.load {
+            LoadState::Loaded => Ok(()),
+            LoadState::Stub => {
+                Err(Refusal::new(RefusalKind::LoadFailed, format!("Unit {name} is not loaded properly.")))
+            }
+            _ if kind == JobType::Stop => Ok(()),
+            LoadState::NotFound => Err(Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not found."))),
+            LoadState::BadSetting => {
+                Err(Refusal::new(RefusalKind::BadUnitSetting, format!("Unit {name} has a bad unit file setting.")))
+            }
+            LoadState::Masked => Err(Refusal::new(RefusalKind::UnitMasked, format!("Unit {name} is masked."))),
+            LoadState::Error => Err(unit.load_error.as_deref().cloned().unwrap_or_else(|| {
+                Refusal::new(RefusalKind::LoadFailed, format!("Unit {name} failed to load properly."))
+            })),
+        }
+    }
+
+    fn pull_in_for_start(&mut self, key: Key) -> Result<(), Refusal> {
+        let graph = self.graph;
+        for other in Atom::PullInStart.targets(graph, key.0) {
+            match self.add(JobType::Start, other, Some(key), true, false) {
+                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
+                _ => {}
+            }
+        }
+        for other in Atom::PullInStartIgnored.targets(graph, key.0) {
+            let _ = self.add(JobType::Start, other, Some(key), false, false);
+        }
+        for other in Atom::PullInVerify.targets(graph, key.0) {
+            match self.add(JobType::VerifyActive, other, Some(key), true, false) {
+                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
+                _ => {}
+            }
+        }
+        for other in Atom::PullInStop.targets(graph, key.0) {
+            match self.add(JobType::Stop, other, Some(key), true, true) {
+                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
+                _ => {}
+            }
+        }
+        for other in Atom::PullInStopIgnored.targets(graph, key.0) {
+            let _ = self.add(JobType::Stop, other, Some(key), false, false);
+        }
+        Ok(())
+    }
+
+    fn propagate_stop(&mut self, key: Key) -> Result<(), Refusal> {
+        let graph = self.graph;
+        for other in Atom::PropagateStop.targets(graph, key.0) {
+            let kind = match key.1 {
+                JobType::Stop => JobType::Stop,
+                _ => JobType::TryRestart.collapse(graph.unit(other).active()),
+            };
+            if kind == JobType::Nop {
+                continue;
+            }
+            match self.add(kind, other, Some(key), true, false) {
+                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
+                _ => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn propagate_reload(&mut self, key: Key) {
+        let graph = self.graph;
+        for other in Atom::PropagateReload.targets(graph, key.0) {
+            let kind = JobType::TryReload.collapse(graph.unit(other).active());
+            if kind != JobType::Nop {
+                let _ = self.add(kind, other, Some(key), false, false);
+            }
+        }
+    }
+
+    /// Mode isolate: every other unit that may be stopped gets a stop job.
+    fn add_isolation(&mut self) {
+        let graph = self.graph;
+        for (id, unit) in graph.iter() {
+            let ignored = unit.settings.rare.as_ref().and_then(|rare| rare.ignore_on_isolate);
+            let keeps = ignored.unwrap_or(unit.unit_type() != UnitType::Service);
+            let wanted = self.jobs.keys().any(|(other, _)| *other == id);
+            if !keeps && !wanted && !unit.active().is_inactive_or_failed() {
+                let _ = self.add(JobType::Stop, id, Some(self.anchor), true, false);
+            }
+        }
+    }
+
+    /// Takes a job out, and with it every job that only it pulled in and that matters to it.
+    fn remove(&mut self, key: Key) {
+        if self.jobs.remove(&key).is_none() {
+            return;
+        }
+        self.order.retain(|other| *other != key);
+        // Whoever needs it cannot have it.
+        let subjects: Vec<Key> = self
+            .jobs
+            .iter()
+            .filter(|(_, job)| job.objects.iter().any(|(object, matters, _)| *object == key && *matters))
+            .map(|(subject, _)| *subject)
+            .collect();
+        for job in self.jobs.values_mut() {
+            job.objects.retain(|(object, ..)| *object != key);
+        }
+        for subject in subjects {
+            if subject != self.anchor {
+                self.remove(subject);
+            }
+        }
+    }
+
+    /// The steps of reference 03.7.
+    fn activate(mut self) -> Result<Installable, Refusal> {
+        self.find_what_matters();
+        if self.mode == JobMode::Fail {
+            self.minimize_impact();
+        }
+        self.drop_redundant();
+        loop {
+            if self.mode != JobMode::Isolate {
+                self.collect_unneeded();
+            }
+            if !self.break_one_cycle()? {
+                break;
+            }
+        }
+        while self.drop_one_unmergeable()? {
+            if self.mode != JobMode::Isolate {
+                self.collect_unneeded();
+            }
+        }
+        let merged = self.merge();
+        let merged = self.without_redundant(merged);
+        self.check_destructive(&merged)?;
+        Ok(self.installable(merged))
+    }
+
+    fn find_what_matters(&mut self) {
+        let mut todo = Vec::from([self.anchor]);
+        while let Some(key) = todo.pop() {
+            let Some(job) = self.jobs.get_mut(&key) else { continue };
+            if !job.matters_to_anchor {
+                job.matters_to_anchor = true;
+                todo.extend(job.objects.iter().filter(|(_, matters, _)| *matters).map(|(object, ..)| *object));
+            }
+        }
+    }
+
+    fn matters(&self, key: Key) -> bool {
+        self.jobs.get(&key).is_some_and(|job| job.matters_to_anchor)
+    }
+
+    /// Drops jobs that do not matter and would stop a unit that is up, or reverse a queued job.
+    fn minimize_impact(&mut self) {
+        let unwanted = |(unit, kind): &Key| {
+            let state = self.graph.unit(*unit).active();
+            let stops = *kind == JobType::Stop && state.is_active_or_activating();
+            let reverses = self.installed.kind_of(*unit).is_some_and(|other| other.merge(*kind).is_none());
+            !self.matters((*unit, *kind)) && (stops || reverses)
+        };
+        let drop: Vec<Key> = self.order.iter().filter(|key| unwanted(key)).copied().collect();
+        for key in drop {
+            self.remove(key);
+        }
+    }
+
+    /// Drops the jobs of units for which every job would do nothing.
+    fn drop_redundant(&mut self) {
+        let redundant = self.redundant_units(self.order.iter().copied());
+        self.jobs.retain(|(unit, _), _| !redundant.contains(unit));
+        self.order.retain(|(unit, _)| !redundant.contains(unit));
+    }
+
+    fn redundant_units(&self, jobs: impl Iterator<Item = Key>) -> BTreeSet<UnitId> {
+        let mut redundant = BTreeSet::new();
+        let mut needed = BTreeSet::new();
+        for (unit, kind) in jobs {
+            let conflicts = self.installed.kind_of(unit).is_some_and(|other| other.merge(kind).is_none());
+            let keep = (unit, kind) == self.anchor || conflicts || !kind.is_redundant(self.graph.unit(unit).active());
+            if keep {
+                needed.insert(unit)
+            } else {
+                redundant.insert(unit)
+            };
+        }
+        redundant.retain(|unit| !needed.contains(unit));
+        redundant
+    }
+
+    /// Drops jobs that no job of the transaction asks for any more.
+    fn collect_unneeded(&mut self) {
+        loop {
+            let wanted: BTreeSet<Key> =
+                self.jobs.values().flat_map(|job| job.objects.iter().map(|(object, ..)| *object)).collect();
+            let lost: BTreeSet<Key> =
+                self.order.iter().filter(|key| **key != self.anchor && !wanted.contains(key)).copied().collect();
+            if lost.is_empty() {
+                return;
+            }
+            self.jobs.retain(|key, _| !lost.contains(key));
+            self.order.retain(|key| !lost.contains(key));
+        }
+    }
+
+    /// Looks for a cycle in the order of execution and drops one job of it that does not matter.
+    fn break_one_cycle(&mut self) -> Result<bool, Refusal> {
+        let Some(cycle) = crate::ordering::find_cycle(self.graph, self.installed, &self.jobs_by_unit()) else {
+            return Ok(false);
+        };
+        let victim = cycle.iter().rev().find(|unit| {
+            let mut jobs = self.order.iter().filter(|(other, _)| other == *unit).peekable();
+            jobs.peek().is_some() && jobs.all(|key| !self.matters(*key))
+        });
+        match victim.copied() {
+            Some(unit) => {
+                let drop: Vec<Key> = self.order.iter().filter(|(other, _)| *other == unit).copied().collect();
+                drop.into_iter().for_each(|key| self.remove(key));
+                Ok(true)
+            }
+            None => {
+                let names: Vec<&str> = cycle.iter().map(|unit| self.graph.unit(*unit).name.as_str()).collect();
+                Err(Refusal::new(
+                    RefusalKind::TransactionOrderIsCyclic,
+                    format!("Transaction order is cyclic: {}. See system logs for details.", names.join(" after ")),
+                ))
+            }
+        }
+    }
+
+    fn jobs_by_unit(&self) -> BTreeMap<UnitId, JobType> {
+        self.order.iter().map(|(unit, kind)| (*unit, *kind)).collect()
+    }
+
+    /// Of two jobs on one unit that conflict, drops one that does not matter.
+    fn drop_one_unmergeable(&mut self) -> Result<bool, Refusal> {
+        // Jobs of one unit lie side by side in the map.
+        let jobs_of =
+            |unit: UnitId| self.jobs.range((unit, JobType::Start)..).take_while(move |(key, _)| key.0 == unit);
+        let conflict = self.order.iter().find_map(|a| {
+            let b = jobs_of(a.0).map(|(key, _)| *key).find(|b| b.1.merge(a.1).is_none())?;
+            Some((*a, b))
+        });
+        let Some((a, b)) = conflict else { return Ok(false) };
+        let drop = match (self.matters(a), self.matters(b)) {
+            (true, true) => {
+                let name = &self.graph.unit(a.0).name;
+                return Err(Refusal::new(
+                    RefusalKind::TransactionJobsConflicting,
+                    format!(
+                        "Transaction contains conflicting jobs '{}' and '{}' for {name}. Probably contradicting requirement dependencies configured.",
+                        a.1.as_str(),
+                        b.1.as_str()
+                    ),
+                ));
+            }
+            (true, false) => b,
+            (false, true) => a,
+            (false, false) => self.less_wanted(a, b),
+        };
+        self.remove(drop);
+        Ok(true)
+    }
+
+    /// Of two jobs that do not matter: the start when the stop comes from a conflict declared elsewhere, else the stop.
+    fn less_wanted(&self, a: Key, b: Key) -> Key {
+        let (stop, other) = if a.1 == JobType::Stop { (a, b) } else { (b, a) };
+        let by_conflict =
+            self.graph.edges(stop.0, Edge::Conflicts).any(|unit| self.jobs.keys().any(|key| key.0 == unit));
+        if by_conflict { other } else { stop }
+    }
+
+    fn merge(&self) -> Vec<Key> {
+        let mut places: BTreeMap<UnitId, usize> = BTreeMap::new();
+        let mut merged: Vec<Key> = Vec::new();
+        for (unit, kind) in &self.order {
+            match places.get(unit) {
+                Some(place) => {
+                    let present = &mut merged[*place].1;
+                    let both = present.merge(*kind).expect("unmergeable jobs were dropped");
+                    *present = both.collapse(self.graph.unit(*unit).active());
+                }
+                None => {
+                    places.insert(*unit, merged.len());
+                    merged.push((*unit, *kind));
+                }
+            }
+        }
+        merged
+    }
+
+    fn without_redundant(&self, merged: Vec<Key>) -> Vec<Key> {
+        let redundant = self.redundant_units(merged.iter().copied());
+        merged.into_iter().filter(|(unit, _)| *unit == self.anchor.0 || !redundant.contains(unit)).collect()
+    }
+
+    fn check_destructive(&self, merged: &[Key]) -> Result<(), Refusal> {
+        for (unit, kind) in merged {
+            let Some(job) = self.installed.of_unit(*unit) else { continue };
+            let conflicting = job.kind.merge(*kind).is_none();
+            if conflicting && (self.mode == JobMode::Fail || job.irreversible) {
+                let anchor = &self.graph.unit(self.anchor.0).name;
+                let name = &self.graph.unit(*unit).name;
+                return Err(Refusal::new(
+                    RefusalKind::TransactionIsDestructive,
+                    format!(
+                        "Transaction for {anchor}/{} is destructive ({name} has '{}' job queued, but '{}' is included in transaction).",
+                        self.anchor.1.as_str(),
+                        job.kind.as_str(),
+                        kind.as_str()
+                    ),
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn installable(self, merged: Vec<Key>) -> Installable {
+        let mut jobs = merged;
+        let anchor = jobs.iter().position(|(unit, _)| *unit == self.anchor.0).expect("the anchor is never dropped");
+        let anchor = jobs.remove(anchor);
+        jobs.insert(0, anchor);
+        let cancel = match self.mode {
+            JobMode::Isolate | JobMode::Flush => self.installed.units_without(&jobs),
+            _ => Vec::new(),
+        };
+        Installable {
+            jobs,
+            cancel,
+            irreversible: self.mode == JobMode::ReplaceIrreversibly,
+            ignore_order: self.mode == JobMode::IgnoreDependencies,
+        }
+    }
+}

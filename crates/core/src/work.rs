@@ -1,0 +1,78 @@
+//! What is to happen with a unit's cgroup in the next plan, beside making it look like its settings: the one-shot
+//! intents of a start, a stop, a kill, a freeze.
+
+use crate::plan::{Op, Pin, Signals, Spawn};
+use crate::request::CallId;
+use crate::unit::UnitResult;
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+/// Pending work of one unit.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Work {
+    /// Its start job runs: make the cgroup, put the processes in.
+    pub(crate) starting: bool,
+    /// It is over: remove the cgroup, then become dead or failed.
+    pub(crate) ending: Option<UnitResult>,
+    /// Inactive, but its cgroup is still there: try to remove it.
+    pub(crate) prune: bool,
+    /// The plan in flight has steps for it.
+    pub(crate) in_plan: bool,
+    /// How often in a row the kernel surprised us; bounds retries.
+    pub(crate) surprises: u8,
+    /// One-shot operations; rarely there, so apart.
+    pub(crate) intents: Option<Box<Intents>>,
+}
+
+/// One-shot operations.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Intents {
+    /// Records to write or remove, first of all.
+    pub(crate) files: Vec<Op>,
+    /// A kill.
+    pub(crate) signal: Option<SignalIntent>,
+    /// Operations on the directory before processes enter (attributes, ownership).
+    pub(crate) prepare: Vec<Op>,
+    /// Processes to move in.
+    pub(crate) attach: Vec<Pin>,
+    /// A process to start.
+    pub(crate) spawn: Option<Box<Spawn>>,
+    /// `cgroup.freeze` to write.
+    pub(crate) freeze: Option<bool>,
+    /// Requests that are answered once the plan has been run.
+    pub(crate) replies: Vec<CallId>,
+}
+
+/// A kill of the unit's processes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct SignalIntent {
+    /// Which signals.
+    pub(crate) signals: Signals,
+    /// Only the main process, by number.
+    pub(crate) only: Option<u32>,
+    /// Processes that are left out.
+    pub(crate) spare: Vec<u32>,
+    /// A client's kill: its count decides the reply, not the unit's state.
+    pub(crate) by_client: Option<ClientKill>,
+}
+
+/// What a client's kill is answered with.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct ClientKill {
+    /// Whom to answer.
+    pub(crate) call: CallId,
+    /// Nothing killed is an error.
+    pub(crate) must_kill: bool,
+}
+
+impl Work {
+    /// Whether anything is pending.
+    pub(crate) fn is_pending(&self) -> bool {
+        self.starting || self.ending.is_some() || self.prune || self.in_plan || self.intents.is_some()
+    }
+
+    /// The intents, made when there are none.
+    pub(crate) fn intents_mut(&mut self) -> &mut Intents {
+        self.intents.get_or_insert_with(Box::default)
+    }
+}
