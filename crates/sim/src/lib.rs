@@ -1,3 +1,7 @@
 //! Everything outside the core, imagined.
 
+pub mod backend;
 pub mod kernel;
+pub mod store;
+pub mod trace;
+pub mod world;

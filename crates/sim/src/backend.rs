@@ -1,0 +1,261 @@
+//! The backend on the simulated kernel: runs a plan one step at a time, answers questions, reports what happens. It draws
+//! no conclusions; everything it knows is in the kernel and the store, or dies with the arbiter.
+//!
+//! ```text
+//! backend.begin(plan);                                   // in:   a plan
+//! while backend.is_running() { report = backend.step() } //       one step at a time; a crash may come between any two
+//! backend.answer(&question)                              // in:   a question, answered at once
+//! backend.pass_time(now)                                 // in:   programs go on until then
+//! backend.poll_event()                                   // out:  exits and notices
+//! backend.poll_timeout()                                 // out:  when a program will do something by itself
+//! ```
+
+mod answer;
+mod apply;
+mod pins;
+mod programs;
+mod signals;
+#[cfg(test)]
+mod tests;
+mod watches;
+
+use crate::kernel::{Caller, CgroupId, Config, Errno, Exit, File, Fork, Kernel, Notice, Pid};
+use crate::store::Store;
+use cgarbiter_core::event::ExitStatus;
+use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::plan::{OnError, Pin, Step};
+use cgarbiter_core::{Event, Instant, OpError, Outcome, Plan, Report};
+use pins::Pins;
+use programs::Programs;
+use signals::Outside;
+use std::collections::VecDeque;
+use watches::Watches;
+
+/// Kernel, store and processes as the arbiter reaches them.
+#[derive(Clone, Debug)]
+pub struct SimBackend {
+    kernel: Kernel,
+    store: Store,
+    /// The arbiter's own process; services are its children.
+    arbiter: Pid,
+    running: Option<Running>,
+    pins: Pins,
+    watches: Watches,
+    programs: Programs,
+    outside: Outside,
+    exits: VecDeque<Event>,
+}
+
+/// A plan in flight.
+#[derive(Clone, Debug)]
+struct Running {
+    plan: Plan,
+    outcomes: Vec<Outcome>,
+}
+
+impl SimBackend {
+    /// A machine that has just come up: nothing in the tree, nothing in the store, the arbiter's process in the root.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let mut kernel = Kernel::new(config);
+        let arbiter = kernel.fork(&Caller::INIT, &Fork::default()).expect("an empty machine has room for a process");
+        Self {
+            kernel,
+            store: Store::default(),
+            arbiter,
+            running: None,
+            pins: Pins::default(),
+            watches: Watches::default(),
+            programs: Programs::default(),
+            outside: Outside::default(),
+            exits: VecDeque::new(),
+        }
+    }
+
+    /// Look: the kernel.
+    #[must_use]
+    pub fn kernel(&self) -> &Kernel {
+        &self.kernel
+    }
+
+    /// The kernel, for what others than the arbiter do to it.
+    pub fn kernel_mut(&mut self) -> &mut Kernel {
+        &mut self.kernel
+    }
+
+    /// Look: the store.
+    #[must_use]
+    pub fn store(&self) -> &Store {
+        &self.store
+    }
+
+    /// The store, for what others than the arbiter do to it.
+    pub fn store_mut(&mut self) -> &mut Store {
+        &mut self.store
+    }
+
+    /// Look: the arbiter's own process.
+    #[must_use]
+    pub fn arbiter(&self) -> Pid {
+        self.arbiter
+    }
+
+    /// In: a plan to run. Only one is in flight at a time.
+    pub fn begin(&mut self, plan: Plan) {
+        assert!(self.running.is_none(), "one plan is in flight at a time");
+        self.running = Some(Running { outcomes: Vec::with_capacity(plan.steps.len()), plan });
+    }
+
+    /// Look: is a plan in flight?
+    #[must_use]
+    pub fn is_running(&self) -> bool {
+        self.running.is_some()
+    }
+
+    /// Look: the step that [`step`](Self::step) would do next; none when only the report is left.
+    #[must_use]
+    pub fn next_step(&self) -> Option<&Step> {
+        let running = self.running.as_ref()?;
+        running.plan.steps.get(running.outcomes.len())
+    }
+
+    /// Does the next step of the plan in flight; the report when it was the last.
+    pub fn step(&mut self) -> Option<Report> {
+        match self.next_step().cloned() {
+            Some(step) => {
+                self.absorb();
+                let result = self.apply(&step.op);
+                self.record(result)
+            }
+            None => self.running.take().map(|running| self.finish(running, None)),
+        }
+    }
+
+    /// Takes down the answer to the next step; the report when it ends the plan.
+    pub(crate) fn record(&mut self, result: Result<Outcome, OpError>) -> Option<Report> {
+        let mut running = self.running.take().expect("a step belongs to a plan");
+        let step = &running.plan.steps[running.outcomes.len()];
+        match (result, step.on_error) {
+            (Ok(outcome), _) => running.outcomes.push(outcome),
+            (Err(error), OnError::Report) => running.outcomes.push(Outcome::Refused(error)),
+            (Err(error), OnError::Stop) => return Some(self.finish(running, Some(error))),
+        }
+        if running.outcomes.len() == running.plan.steps.len() {
+            return Some(self.finish(running, None));
+        }
+        self.running = Some(running);
+        None
+    }
+
+    fn finish(&mut self, running: Running, failed: Option<OpError>) -> Report {
+        assert!(failed.is_some() || running.outcomes.len() == running.plan.steps.len());
+        self.watches.announce_new();
+        Report { plan: running.plan.id, outcomes: running.outcomes, failed }
+    }
+
+    /// In: lets go of pinned processes.
+    pub fn release(&mut self, pins: &[Pin]) {
+        pins.iter().for_each(|pin| self.pins.release(*pin));
+    }
+
+    /// In: time goes on; programs that end by themselves until `now` have ended.
+    pub fn pass_time(&mut self, now: Instant) {
+        self.programs.set_time(now);
+        while let Some((pid, code)) = self.programs.take_due(&self.kernel) {
+            // A program that was killed meanwhile does not end once more.
+            let _ = self.kernel.exit(pid, code);
+        }
+    }
+
+    /// Out: when a program will end by itself.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.programs.next_end(&self.kernel)
+    }
+
+    /// Out: what has happened. Exits come before notices of the cgroups that they leave empty, as a manager would take
+    /// them.
+    #[must_use]
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.absorb();
+        self.exits.pop_front().or_else(|| self.watches.take().map(|watch| Event::CgroupChanged { watch }))
+    }
+
+    /// Look: is there something for [`poll_event`](Self::poll_event)?
+    #[must_use]
+    pub fn has_event(&self) -> bool {
+        !self.exits.is_empty() || self.watches.any() || !self.kernel.notices().is_empty()
+    }
+
+    /// The arbiter dies, and what it held dies with it: the plan in flight, pins, watches. Kernel and store stay.
+    /// Then it starts again as another process.
+    pub fn restart_arbiter(&mut self) {
+        self.absorb();
+        self.kernel.exit(self.arbiter, 0).expect("the arbiter lives");
+        let _ = self.kernel.reap(Kernel::INIT, self.arbiter);
+        self.arbiter = self.kernel.fork(&Caller::INIT, &Fork::default()).expect("there is room for a process");
+        (self.running, self.pins, self.watches) = (None, self.pins.cleared(), Watches::default());
+        self.exits.clear();
+    }
+
+    /// Takes in the kernel's notices: pins of ended processes lose their hold, children are reaped, watches are marked.
+    /// This happens before any number is looked up, so that a number used again is never taken for its predecessor.
+    fn absorb(&mut self) {
+        for notice in self.kernel.take_notices() {
+            match notice {
+                Notice::Modified { cgroup, file } => self.watches.changed(cgroup, file),
+                Notice::Deleted { child, .. } => self.watches.removed(child),
+                Notice::Exited { pid } => self.ended(pid),
+                Notice::Created { .. } => {}
+            }
+        }
+    }
+
+    fn ended(&mut self, pid: Pid) {
+        self.pins.ended(pid);
+        self.programs.ended(pid);
+        self.outside.ended(pid);
+        if self.kernel.parent_of(pid) != Some(self.arbiter) {
+            return;
+        }
+        if let (Ok(exit), Ok(pid)) = (self.kernel.reap(self.arbiter, pid), u32::try_from(pid)) {
+            let status = match exit {
+                Exit::Code(code) => ExitStatus::Code(i32::from(code)),
+                Exit::Signal(signal) => ExitStatus::Signal(i32::from(signal)),
+            };
+            self.exits.push_back(Event::Exited { pid, status });
+        }
+    }
+
+    fn myself(&self) -> Caller {
+        Caller::root(self.arbiter)
+    }
+
+    fn find(&self, cgroup: &CgroupPath) -> Result<CgroupId, OpError> {
+        self.kernel.lookup(&self.myself(), cgroup.as_str().as_bytes()).map_err(|errno| error(cgroup, "", errno))
+    }
+
+    fn read(&self, cgroup: CgroupId, file: File) -> Result<String, Errno> {
+        self.kernel.read(&self.myself(), cgroup, file)
+    }
+
+    fn path(&self, cgroup: CgroupId) -> CgroupPath {
+        let path = String::from_utf8(self.kernel.path(cgroup)).unwrap_or_default();
+        CgroupPath::parse(&path).unwrap_or_else(CgroupPath::root)
+    }
+}
+
+/// An error as the core knows it, about a file of a cgroup (or about its directory).
+fn error(cgroup: &CgroupPath, file: &str, errno: Errno) -> OpError {
+    let path = match (cgroup.as_str(), file) {
+        ("", "") => "/".to_owned(),
+        (cgroup, "") => cgroup.to_owned(),
+        (cgroup, file) => format!("{cgroup}/{file}"),
+    };
+    OpError::new(path, cgarbiter_core::Errno::from_raw(errno.number()))
+}
+
+/// A process number as the core writes it.
+fn number(pid: Pid) -> u32 {
+    u32::try_from(pid).expect("the kernel numbers processes from 1")
+}

@@ -1,0 +1,201 @@
+//! What each operation of a plan does to kernel and store: one function per kind, with the kernel's own answers.
+
+use super::programs::{Behaviour, behaviour};
+use super::{SimBackend, error, number};
+use crate::kernel::{CgroupId, Disposition, Errno, File, Fork, SetMode};
+use cgarbiter_core::OpError;
+use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::plan::{Op, Outcome, Pin, Spawn};
+
+/// The files that are handed over with a directory, beside those of controllers (`/sys/kernel/cgroup/delegate`).
+const DELEGATED: [File; 5] =
+    [File::CgroupProcs, File::CgroupThreads, File::CgroupSubtreeControl, File::MemoryOomGroup, File::MemoryReclaim];
+
+/// The nodes of the machine's disks, in the order of the kernel's configuration.
+const DISK_NAMES: [&str; 4] = ["vda", "vdb", "vdc", "vdd"];
+
+impl SimBackend {
+    /// Does one operation.
+    pub(super) fn apply(&mut self, op: &Op) -> Result<Outcome, OpError> {
+        match op {
+            Op::WriteFile { file, content } => self.store.write(file.clone(), content.as_str()),
+            Op::RemoveFile { file, directory: true } => self.store.remove_directory(file),
+            Op::RemoveFile { file, directory: false } => drop(self.store.remove(file)),
+            Op::Mkdir { cgroup } => return self.mkdir(cgroup),
+            Op::Observe { cgroup } => return self.observe(cgroup),
+            Op::Rmdir { cgroup, watch } => {
+                self.rmdir(cgroup)?;
+                watch.iter().for_each(|watch| self.watches.drop_number(*watch));
+            }
+            Op::SubtreeControl { cgroup, enable, disable } => return self.subtree_control(cgroup, *enable, *disable),
+            Op::Write { cgroup, file, value } => self.write(cgroup, file, value)?,
+            Op::WriteDevice { cgroup, file, device, value } => {
+                let (major, minor) = self.device(device)?;
+                self.write(cgroup, file, &format!("{major}:{minor} {value}"))?;
+            }
+            Op::Watch { cgroup, watch, memory } => {
+                let id = self.find(cgroup)?;
+                self.watches.add(id, *watch, *memory);
+            }
+            Op::Attach { cgroup, pin } => return self.attach(cgroup, *pin),
+            Op::SignalAll { cgroup, signals, spare } => {
+                let count = self.signal_all(cgroup, *signals, spare)?;
+                return Ok(Outcome::Signalled { count });
+            }
+            Op::SignalOne { pid, signals } => {
+                let count = i32::try_from(*pid).map_or(0, |pid| self.signal(pid, *signals));
+                return Ok(Outcome::Signalled { count });
+            }
+            Op::Delegate { cgroup, user, group } => self.delegate(cgroup, user, group.as_deref())?,
+            Op::Xattr { cgroup, name, value } => self.xattr(cgroup, name, value.as_deref())?,
+            Op::Spawn { cgroup, command } => return self.spawn(cgroup, command),
+            Op::ReadCounters { cgroup } => {
+                let id = self.find(cgroup)?;
+                return Ok(Outcome::Counters(self.counters(id)));
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    fn mkdir(&mut self, cgroup: &CgroupPath) -> Result<Outcome, OpError> {
+        let fail = |errno| error(cgroup, "", errno);
+        let (parent, name) = cgroup.as_str().rsplit_once('/').ok_or_else(|| fail(Errno::EEXIST))?;
+        let who = self.myself();
+        let parent = self.kernel.lookup(&who, parent.as_bytes()).map_err(fail)?;
+        let made = self.kernel.mkdir(&who, parent, name.as_bytes()).map_err(fail)?;
+        Ok(Outcome::Made { id: made.ino() })
+    }
+
+    fn observe(&self, cgroup: &CgroupPath) -> Result<Outcome, OpError> {
+        let id = self.find(cgroup)?;
+        Ok(Outcome::Seen { id: id.ino(), enabled: self.enabled(id) })
+    }
+
+    fn enabled(&self, id: CgroupId) -> ControllerMask {
+        ControllerMask::parse(&self.read(id, File::CgroupSubtreeControl).unwrap_or_default())
+    }
+
+    /// The deepest first. What is busy stays, and its ancestors with it, but the others go.
+    fn rmdir(&mut self, cgroup: &CgroupPath) -> Result<(), OpError> {
+        let Ok(top) = self.find(cgroup) else { return Ok(()) };
+        let who = self.myself();
+        let mut refused = None;
+        for id in self.below(top).into_iter().rev() {
+            if let Err(errno) = self.kernel.rmdir(&who, id) {
+                refused.get_or_insert((id, errno));
+            }
+        }
+        refused.map_or(Ok(()), |(id, errno)| Err(error(&self.path(id), "", errno)))
+    }
+
+    fn subtree_control(
+        &mut self,
+        cgroup: &CgroupPath,
+        enable: ControllerMask,
+        disable: ControllerMask,
+    ) -> Result<Outcome, OpError> {
+        let id = self.find(cgroup)?;
+        let who = self.myself();
+        let mut refused = None;
+        let words = enable.controllers().map(|c| ('+', c)).chain(disable.controllers().map(|c| ('-', c)));
+        for (sign, controller) in words {
+            let word = format!("{sign}{}\n", controller.name());
+            if let Err(errno) = self.kernel.write(&who, id, File::CgroupSubtreeControl, word.as_bytes()) {
+                refused.get_or_insert_with(|| error(cgroup, "cgroup.subtree_control", errno));
+            }
+        }
+        Ok(Outcome::Controllers { enabled: self.enabled(id), refused })
+    }
+
+    fn write(&mut self, cgroup: &CgroupPath, file: &str, value: &str) -> Result<(), OpError> {
+        let id = self.find(cgroup)?;
+        let fail = |errno| error(cgroup, file, errno);
+        let known = File::from_name(file.as_bytes()).ok_or_else(|| fail(Errno::ENOENT))?;
+        let line = format!("{value}\n");
+        self.kernel.write(&self.myself(), id, known, line.as_bytes()).map_err(fail)
+    }
+
+    /// The disk behind a path: its own node, or that of the file system it lies on, which is always the first disk.
+    fn device(&self, path: &str) -> Result<(u32, u32), OpError> {
+        let disks = &self.kernel.config().disks;
+        let fail = |errno| OpError::new(path, cgarbiter_core::Errno::from_raw(Errno::number(errno)));
+        let named = path.strip_prefix("/dev/").map(|name| DISK_NAMES.iter().position(|disk| *disk == name));
+        let place = match named {
+            None if path.starts_with('/') => 0,
+            Some(Some(place)) => place,
+            _ => return Err(fail(Errno::ENOENT)),
+        };
+        disks.get(place).copied().ok_or_else(|| fail(Errno::ENODEV))
+    }
+
+    fn attach(&mut self, cgroup: &CgroupPath, pin: Pin) -> Result<Outcome, OpError> {
+        let id = self.find(cgroup)?;
+        let Some(pid) = self.pins.get(pin) else {
+            self.pins.release(pin);
+            return Ok(Outcome::Gone);
+        };
+        match self.kernel.write(&self.myself(), id, File::CgroupProcs, pid.to_string().as_bytes()) {
+            Ok(()) => assert!(self.kernel.cgroup_of(pid) == Some(id), "a process that was moved is there"),
+            Err(Errno::ESRCH) => {
+                self.pins.release(pin);
+                return Ok(Outcome::Gone);
+            }
+            Err(errno) => return Err(error(cgroup, "cgroup.procs", errno)),
+        }
+        self.pins.release(pin);
+        Ok(Outcome::Attached)
+    }
+
+    fn delegate(&mut self, cgroup: &CgroupPath, user: &str, group: Option<&str>) -> Result<(), OpError> {
+        let id = self.find(cgroup)?;
+        let unknown = || error(cgroup, "", Errno::ESRCH);
+        let uid = account(user).ok_or_else(unknown)?;
+        let gid = group.map_or(Some(uid), account).ok_or_else(unknown)?;
+        let who = self.myself();
+        let nodes = std::iter::once(None).chain(DELEGATED.into_iter().map(Some));
+        for node in nodes {
+            match self.kernel.chown(&who, id, node, uid, gid) {
+                Ok(()) | Err(Errno::ENOENT) => {}
+                Err(errno) => return Err(error(cgroup, node.map_or("", File::name), errno)),
+            }
+        }
+        Ok(())
+    }
+
+    fn xattr(&mut self, cgroup: &CgroupPath, name: &str, value: Option<&str>) -> Result<(), OpError> {
+        let id = self.find(cgroup)?;
+        let who = self.myself();
+        let result = match value {
+            Some(value) => self.kernel.set_xattr(&who, id, None, name.as_bytes(), value.as_bytes(), SetMode::Any),
+            None => self.kernel.remove_xattr(&who, id, None, name.as_bytes()),
+        };
+        match result {
+            Ok(()) | Err(Errno::ENODATA) => Ok(()),
+            Err(errno) => Err(error(cgroup, name, errno)),
+        }
+    }
+
+    fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
+        let id = self.find(cgroup)?;
+        let missing = || OpError::new(command.path.as_str(), cgarbiter_core::Errno::NoEnt);
+        let behaviour = behaviour(command).ok_or_else(missing)?;
+        let into = Fork { into: Some(id), ..Fork::default() };
+        let pid = self.kernel.fork(&self.myself(), &into).map_err(|errno| error(cgroup, "", errno))?;
+        if let Behaviour::LiveIgnoring { signal } = behaviour {
+            // A process that dies at birth has no dispositions to set.
+            let _ = self.kernel.set_disposition(pid, signal, Disposition::Ignore);
+        }
+        self.programs.started(pid, command, behaviour);
+        Ok(Outcome::Spawned { pid: number(pid) })
+    }
+}
+
+/// The number of a user or group: the accounts of this machine are `root`, `nobody`, and every number.
+fn account(name: &str) -> Option<u32> {
+    match name {
+        "root" => Some(0),
+        "nobody" | "nogroup" => Some(65534),
+        _ => name.parse().ok(),
+    }
+}

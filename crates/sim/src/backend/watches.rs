@@ -1,0 +1,75 @@
+//! Watches: which cgroups the core wants to hear about, and the hints that wait to be taken. A cgroup that changes twice
+//! before its hint is taken gives one hint, as inotify does.
+
+use crate::kernel::{CgroupId, File};
+use cgarbiter_core::plan::WatchId;
+use std::collections::{BTreeMap, VecDeque};
+
+#[derive(Clone, Debug, Default)]
+pub(super) struct Watches {
+    by_cgroup: BTreeMap<CgroupId, Watch>,
+    by_number: BTreeMap<WatchId, CgroupId>,
+    /// Set up by the plan in flight; their present state is reported when it ends.
+    new: Vec<WatchId>,
+    waiting: VecDeque<WatchId>,
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Watch {
+    number: WatchId,
+    memory: bool,
+}
+
+impl Watches {
+    pub(super) fn add(&mut self, cgroup: CgroupId, number: WatchId, memory: bool) {
+        if let Some(old) = self.by_cgroup.insert(cgroup, Watch { number, memory }) {
+            self.by_number.remove(&old.number);
+        }
+        self.by_number.insert(number, cgroup);
+        self.new.push(number);
+    }
+
+    pub(super) fn drop_number(&mut self, number: WatchId) {
+        if let Some(cgroup) = self.by_number.remove(&number) {
+            self.by_cgroup.remove(&cgroup);
+        }
+        self.waiting.retain(|waiting| *waiting != number);
+        self.new.retain(|new| *new != number);
+    }
+
+    pub(super) fn changed(&mut self, cgroup: CgroupId, file: File) {
+        let Some(watch) = self.by_cgroup.get(&cgroup).copied() else { return };
+        if file == File::CgroupEvents || (watch.memory && file == File::MemoryEvents) {
+            self.queue(watch.number);
+        }
+    }
+
+    /// The directory is gone, and the watch with it: one last hint.
+    pub(super) fn removed(&mut self, cgroup: CgroupId) {
+        if let Some(watch) = self.by_cgroup.remove(&cgroup) {
+            self.by_number.remove(&watch.number);
+            self.queue(watch.number);
+        }
+    }
+
+    /// The plan has ended: its new watches report once, so that nothing between set-up and now is missed.
+    pub(super) fn announce_new(&mut self) {
+        for number in std::mem::take(&mut self.new) {
+            self.queue(number);
+        }
+    }
+
+    pub(super) fn take(&mut self) -> Option<WatchId> {
+        self.waiting.pop_front()
+    }
+
+    pub(super) fn any(&self) -> bool {
+        !self.waiting.is_empty()
+    }
+
+    fn queue(&mut self, number: WatchId) {
+        if !self.waiting.contains(&number) {
+            self.waiting.push_back(number);
+        }
+    }
+}

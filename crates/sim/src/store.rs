@@ -1,0 +1,81 @@
+//! The store, imagined: records by path. It outlives the arbiter, and a write is whole or has not happened.
+
+use std::collections::BTreeMap;
+use std::ops::Bound;
+use std::sync::Arc;
+
+/// What lies at a path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Entry {
+    /// A file with this content.
+    Text(String),
+    /// A symbolic link to this path.
+    Link(Arc<str>),
+}
+
+/// Files by absolute, logical path. Directories exist as long as something is in them.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Store {
+    entries: BTreeMap<Arc<str>, Entry>,
+}
+
+impl Store {
+    /// Puts a file in its place, whatever was there.
+    pub fn write(&mut self, file: impl Into<Arc<str>>, content: impl Into<String>) {
+        self.entries.insert(file.into(), Entry::Text(content.into()));
+    }
+
+    /// Puts a symbolic link in its place, whatever was there.
+    pub fn link(&mut self, file: impl Into<Arc<str>>, target: impl Into<Arc<str>>) {
+        self.entries.insert(file.into(), Entry::Link(target.into()));
+    }
+
+    /// Removes a file or link; false when there was none.
+    pub fn remove(&mut self, file: &str) -> bool {
+        self.entries.remove(file).is_some()
+    }
+
+    /// Removes everything in a directory.
+    pub fn remove_directory(&mut self, directory: &str) {
+        let inside = format!("{directory}/");
+        self.entries.retain(|file, _| !file.starts_with(&inside));
+    }
+
+    /// The content of a file; a link is followed once.
+    #[must_use]
+    pub fn read(&self, file: &str) -> Option<&str> {
+        match self.entries.get(file)? {
+            Entry::Text(content) => Some(content),
+            Entry::Link(target) => match self.entries.get(target)? {
+                Entry::Text(content) => Some(content),
+                Entry::Link(_) => None,
+            },
+        }
+    }
+
+    /// Everything whose path begins so, sorted by path.
+    pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+        let entries = self.entries.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
+        entries.take_while(move |(file, _)| file.starts_with(prefix)).map(|(file, entry)| (&**file, entry))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn records_are_found_by_prefix_and_removed_with_their_directory() {
+        let mut store = Store::default();
+        store.write("/run/t/a.scope", "[Scope]\n");
+        store.write("/run/t/a.scope.d/50-x.conf", "x");
+        store.write("/run/t/b.scope", "y");
+        store.link("/etc/u/c.service", "/run/t/b.scope");
+        let found: Vec<_> = store.below("/run/t/a").map(|(file, _)| file).collect();
+        assert_eq!(found, ["/run/t/a.scope", "/run/t/a.scope.d/50-x.conf"]);
+        store.remove_directory("/run/t/a.scope.d");
+        assert_eq!(store.below("/run/t/a").count(), 1);
+        assert_eq!(store.read("/etc/u/c.service"), Some("y"));
+        assert!(store.remove("/run/t/a.scope") && !store.remove("/run/t/a.scope"));
+    }
+}

@@ -1,0 +1,314 @@
+//! The world: the manager, the machine under it, the clients around it, and virtual time.
+//!
+//! A world is a value: clone it, stop it between any two steps, look into it. [`World::step`] does exactly one thing, the
+//! first of [`World::moves`]; a search may take another of them with [`World::make`]. Nothing else in here is a choice.
+
+use crate::backend::SimBackend;
+use crate::kernel::{self, Caller, CgroupId, File};
+use crate::trace;
+use cgarbiter_core::client::{Client, ClientId, Transport};
+use cgarbiter_core::effect::Audience;
+use cgarbiter_core::systemd1::{self, MethodCall, SignalMessage};
+use cgarbiter_core::value::Value;
+use cgarbiter_core::{Answer, CallId, Config, Effect, Event, Instant, Manager, Now, Question, ReadId, Refusal};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+/// Wall-clock time at the monotonic clock's zero: some day in 2026, in microseconds.
+const REALTIME_AT_ZERO: u64 = 1_790_000_000_000_000;
+/// The arbiter starts one second after the machine.
+const START: Instant = Instant(1_000_000);
+/// So many steps without a pause mean that the world will never be quiet.
+const STEPS_MAX: usize = 1_000_000;
+
+/// Something that a client or a listener can see.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Visible {
+    /// The answer to a call.
+    Reply {
+        /// Which.
+        call: CallId,
+        /// Body or refusal.
+        result: Result<Vec<Value>, Refusal>,
+    },
+    /// A signal, and who gets it.
+    Signal {
+        /// What it says.
+        message: SignalMessage,
+        /// To whom.
+        audience: Audience,
+    },
+}
+
+/// Something that can happen next.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Move {
+    /// The next step of the plan in flight, or its report.
+    Plan,
+    /// An exit or a notice of the kernel reaches the manager.
+    Notice,
+    /// What a client sent first reaches the manager.
+    Client,
+    /// A deadline of the manager has come.
+    Timer,
+}
+
+/// Everything there is.
+#[derive(Clone, Debug)]
+pub struct World {
+    manager: Manager,
+    backend: SimBackend,
+    now: Instant,
+    clients: BTreeMap<ClientId, Client>,
+    /// Sent and not yet received: calls, connections, departures.
+    sent: VecDeque<Event>,
+    visible: VecDeque<Visible>,
+    last_call: u64,
+    last_client: u64,
+    trace: Option<Vec<String>>,
+}
+
+impl World {
+    /// A machine that has just come up, and an arbiter of its tree. The root hands down what the configuration says it
+    /// did when the arbiter came.
+    ///
+    /// # Panics
+    /// When the kernel refuses one of these controllers.
+    #[must_use]
+    pub fn new(config: Config, kernel: kernel::Config) -> Self {
+        let mut backend = SimBackend::new(kernel);
+        for controller in config.root_enabled.controllers() {
+            let word = format!("+{}", controller.name());
+            let root = backend.kernel_mut();
+            root.write(&Caller::INIT, CgroupId::ROOT, File::CgroupSubtreeControl, word.as_bytes())
+                .expect("the root hands down what it has");
+        }
+        backend.pass_time(START);
+        let manager = Manager::new(config, clocks(START));
+        let mut world = Self {
+            manager,
+            backend,
+            now: START,
+            clients: BTreeMap::new(),
+            sent: VecDeque::new(),
+            visible: VecDeque::new(),
+            last_call: 0,
+            last_client: 0,
+            trace: None,
+        };
+        world.pump();
+        world
+    }
+
+    /// A client comes to the bus; it has the unique name `:1.N`.
+    pub fn connect(&mut self, uid: u32, pid: Option<u32>) -> ClientId {
+        self.last_client += 1;
+        let id = ClientId(self.last_client);
+        let name: Arc<str> = format!(":1.{}", self.last_client).into();
+        self.clients.insert(id, Client { id, transport: Transport::Bus(name), uid, pid });
+        id
+    }
+
+    /// A client leaves the bus.
+    pub fn disconnect(&mut self, id: ClientId) {
+        let Some(client) = self.clients.remove(&id) else { return };
+        if let Some(name) = client.bus_name() {
+            self.sent.push_back(Event::BusNameGone(String::from(&**name)));
+        }
+        self.sent.push_back(Event::ClientGone(id));
+    }
+
+    /// Look: a client.
+    #[must_use]
+    pub fn client(&self, id: ClientId) -> Option<&Client> {
+        self.clients.get(&id)
+    }
+
+    /// A client calls a method. The call is on its way until a [`Move::Client`].
+    ///
+    /// # Panics
+    /// When the client has left.
+    pub fn call(&mut self, client: ClientId, call: MethodCall) -> CallId {
+        self.last_call += 1;
+        let id = CallId(self.last_call);
+        let client = self.clients.get(&client).expect("only a connected client calls").clone();
+        match systemd1::decode(call) {
+            Ok(request) => self.sent.push_back(Event::Request { call: id, client, request }),
+            Err(refusal) => self.visible.push_back(Visible::Reply { call: id, result: Err(refusal) }),
+        }
+        id
+    }
+
+    /// What can happen now, the likeliest first: a plan goes on, then the kernel is heard, then clients, then time.
+    pub fn moves(&self) -> impl Iterator<Item = Move> {
+        let due = self.manager.poll_timeout().is_some_and(|at| at <= self.now);
+        [
+            (Move::Plan, self.backend.is_running()),
+            (Move::Notice, self.backend.has_event()),
+            (Move::Client, !self.sent.is_empty()),
+            (Move::Timer, due),
+        ]
+        .into_iter()
+        .filter_map(|(step, possible)| possible.then_some(step))
+    }
+
+    /// Does exactly one thing; false when there is nothing to do until time passes.
+    pub fn step(&mut self) -> bool {
+        let first = self.moves().next();
+        if let Some(step) = first {
+            self.make(step);
+        }
+        first.is_some()
+    }
+
+    /// Does one of the possible things.
+    pub fn make(&mut self, step: Move) {
+        match step {
+            Move::Plan => self.plan_step(),
+            Move::Notice => {
+                if let Some(event) = self.backend.poll_event() {
+                    self.deliver(event);
+                }
+            }
+            Move::Client => {
+                let event = self.sent.pop_front().expect("something was sent");
+                self.deliver(event);
+            }
+            Move::Timer => {
+                self.note(|now| format!("{now} time-out"));
+                self.manager.handle_timeout(clocks(self.now));
+                self.pump();
+            }
+        }
+    }
+
+    fn plan_step(&mut self) {
+        let step = self.backend.next_step().cloned();
+        let report = self.backend.step();
+        if let Some(step) = step {
+            self.note(|_| trace::step(&step));
+        }
+        if let Some(report) = report {
+            self.deliver(Event::PlanDone(report));
+        }
+    }
+
+    fn deliver(&mut self, event: Event) {
+        self.note(|now| format!("{now} {}", trace::event(&event)));
+        self.manager.handle_event(clocks(self.now), event);
+        self.pump();
+    }
+
+    /// Takes the manager's effects; questions are answered at once.
+    fn pump(&mut self) {
+        while let Some(effect) = self.manager.poll_effect() {
+            self.note(|_| trace::effect(&effect));
+            match effect {
+                Effect::Run(plan) => self.backend.begin(plan),
+                Effect::Read(id, question) => self.read(id, &question),
+                Effect::Reply(call, result) => {
+                    let result = result.map(systemd1::encode_reply);
+                    self.visible.push_back(Visible::Reply { call, result });
+                }
+                Effect::Emit(signal, audience) => {
+                    let message = systemd1::encode_signal(signal);
+                    self.visible.push_back(Visible::Signal { message, audience });
+                }
+                Effect::Release(pins) => self.backend.release(&pins),
+                Effect::Tell(_) => {}
+            }
+        }
+    }
+
+    fn read(&mut self, id: ReadId, question: &Question) {
+        let answer = match question {
+            Question::BusNameOwned(name) => Answer::Flag(self.owns(name)),
+            _ => self.backend.answer(question),
+        };
+        self.note(|_| format!("    found {answer:?}"));
+        self.manager.handle_event(clocks(self.now), Event::ReadDone { id, answer });
+    }
+
+    fn owns(&self, name: &str) -> bool {
+        self.clients.values().any(|client| client.bus_name().is_some_and(|own| &**own == name))
+    }
+
+    /// Goes on until nothing can happen without time passing.
+    ///
+    /// # Panics
+    /// When that never comes.
+    pub fn run_until_quiet(&mut self) {
+        let steps = (0..STEPS_MAX).take_while(|_| self.step()).count();
+        assert!(steps < STEPS_MAX, "the world does not come to rest");
+    }
+
+    /// Lets time pass: every deadline on the way is met, and after each the world comes to rest.
+    pub fn advance(&mut self, usec: u64) {
+        let end = self.now.after(usec);
+        self.run_until_quiet();
+        while let Some(next) = self.next_deadline().filter(|next| *next <= end) {
+            self.set_time(next.max(self.now));
+            self.run_until_quiet();
+        }
+        self.set_time(end);
+    }
+
+    fn set_time(&mut self, now: Instant) {
+        self.now = now;
+        self.backend.pass_time(now);
+    }
+
+    /// When something will happen by itself.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.manager.poll_timeout().into_iter().chain(self.backend.poll_timeout()).min()
+    }
+
+    /// Look: the time.
+    #[must_use]
+    pub fn now(&self) -> Instant {
+        self.now
+    }
+
+    /// Takes the first thing that has become visible.
+    pub fn take_visible(&mut self) -> Option<Visible> {
+        self.visible.pop_front()
+    }
+
+    /// Look: the manager.
+    #[must_use]
+    pub fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
+    /// Look: the machine.
+    #[must_use]
+    pub fn backend(&self) -> &SimBackend {
+        &self.backend
+    }
+
+    /// The machine, for what others than the arbiter do to it.
+    pub fn backend_mut(&mut self) -> &mut SimBackend {
+        &mut self.backend
+    }
+
+    /// From now on keeps a line of text for everything that happens.
+    pub fn start_trace(&mut self) {
+        self.trace = Some(Vec::new());
+    }
+
+    /// Takes the lines kept so far.
+    pub fn take_trace(&mut self) -> Vec<String> {
+        self.trace.as_mut().map(std::mem::take).unwrap_or_default()
+    }
+
+    fn note(&mut self, line: impl FnOnce(Instant) -> String) {
+        if let Some(lines) = &mut self.trace {
+            lines.push(line(self.now));
+        }
+    }
+}
+
+fn clocks(now: Instant) -> Now {
+    Now { monotonic: now, realtime: REALTIME_AT_ZERO + now.0 }
+}
