@@ -1,2 +1,49 @@
-//! The project chores.
-fn main() {}
+//! The project's chores: `cargo ci check | vm | image | bench`. What each does is in ci/README.md.
+//!
+//! This file reads the arguments and hands over; a chore has a file of its own.
+#![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it was started from")]
+
+mod check;
+mod files;
+mod guest;
+mod image;
+mod step;
+mod vm;
+
+use clap::{Parser, Subcommand};
+use std::process::ExitCode;
+
+/// A chore ends well or with one sentence that says what was wrong.
+type Outcome<T = ()> = Result<T, String>;
+
+#[derive(Parser)]
+#[command(name = "cargo ci", about = "The project's chores")]
+struct Arguments {
+    #[command(subcommand)]
+    chore: Chore,
+}
+
+#[derive(Subcommand)]
+enum Chore {
+    /// Tests, formatting, lints, licences, the simulator's quick checks.
+    Check(check::Options),
+    /// Boot a guest without systemd as pid 1 and test the daemon with unmodified clients.
+    Vm(vm::Options),
+    /// Make the guest's kernel and root image, unless the cached ones fit.
+    Image,
+}
+
+fn main() -> ExitCode {
+    let outcome = match Arguments::parse().chore {
+        Chore::Check(options) => check::run(&options),
+        Chore::Vm(options) => vm::run(&options),
+        Chore::Image => image::ensure().map(|image| println!("{}", image.directory.display())),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("cargo ci: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! One guest: its initramfs, its disks, the QEMU process, and the lines it says. Knows nothing of tests.
+
+use crate::{Outcome, files, image::Image, step};
+use std::{
+    fs,
+    io::{BufRead, BufReader, Write},
+    path::{Path, PathBuf},
+    process::{Child, Command, Stdio},
+    sync::mpsc::{self, RecvTimeoutError},
+    time::{Duration, Instant},
+};
+
+/// The machine on which the vectors were recorded had these; some recorded figures depend on them.
+const CPUS: &str = "2";
+const MEMORY_MIB: &str = "2048";
+
+/// Room for logs and reports that come back.
+const RESULTS_BYTES: u64 = 128 << 20;
+
+pub(crate) struct Guest {
+    /// Working files: payload/, payload.img, results.img, initramfs, console.log.
+    pub(crate) directory: PathBuf,
+    /// Program that becomes pid 1, as a path in the guest.
+    pub(crate) init: &'static str,
+}
+
+impl Guest {
+    /// The tree that the guest sees read-only at /payload; to be filled before `run`.
+    pub(crate) fn payload(&self) -> PathBuf {
+        self.directory.join("payload")
+    }
+
+    pub(crate) fn console_log(&self) -> PathBuf {
+        self.directory.join("console.log")
+    }
+
+    /// Boots, hands every line from the guest's second serial port to `heard`, and returns when the guest is off.
+    /// A guest that is still up at the time limit is killed, and that is an error.
+    pub(crate) fn run(&self, image: &Image, limit: Duration, mut heard: impl FnMut(&str)) -> Outcome {
+        self.make_disks(image)?;
+        let console = format!("file:{}", self.console_log().display());
+        let mut child = self
+            .qemu(image, &["-display", "none", "-serial", &console, "-serial", "stdio"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|e| format!("start qemu-system-x86_64: {e}"))?;
+        let lines = lines_of(&mut child)?;
+        let deadline = Instant::now() + limit;
+        let outcome = loop {
+            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
+                Ok(line) => heard(line.trim_end()),
+                Err(RecvTimeoutError::Disconnected) => break Ok(()),
+                Err(RecvTimeoutError::Timeout) => {
+                    break Err(format!("the guest was not off after {} s and was killed", limit.as_secs()));
+                }
+            }
+        };
+        if outcome.is_err() {
+            let _ = child.kill();
+        }
+        let _ = child.wait();
+        outcome
+    }
+
+    /// Boots with this terminal as the guest's console.
+    pub(crate) fn run_interactive(&self, image: &Image) -> Outcome {
+        self.make_disks(image)?;
+        let lines = format!("file:{}", self.directory.join("lines").display());
+        let status = self.qemu(image, &["-display", "none", "-serial", "mon:stdio", "-serial", &lines]).status();
+        status.map(drop).map_err(|e| format!("start qemu-system-x86_64: {e}"))
+    }
+
+    /// What the guest left on the results disk, unpacked into `to`.
+    pub(crate) fn unpack_results(&self, to: &Path) -> Outcome {
+        files::fresh_directory(to)?;
+        step::quiet(Command::new("tar").arg("-xf").arg(self.directory.join("results.img")).arg("-C").arg(to))
+    }
+
+    fn make_disks(&self, image: &Image) -> Outcome {
+        let payload = self.directory.join("payload.img");
+        files::empty_disk(&payload, tree_bytes(&self.payload()) * 5 / 4 + (16 << 20))?;
+        step::quiet(Command::new("mkfs.ext4").args(["-q", "-F", "-d"]).arg(self.payload()).arg(&payload))?;
+        files::empty_disk(&self.directory.join("results.img"), RESULTS_BYTES)?;
+        self.make_initramfs(image)
+    }
+
+    fn make_initramfs(&self, image: &Image) -> Outcome {
+        let tree = self.directory.join("initramfs.d");
+        files::fresh_directory(&tree)?;
+        files::directory(&tree.join("bin"))?;
+        files::copy(Path::new("/bin/busybox"), &tree.join("bin/busybox"))?;
+        files::copy(&files::workspace().join("ci/image/initramfs-init"), &tree.join("init"))?;
+        files::copy_tree(&image.modules(), &tree.join("modules"))?;
+        let archive = self.directory.join("initramfs");
+        let pack = "cd \"$0\" && find . | busybox cpio -o -H newc >\"$1\" 2>/dev/null";
+        step::quiet(Command::new("sh").args(["-c", pack]).arg(&tree).arg(&archive))
+    }
+
+    fn qemu(&self, image: &Image, serial: &[&str]) -> Command {
+        let drive = |path: &Path, snapshot: &str| {
+            format!("file={},format=raw,if=virtio,cache=unsafe,snapshot={snapshot}", path.display())
+        };
+        let append =
+            format!("console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off net.ifnames=0 guest.init={}", self.init);
+        let mut command = Command::new("qemu-system-x86_64");
+        command
+            .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", CPUS, "-m", MEMORY_MIB])
+            .args(["-no-reboot", "-nodefaults", "-nic", "none"])
+            .args(serial)
+            .arg("-kernel")
+            .arg(image.kernel())
+            .arg("-initrd")
+            .arg(self.directory.join("initramfs"))
+            .args(["-append", &append])
+            .args(["-drive", &drive(&image.root(), "on")])
+            .args(["-drive", &drive(&self.directory.join("payload.img"), "on")])
+            .args(["-drive", &drive(&self.directory.join("results.img"), "off")]);
+        command
+    }
+}
+
+fn lines_of(child: &mut Child) -> Outcome<mpsc::Receiver<String>> {
+    let stdout = child.stdout.take().ok_or("qemu has no standard output")?;
+    let (sender, receiver) = mpsc::channel();
+    std::thread::spawn(move || {
+        let mut reader = BufReader::new(stdout);
+        let mut bytes = Vec::new();
+        while reader.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
+            if sender.send(String::from_utf8_lossy(&bytes).into_owned()).is_err() {
+                break;
+            }
+            bytes.clear();
+        }
+    });
+    Ok(receiver)
+}
+
+fn tree_bytes(directory: &Path) -> u64 {
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    entries.map(|e| if e.path().is_dir() { tree_bytes(&e.path()) } else { e.metadata().map_or(0, |m| m.len()) }).sum()
+}
+
+/// Prints at once, also when standard output is a pipe.
+pub(crate) fn say(line: &str) {
+    println!("{line}");
+    let _ = std::io::stdout().flush();
+}

@@ -1,0 +1,146 @@
+//! `cargo ci vm`: the tests in ci/guest/tests, run in a guest against the daemon (or, to test the tests, systemd).
+
+use crate::{
+    Outcome, files,
+    guest::{Guest, say},
+    image, step,
+};
+use clap::{Args, ValueEnum};
+use std::{fs, path::PathBuf, process::Command, time::Duration};
+
+#[derive(Args)]
+pub(crate) struct Options {
+    /// Only the tests whose name contains this.
+    #[arg(long, value_name = "PATTERN", default_value = "")]
+    only: String,
+    /// Who serves org.freedesktop.systemd1 in the guest.
+    #[arg(long, value_enum, default_value_t = Manager::Cgarbiter)]
+    manager: Manager,
+    /// A root shell on this terminal instead of the tests; leave with `poweroff -ff`.
+    #[arg(long)]
+    shell: bool,
+    /// Use this binary instead of building one.
+    #[arg(long, value_name = "FILE")]
+    daemon: Option<PathBuf>,
+    /// Seconds after which a guest that is not done is killed.
+    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
+    limit: u64,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Manager {
+    /// cgarbiterd, with a shell script as pid 1.
+    Cgarbiter,
+    /// systemd as pid 1.
+    Systemd,
+}
+
+/// What the guest said so far.
+#[derive(Default)]
+struct Tally {
+    passed: u32,
+    failed: u32,
+    ended: bool,
+}
+
+pub(crate) fn run(options: &Options) -> Outcome {
+    let image = image::ensure()?;
+    let guest = Guest {
+        directory: files::target().join("vm"),
+        init: match options.manager {
+            Manager::Cgarbiter => "/payload/guest/init",
+            Manager::Systemd => "/lib/systemd/systemd",
+        },
+    };
+    fill_payload(options, &guest)?;
+    if options.shell {
+        return guest.run_interactive(&image);
+    }
+    let mut tally = Tally::default();
+    let outcome = guest.run(&image, Duration::from_secs(options.limit), |line| tally.hear(line));
+    let results = guest.directory.join("results");
+    let unpacked = guest.unpack_results(&results);
+    say(&format!("{} passed, {} failed", tally.passed, tally.failed));
+    let hint = format!("logs are in {}, the console in {}", results.display(), guest.console_log().display());
+    outcome.and(unpacked).and(tally.verdict()).map_err(|why| format!("{why}; {hint}"))
+}
+
+impl Tally {
+    /// Lines of the guest: `ok NAME …`, `FAIL NAME: …`, `end`, and remarks, all shown as they come.
+    fn hear(&mut self, line: &str) {
+        match line.split(' ').next() {
+            Some("ok") => self.passed += 1,
+            Some("FAIL") => self.failed += 1,
+            Some("end") => {
+                self.ended = true;
+                return;
+            }
+            _ => {}
+        }
+        say(line);
+    }
+
+    fn verdict(&self) -> Outcome {
+        match self {
+            Tally { ended: false, .. } => Err("the guest did not get to the end of its tests".into()),
+            Tally { failed: 1.., .. } => Err(format!("{} guest tests failed", self.failed)),
+            Tally { passed: 0, .. } => Err("the guest ran no test".into()),
+            Tally { .. } => Ok(()),
+        }
+    }
+}
+
+fn fill_payload(options: &Options, guest: &Guest) -> Outcome {
+    let top = files::workspace();
+    let payload = guest.payload();
+    files::fresh_directory(&payload)?;
+    files::copy_tree(&top.join("ci/guest"), &payload.join("guest"))?;
+    files::copy_tree(&top.join("dist"), &payload.join("dist"))?;
+    files::copy_tree(&top.join("vectors/systemd"), &payload.join("vectors"))?;
+    let manager = if options.manager == Manager::Systemd { "systemd" } else { "cgarbiter" };
+    let shell = if options.shell { "yes" } else { "no" };
+    files::write(
+        &payload.join("settings"),
+        &format!("MANAGER={manager}\nSHELL_WANTED={shell}\nONLY='{}'\n", options.only.replace('\'', "")),
+    )?;
+    if options.manager == Manager::Systemd {
+        return Ok(());
+    }
+    let bin = payload.join("bin");
+    files::directory(&bin)?;
+    match &options.daemon {
+        Some(daemon) => files::copy(daemon, &bin.join("cgarbiterd")),
+        None => build_daemon(&bin),
+    }
+}
+
+/// A release build: under emulation an unoptimised daemon would be what the tests wait for.
+fn build_daemon(bin: &std::path::Path) -> Outcome {
+    step::run("build", Command::new("cargo").args(["build", "-q", "--release", "-p", "cgarbiter"]))?;
+    for name in ["cgarbiterd", "cgarbiter"] {
+        let built = files::target().join("release").join(name);
+        files::copy(&built, &bin.join(name))?;
+        let size = fs::metadata(&built).map_or(0, |m| m.len());
+        assert!(size > 0, "cargo said it built {name}");
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Tally;
+
+    fn verdict_after(lines: &[&str]) -> Result<(), String> {
+        let mut tally = Tally::default();
+        lines.iter().for_each(|line| tally.hear(line));
+        tally.verdict()
+    }
+
+    #[test]
+    fn only_a_guest_that_ran_tests_to_the_end_passes() {
+        assert!(verdict_after(&["ok 10-a 1s", "# remark", "end"]).is_ok());
+        assert!(verdict_after(&["ok 10-a 1s"]).is_err(), "it stopped in the middle");
+        assert!(verdict_after(&["end"]).is_err(), "nothing ran");
+        assert!(verdict_after(&["ok 10-a 1s", "FAIL 11-b: why", "ok 12-c 1s", "end"]).is_err());
+    }
+}
