@@ -4,4 +4,5 @@ pub mod backend;
 pub mod kernel;
 pub mod store;
 pub mod trace;
+pub mod vectors;
 pub mod world;

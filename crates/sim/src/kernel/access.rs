@@ -194,17 +194,17 @@ impl Kernel {
     /// Always: `ENOENT`, `EACCES`, `EISDIR`, `EPERM`.
     pub fn unlink(&self, who: &Caller, id: CgroupId, file: Option<File>) -> Result<(), Errno> {
         let index = self.node(id, file)?;
-        if file.is_none() {
-            return Err(Errno::EISDIR);
+        let directory = if file.is_some() { Some(index) } else { self.cgroups[index].parent };
+        if let Some(directory) = directory {
+            self.permit_directory(who, directory, WRITE | EXECUTE)?;
         }
-        self.permit_directory(who, index, WRITE | EXECUTE)?;
-        Err(Errno::EPERM)
+        Err(if file.is_some() { Errno::EPERM } else { Errno::EISDIR })
     }
 
     /// Renaming by path; only the same path is allowed, and changes nothing.
     ///
     /// # Errors
-    /// `ENOENT`, `EACCES`, `EPERM`.
+    /// `ENOENT`, `EINVAL` for a place inside what is renamed, `EACCES`, `EPERM`.
     pub fn rename(&self, who: &Caller, from: &[u8], to: &[u8]) -> Result<(), Errno> {
         let from_parent = self.entry_parent(who, from)?;
         let to_parent = self.entry_parent(who, to)?;
@@ -213,6 +213,10 @@ impl Kernel {
         }
         if from_parent == to_parent {
             return Ok(());
+        }
+        let moved = self.cgroups[from_parent.0].children.get(from_parent.1);
+        if moved.is_some_and(|moved| self.is_below(to_parent.0, *moved)) {
+            return Err(Errno::EINVAL);
         }
         self.permit_directory(who, from_parent.0, WRITE | EXECUTE)?;
         self.permit_directory(who, to_parent.0, WRITE | EXECUTE)?;

@@ -6,7 +6,8 @@ use super::{Errno, Kernel};
 /// What one cgroup wishes; quota and burst in nanoseconds, period too.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Cpu {
-    weight: u64,
+    /// The scheduler's measure of weight: 1024 for weight 100.
+    load: u64,
     idle: bool,
     quota: u64,
     period: u64,
@@ -31,7 +32,7 @@ const LOAD_OF_NICE: [u64; 40] = [
 impl Default for Cpu {
     fn default() -> Self {
         Self {
-            weight: 100,
+            load: 1024,
             idle: false,
             quota: NO_QUOTA,
             period: 100_000_000,
@@ -43,13 +44,13 @@ impl Default for Cpu {
 }
 
 impl Cpu {
-    fn shown_weight(&self, version_with_one: bool) -> u64 {
-        if self.idle { u64::from(version_with_one) } else { self.weight }
+    fn weight(&self, idle_weight: u64) -> u64 {
+        if self.idle { idle_weight } else { (self.load * 100 + 512) / 1024 }
     }
 
     /// The nice value with the nearest load.
     fn nice(&self) -> i64 {
-        let load = (if self.idle { 0 } else { self.weight } * 1024 + 50) / 100;
+        let load = if self.idle { 0 } else { self.load };
         let mut last_distance = u64::MAX;
         for (position, candidate) in (0i64..).zip(LOAD_OF_NICE) {
             let distance = candidate.abs_diff(load);
@@ -74,33 +75,32 @@ impl Cpu {
     }
 }
 
-fn weight_of_nice(nice: i64) -> u64 {
-    let load = LOAD_OF_NICE[usize::try_from(nice + 20).expect("a nice value from -20")];
-    (load * 100 + 512) / 1024
+fn load_of_weight(weight: u64) -> u64 {
+    (weight * 1024 + 50) / 100
 }
 
 impl Kernel {
     pub(super) fn write_cpu_weight(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
         let weight = kstrtoull(text)?;
-        self.set_weight(index, weight, (1..=10_000).contains(&weight))
+        if !(1..=10_000).contains(&weight) {
+            return Err(Errno::ERANGE);
+        }
+        self.set_load(index, load_of_weight(weight))
     }
 
     pub(super) fn write_cpu_weight_nice(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
-        let nice = kstrtoll(text)?;
-        let valid = (-20..=19).contains(&nice);
-        self.set_weight(index, if valid { weight_of_nice(nice) } else { 0 }, valid)
+        let place = usize::try_from(kstrtoll(text)?.saturating_add(20)).map_err(|_| Errno::ERANGE)?;
+        let load = LOAD_OF_NICE.get(place).copied().ok_or(Errno::ERANGE)?;
+        self.set_load(index, load)
     }
 
-    fn set_weight(&mut self, index: u32, weight: u64, in_range: bool) -> Result<(), Errno> {
+    fn set_load(&mut self, index: u32, load: u64) -> Result<(), Errno> {
         let cpu = &mut self.cgroups[index].cpu;
-        match (in_range, cpu.idle) {
-            (false, _) => Err(Errno::ERANGE),
-            (true, true) => Err(Errno::EINVAL),
-            (true, false) => {
-                cpu.weight = weight;
-                Ok(())
-            }
+        if cpu.idle {
+            return Err(Errno::EINVAL);
         }
+        cpu.load = load;
+        Ok(())
     }
 
     pub(super) fn write_cpu_idle(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
@@ -110,7 +110,7 @@ impl Kernel {
         }
         let cpu = &mut self.cgroups[index].cpu;
         if cpu.idle != (value == 1) {
-            (cpu.idle, cpu.weight) = (value == 1, 100);
+            (cpu.idle, cpu.load) = (value == 1, 1024);
         }
         Ok(())
     }
@@ -145,7 +145,8 @@ impl Kernel {
     }
 
     pub(super) fn show_cpu_weight(&self, index: u32) -> String {
-        format!("{}\n", self.cgroups[index].cpu.shown_weight(self.config.at_least(6, 12)))
+        let idle_weight = u64::from(self.config.at_least(6, 12));
+        format!("{}\n", self.cgroups[index].cpu.weight(idle_weight))
     }
 
     pub(super) fn show_cpu_weight_nice(&self, index: u32) -> String {
@@ -204,8 +205,10 @@ mod tests {
 
     #[test]
     fn nice_and_weight_are_near_each_other() {
-        let of = |weight| Cpu { weight, ..Cpu::default() }.nice();
-        assert_eq!([of(1), of(50), of(100), of(10_000)], [19, 3, 0, -20]);
-        assert_eq!([weight_of_nice(-20), weight_of_nice(0), weight_of_nice(19)], [8668, 100, 1]);
+        let of = |weight| Cpu { load: load_of_weight(weight), ..Cpu::default() };
+        assert_eq!([1, 50, 100, 10_000].map(|weight| of(weight).nice()), [19, 3, 0, -20]);
+        for weight in 1..=10_000 {
+            assert_eq!(of(weight).weight(0), weight, "every weight reads back");
+        }
     }
 }

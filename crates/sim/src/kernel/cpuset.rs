@@ -1,14 +1,17 @@
-//! The cpuset controller: wished and effective processors and memory nodes.
+//! The cpuset controller: wished and effective processors and memory nodes. Partitions are in `partition.rs`.
 
 use super::files::File;
 use super::parse::{bit_list, print_bits, strip};
+use super::partition::Partition;
 use super::{Errno, Kernel};
 
 /// The wishes of one cgroup; an empty set is no wish.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Cpuset {
-    cpus: u64,
+    pub(super) cpus: u64,
+    pub(super) exclusive: u64,
     mems: u64,
+    pub(super) partition: Partition,
 }
 
 fn all(count: u32) -> u64 {
@@ -22,13 +25,33 @@ impl Kernel {
     }
 
     pub(super) fn cpuset_off(&mut self, index: u32) {
+        self.dissolve_partition(index);
         self.cgroups[index].cpuset = Cpuset::default();
     }
 
-    fn effective_set(&self, index: u32, wish: fn(&Cpuset) -> u64, top: u64) -> u64 {
-        let Some(parent) = self.cgroups[index].parent else { return top };
-        let above = self.effective_set(parent, wish, top);
-        match above & wish(&self.cgroups[index].cpuset) {
+    /// Processors of the cgroup before its own partitions take theirs: those of a partition, or wished ones that the
+    /// parent has.
+    fn base_cpus(&self, index: u32) -> u64 {
+        let Some(parent) = self.cgroups[index].parent else { return all(self.config.cpus) };
+        if self.is_partition(index) {
+            return self.partition_cpus(index);
+        }
+        let above = self.effective_cpus(parent);
+        match above & self.cgroups[index].cpuset.cpus {
+            0 => above,
+            own => own,
+        }
+    }
+
+    pub(super) fn effective_cpus(&self, index: u32) -> u64 {
+        let given = self.partitions.iter().filter(|partition| self.partition_giver(**partition) == index);
+        self.base_cpus(index) & !given.fold(0, |cpus, partition| cpus | self.partition_cpus(*partition))
+    }
+
+    fn effective_mems(&self, index: u32) -> u64 {
+        let Some(parent) = self.cgroups[index].parent else { return all(self.config.mems) };
+        let above = self.effective_mems(parent);
+        match above & self.cgroups[index].cpuset.mems {
             0 => above,
             own => own,
         }
@@ -38,6 +61,7 @@ impl Kernel {
         let cpus = bit_list(strip(text), self.config.cpus)?;
         self.check_clearing(index, self.cgroups[index].cpuset.cpus, cpus)?;
         self.cgroups[index].cpuset.cpus = cpus;
+        self.cpus_changed(index);
         Ok(())
     }
 
@@ -58,15 +82,30 @@ impl Kernel {
         if refused { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
-    pub(super) fn write_cpuset_exclusive(&mut self, _index: u32, text: &[u8]) -> Result<(), Errno> {
-        bit_list(strip(text), self.config.cpus).map(drop)
+    /// Exclusive processors may not be those of a sibling.
+    pub(super) fn write_cpuset_exclusive(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
+        let exclusive = bit_list(strip(text), self.config.cpus)?;
+        let overlaps = |sibling: &u32| self.cgroups[*sibling].cpuset.exclusive & exclusive != 0;
+        if self.siblings(index).any(|sibling| overlaps(&sibling)) {
+            return Err(Errno::EINVAL);
+        }
+        self.cgroups[index].cpuset.exclusive = exclusive;
+        self.cpus_changed(index);
+        Ok(())
     }
 
-    pub(super) fn write_cpuset_partition(&mut self, _index: u32, text: &[u8]) -> Result<(), Errno> {
-        match strip(text) {
-            b"member" | b"root" | b"isolated" => Ok(()),
-            _ => Err(Errno::EINVAL),
+    pub(super) fn siblings(&self, index: u32) -> impl Iterator<Item = u32> {
+        let parent = self.cgroups[index].parent.expect("the root has no wishes");
+        self.cgroups[parent].children.values().copied().filter(move |sibling| *sibling != index)
+    }
+
+    /// Exclusive processors that the ancestors grant: all of the root's, and below it what each wishes.
+    pub(super) fn granted_exclusive(&self, index: u32) -> u64 {
+        let Some(parent) = self.cgroups[index].parent else { return all(self.config.cpus) };
+        if self.is_partition(index) {
+            return self.partition_cpus(index);
         }
+        self.cgroups[index].cpuset.exclusive & self.granted_exclusive(parent)
     }
 
     pub(super) fn show_cpuset(&self, index: u32, file: File) -> String {
@@ -74,10 +113,12 @@ impl Kernel {
         let set = match file {
             File::CpusetCpus => own.cpus,
             File::CpusetMems => own.mems,
-            File::CpusetCpusEffective => self.effective_set(index, |set| set.cpus, all(self.config.cpus)),
-            File::CpusetMemsEffective => self.effective_set(index, |set| set.mems, all(self.config.mems)),
-            File::CpusetCpusExclusive | File::CpusetCpusExclusiveEffective | File::CpusetCpusIsolated => 0,
-            File::CpusetCpusPartition => return "member\n".to_owned(),
+            File::CpusetCpusExclusive => own.exclusive,
+            File::CpusetCpusEffective => self.effective_cpus(index),
+            File::CpusetMemsEffective => self.effective_mems(index),
+            File::CpusetCpusExclusiveEffective => self.granted_exclusive(index),
+            File::CpusetCpusIsolated => self.isolated_cpus(),
+            File::CpusetCpusPartition => return self.show_partition(index),
             _ => unreachable!("{} is no cpuset file", file.name()),
         };
         print_bits(set) + "\n"

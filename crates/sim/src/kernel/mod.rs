@@ -52,6 +52,7 @@ mod migrate;
 mod notices;
 mod open;
 mod parse;
+mod partition;
 mod pids;
 mod pressure;
 mod process;
@@ -99,6 +100,8 @@ pub struct Kernel {
     files: Slab<open::OpenFile>,
     watches: Slab<notices::Watch>,
     programs: Slab<bpf::Program>,
+    /// Cpuset partitions that came true, oldest first.
+    partitions: Vec<u32>,
     notices: Vec<Notice>,
     unsettled: Vec<Unsettled>,
     /// Processes that left a frozen cgroup with signals waiting; empty between calls.
@@ -127,6 +130,7 @@ impl Kernel {
             files: Slab::new(),
             watches: Slab::new(),
             programs: Slab::new(),
+            partitions: Vec::new(),
             notices: Vec::new(),
             unsettled: Vec::new(),
             thawed: Vec::new(),
