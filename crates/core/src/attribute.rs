@@ -20,9 +20,26 @@ pub struct Attribute {
     pub value: String,
     /// Whether a fresh cgroup holds this value without our writing it.
     pub is_default: bool,
+    /// Whether a refusal fails nothing: the file is one that many kernels lack, or the line is about a device that may
+    /// not be there. It is still reported.
+    pub optional: bool,
 }
 
 impl Attribute {
+    /// A value for a whole file, where a fresh cgroup holds `default`.
+    #[must_use]
+    pub fn new(controller: Controller, file: &'static str, value: impl Into<String>, default: &str) -> Self {
+        let value = value.into();
+        let is_default = value == default;
+        Self { controller, file, device: String::new(), value, is_default, optional: false }
+    }
+
+    /// A line about one device.
+    #[must_use]
+    pub fn of_device(controller: Controller, file: &'static str, device: &str, value: String) -> Self {
+        Self { controller, file, device: device.into(), value, is_default: false, optional: true }
+    }
+
     /// The operation that writes it.
     #[must_use]
     pub fn into_op(self, cgroup: CgroupPath) -> Op {

@@ -72,6 +72,51 @@ pub struct RareSettings {
     pub markers: Vec<String>,
 }
 
+impl RareSettings {
+    /// Nothing set.
+    pub const NONE: Self = Self {
+        documentation: Vec::new(),
+        source_path: None,
+        stop_when_unneeded: false,
+        refuse_manual_start: false,
+        refuse_manual_stop: false,
+        allow_isolate: false,
+        ignore_on_isolate: None,
+        requires_mounts_for: Vec::new(),
+        job_timeout_usec: None,
+        job_running_timeout_usec: None,
+        markers: Vec::new(),
+    };
+}
+
+impl Settings {
+    /// The rarely set ones, for reading.
+    #[must_use]
+    pub fn rare(&self) -> &RareSettings {
+        self.rare.as_deref().unwrap_or(&NO_RARE)
+    }
+
+    /// The rarely set ones, for changing.
+    pub fn rare_mut(&mut self) -> &mut RareSettings {
+        self.rare.get_or_insert_default()
+    }
+
+    /// What only services have, for reading.
+    #[must_use]
+    pub fn service(&self) -> &ServiceSettings {
+        self.service.as_deref().unwrap_or(&NO_SERVICE)
+    }
+
+    /// What only services have, for changing.
+    pub fn service_mut(&mut self) -> &mut ServiceSettings {
+        self.service.get_or_insert_default()
+    }
+}
+
+static NO_RARE: RareSettings = RareSettings::NONE;
+static NO_SERVICE: ServiceSettings = ServiceSettings::NONE;
+static NO_EXTRA: ExtraResources = ExtraResources::NONE;
+
 /// When a finished transient unit may vanish (reference 02.8).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum CollectMode {
@@ -187,6 +232,39 @@ pub struct ExtraResources {
     pub managed_oom_memory_pressure: Option<String>,
     pub managed_oom_memory_pressure_limit: u32,
     pub managed_oom_preference: Option<String>,
+    pub ip_address_allow: Vec<IpPrefix>,
+    pub ip_address_deny: Vec<IpPrefix>,
+    /// Names in `DisableControllers` that are no controllers of ours, as bits (see `properties`); kept to be shown.
+    pub disable_other: u16,
+}
+
+impl ExtraResources {
+    /// Nothing set.
+    pub const NONE: Self = Self {
+        io_device_weight: Vec::new(),
+        io_device_limits: Vec::new(),
+        io_device_latency: Vec::new(),
+        block_io_device_weight: Vec::new(),
+        block_io_device_bandwidth: Vec::new(),
+        device_policy: DevicePolicy::Auto,
+        device_allow: Vec::new(),
+        managed_oom_swap: None,
+        managed_oom_memory_pressure: None,
+        managed_oom_memory_pressure_limit: 0,
+        managed_oom_preference: None,
+        ip_address_allow: Vec::new(),
+        ip_address_deny: Vec::new(),
+        disable_other: 0,
+    };
+}
+
+/// A range of addresses, as `IPAddressAllow` and `IPAddressDeny` list them.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct IpPrefix {
+    /// 4 or 16 bytes in network order.
+    pub address: Vec<u8>,
+    /// How many leading bits count.
+    pub length: u32,
 }
 
 /// `DevicePolicy`
@@ -234,6 +312,12 @@ pub struct ServiceSettings {
     pub environment: Vec<String>,
 }
 
+impl ServiceSettings {
+    /// Nothing set.
+    pub const NONE: Self =
+        Self { kind: None, exec_start: Vec::new(), remain_after_exit: false, environment: Vec::new() };
+}
+
 /// `Type`
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as the values")]
@@ -250,6 +334,8 @@ pub struct ExecCommand {
     pub path: String,
     pub arguments: Vec<String>,
     pub ignore_failure: bool,
+    /// `$NAME` in the arguments stays as it is.
+    pub no_env_expand: bool,
 }
 
 impl Default for KillSettings {
@@ -267,6 +353,17 @@ impl Default for KillSettings {
 }
 
 impl Resources {
+    /// The settings that few units have, for reading.
+    #[must_use]
+    pub fn extra(&self) -> &ExtraResources {
+        self.extra.as_deref().unwrap_or(&NO_EXTRA)
+    }
+
+    /// The settings that few units have, for changing.
+    pub fn extra_mut(&mut self) -> &mut ExtraResources {
+        self.extra.get_or_insert_default()
+    }
+
     /// Nothing set, accounting as the manager's defaults say. `tasks_max` is the default of the unit's type.
     #[must_use]
     pub fn with_defaults(defaults: &crate::config::Defaults, tasks_max: TasksMax) -> Self {

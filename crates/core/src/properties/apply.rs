@@ -1,0 +1,132 @@
+//! Pass 2: a checked property becomes part of the settings. Nothing can fail here.
+
+use super::kind::{Kind, Memory};
+use super::property::{Property, Setting};
+use super::values::{Checked, OtherControllers};
+use super::{devices, exec, markers};
+use crate::controllers::ControllerMask;
+use crate::names::UnitName;
+use crate::settings::{Dependency, Resources, Settings, TasksMax};
+
+impl Property {
+    /// Pass 2: makes it so in the settings. What concerns more than the settings (moving processes, the place in the
+    /// tree, references, edges of the graph) is the manager's.
+    pub fn apply(&self, settings: &mut Settings) {
+        match self {
+            Self::Slice(name) => settings.slice.clone_from(name),
+            Self::Dependencies(kind, names) => add_dependencies(settings, *kind, names),
+            Self::Markers(change) => markers::apply(change, &mut settings.rare_mut().markers),
+            Self::Setting(setting) => setting.apply(settings),
+            Self::Pids(_) | Self::PidFds(_) | Self::AddRef(_) | Self::Controller(_) => {}
+        }
+    }
+}
+
+fn add_dependencies(settings: &mut Settings, kind: Dependency, names: &[UnitName]) {
+    for name in names {
+        if !settings.dependencies.iter().any(|(k, n)| *k == kind && n == name) {
+            settings.dependencies.push((kind, name.clone()));
+        }
+    }
+}
+
+impl Setting {
+    fn apply(&self, s: &mut Settings) {
+        match (&self.row.kind, &self.value) {
+            (Kind::Flag(field), Checked::Flag(flag)) => *(field.get_mut)(s) = *flag,
+            (Kind::OptionalFlag(field), Checked::Flag(flag)) => *(field.get_mut)(s) = Some(*flag),
+            (Kind::Text(field, _), Checked::Text(text)) => *(field.get_mut)(s) = text.as_deref().map(Into::into),
+            (Kind::Principal(field), Checked::Text(text)) => (field.get_mut)(s).clone_from(text),
+            (Kind::Description, Checked::Text(text)) => {
+                s.description = text.clone().filter(|text| !text.is_empty());
+            }
+            (Kind::Choice(choice), Checked::Choice(index)) => (choice.set)(s, *index),
+            (Kind::Signal(_, set), Checked::Signal(number)) => set(s, *number),
+            (Kind::Patience(field), Checked::Number(usec)) => {
+                *(field.get_mut)(s) = Some(*usec).filter(|usec| !matches!(*usec, 0 | u64::MAX));
+            }
+            (
+                Kind::Time(field) | Kind::Weight(field, ..) | Kind::Quota(field) | Kind::Period(field),
+                Checked::Number(number),
+            ) => *(field.get_mut)(s) = *number,
+            (Kind::Memory(memory), Checked::Number(bytes)) | (Kind::MemoryScale(memory), Checked::Share(_, bytes)) => {
+                set_memory(memory, s, *bytes)
+            }
+            (Kind::TasksMax, Checked::Number(count)) => s.resources.tasks_max = tasks_max(*count),
+            (Kind::TasksMaxScale, Checked::Fraction(fraction)) => s.resources.tasks_max = TasksMax::Scale(*fraction),
+            (Kind::Fraction(field), Checked::Fraction(fraction)) => *(field.get_mut)(s) = *fraction,
+            (Kind::CpuSet(field), Checked::Set(set)) => (field.get_mut)(s).clone_from(set),
+            (Kind::Delegate, Checked::Flag(flag)) => delegate(&mut s.resources, *flag),
+            (Kind::DelegateControllers, Checked::Controllers(mask, _)) => delegate_to(&mut s.resources, *mask),
+            (Kind::DisableControllers, Checked::Controllers(mask, others)) => {
+                disable(&mut s.resources, *mask, *others);
+            }
+            (_, value) => self.apply_list(s, value),
+        }
+    }
+
+    fn apply_list(&self, s: &mut Settings, value: &Checked) {
+        match (&self.row.kind, value) {
+            (Kind::DeviceWeights(field, ..), Checked::Devices(list)) => devices::merge((field.get_mut)(s), list),
+            (Kind::DeviceLatency, Checked::Devices(list)) => {
+                devices::merge(&mut s.resources.extra_mut().io_device_latency, list);
+            }
+            (Kind::DeviceLimit(column), Checked::Devices(list)) => {
+                devices::merge_column(&mut s.resources.extra_mut().io_device_limits, *column, list);
+            }
+            (Kind::DeviceBandwidth(column), Checked::Devices(list)) => {
+                devices::merge_column(&mut s.resources.extra_mut().block_io_device_bandwidth, *column, list);
+            }
+            (Kind::DeviceAllow, Checked::Allow(list)) => {
+                devices::merge_allow(&mut s.resources.extra_mut().device_allow, list);
+            }
+            (Kind::IpPrefixes(field), Checked::Prefixes(list)) => devices::merge_prefixes((field.get_mut)(s), list),
+            (Kind::Strings(field, ..), Checked::Strings(list)) => append((field.get_mut)(s), list),
+            (Kind::Environment, Checked::Strings(list)) => {
+                exec::merge_environment(&mut s.service_mut().environment, list);
+            }
+            (Kind::Commands | Kind::CommandsEx, Checked::Commands(list)) => {
+                append(&mut s.service_mut().exec_start, list);
+            }
+            _ => unreachable!("the check of {:?} gives no such value", self.row),
+        }
+    }
+}
+
+fn set_memory(memory: &Memory, settings: &mut Settings, bytes: u64) {
+    *(memory.field.get_mut)(settings) = bytes;
+    if let Some(set) = memory.set {
+        *(set.get_mut)(settings) = true;
+    }
+}
+
+fn tasks_max(count: u64) -> TasksMax {
+    if count == u64::MAX { TasksMax::Infinity } else { TasksMax::Count(count) }
+}
+
+fn delegate(resources: &mut Resources, flag: bool) {
+    resources.delegate = flag;
+    resources.delegate_controllers = if flag { ControllerMask::all() } else { ControllerMask::empty() };
+}
+
+fn delegate_to(resources: &mut Resources, mask: ControllerMask) {
+    resources.delegate = true;
+    resources.delegate_controllers = if mask.is_empty() { mask } else { resources.delegate_controllers | mask };
+}
+
+fn disable(resources: &mut Resources, mask: ControllerMask, others: OtherControllers) {
+    let reset = mask.is_empty() && others == OtherControllers::default();
+    resources.disable_controllers = if reset { mask } else { resources.disable_controllers | mask };
+    let known = if reset { 0 } else { resources.extra().disable_other | others.0 };
+    if known != resources.extra().disable_other {
+        resources.extra_mut().disable_other = known;
+    }
+}
+
+/// The list rule: nothing at all empties it, anything else is appended.
+fn append<T: Clone>(list: &mut alloc::vec::Vec<T>, given: &[T]) {
+    if given.is_empty() {
+        list.clear();
+    }
+    list.extend_from_slice(given);
+}

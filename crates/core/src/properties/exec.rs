@@ -1,0 +1,132 @@
+//! Commands and environments of services.
+
+use super::{invalid, values};
+use crate::error::Refusal;
+use crate::settings::ExecCommand;
+use crate::unit_file::{push_text, quote};
+use crate::value::Value;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Flags of a command that change nothing here, because commands run with the arbiter's own rights.
+const HARMLESS_FLAGS: [&str; 3] = ["privileged", "no-setuid", "ambient"];
+
+/// A list of (path, arguments with the program's own name first, ignore-failure or flags).
+pub(super) fn check_commands(value: &Value, with_flags: bool) -> Result<Vec<ExecCommand>, Refusal> {
+    let element = if with_flags { "(sasas)" } else { "(sasb)" };
+    values::array(value, element)?.iter().map(|item| check_command(item, with_flags)).collect()
+}
+
+fn check_command(item: &Value, with_flags: bool) -> Result<ExecCommand, Refusal> {
+    let [path, arguments, flags] = values::fields::<3>(item)?;
+    let path = values::string(path)?;
+    if !is_program(path) {
+        return Err(invalid(format!("\"{path}\" is neither a valid executable name nor an absolute path")));
+    }
+    let arguments: Vec<String> =
+        values::strings(arguments)?.map(|text| text.map(String::from)).collect::<Result<_, _>>()?;
+    if arguments.is_empty() {
+        return Err(invalid(format!("\"{path}\" argv list empty")));
+    }
+    let mut command = ExecCommand { path: path.into(), arguments, ignore_failure: false, no_env_expand: false };
+    if with_flags {
+        values::strings(flags)?.try_for_each(|flag| set_flag(&mut command, flag?))?;
+    } else {
+        command.ignore_failure = values::boolean(flags)?;
+    }
+    Ok(command)
+}
+
+fn set_flag(command: &mut ExecCommand, flag: &str) -> Result<(), Refusal> {
+    match flag {
+        "ignore-failure" => command.ignore_failure = true,
+        "no-env-expand" => command.no_env_expand = true,
+        _ if HARMLESS_FLAGS.contains(&flag) => {}
+        _ => return Err(super::plainly_invalid()),
+    }
+    Ok(())
+}
+
+/// An absolute path, or the name of a program in the search path.
+fn is_program(path: &str) -> bool {
+    let name = !path.contains('/') && path.len() <= 255 && !matches!(path, "." | "..");
+    !path.is_empty() && path.len() < 4096 && (path.starts_with('/') || name)
+}
+
+/// `NAME=VALUE` each.
+pub(super) fn check_environment(value: &Value) -> Result<Vec<String>, Refusal> {
+    let variables: Vec<String> =
+        values::strings(value)?.map(|text| text.map(String::from)).collect::<Result<_, _>>()?;
+    match variables.iter().all(|variable| is_variable(variable)) {
+        true => Ok(variables),
+        false => Err(invalid("Invalid environment block.")),
+    }
+}
+
+fn is_variable(text: &str) -> bool {
+    let legal_name = |name: &str| {
+        let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
+        !name.is_empty() && legal && !name.starts_with(|c: char| c.is_ascii_digit())
+    };
+    let legal_value = |value: &str| value.chars().all(|c| !c.is_control() || matches!(c, '\t' | '\n'));
+    text.split_once('=').is_some_and(|(name, value)| legal_name(name) && legal_value(value))
+}
+
+/// A later setting of a variable replaces the earlier one; nothing at all empties the list.
+pub(super) fn merge_environment(list: &mut Vec<String>, given: &[String]) {
+    if given.is_empty() {
+        list.clear();
+    }
+    for variable in given {
+        let name = variable.split_once('=').map_or("", |(name, _)| name);
+        list.retain(|have| have.split_once('=').is_none_or(|(other, _)| other != name));
+        list.push(variable.clone());
+    }
+}
+
+/// A command as unit files have it.
+pub(super) fn command_line(command: &ExecCommand) -> String {
+    let mut line = String::new();
+    line.push_str(if command.ignore_failure { "-" } else { "" });
+    line.push_str(if command.no_env_expand { ":" } else { "" });
+    if command.arguments.first() != Some(&command.path) {
+        push_text(&mut line, format_args!("@{} ", quote(&command.path)));
+    }
+    line + &quoted(&command.arguments)
+}
+
+/// Words in quotes, separated by blanks.
+pub(super) fn quoted(words: &[String]) -> String {
+    words.iter().map(|word| quote(word)).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::vec;
+
+    #[test]
+    fn commands_are_written_with_their_flags() {
+        let mut command = ExecCommand {
+            path: "/bin/sh".into(),
+            arguments: vec!["/bin/sh".into(), "-c".into(), "echo \"$A\" 5%".into()],
+            ignore_failure: false,
+            no_env_expand: false,
+        };
+        assert_eq!(command_line(&command), "\"/bin/sh\" \"-c\" \"echo \\\"$A\\\" 5%%\"");
+        command.arguments = vec!["sh".into()];
+        command.ignore_failure = true;
+        command.no_env_expand = true;
+        assert_eq!(command_line(&command), "-:@\"/bin/sh\" \"sh\"");
+    }
+
+    #[test]
+    fn a_later_variable_replaces_the_earlier_one() {
+        let mut list = vec!["A=1".into(), "B=2".into()];
+        merge_environment(&mut list, &["A=3".into()]);
+        assert_eq!(list, ["B=2", "A=3"]);
+        merge_environment(&mut list, &[]);
+        assert!(list.is_empty());
+    }
+}

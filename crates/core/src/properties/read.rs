@@ -1,0 +1,110 @@
+//! The read direction: the value that the bus shows for a property of the table.
+
+use super::devices;
+use super::kind::Kind;
+use super::table::{Row, row};
+use super::values::OtherControllers;
+use crate::config::Config;
+use crate::names::UnitType;
+use crate::resources::resolve_tasks_max;
+use crate::settings::{CpuSet, IpPrefix, Resources, Settings};
+use crate::time::INFINITY;
+use crate::value::Value;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+/// The value of a property that can be set. None for what has no value in the settings alone: `Slice`, the dependencies
+/// and `Controller` are known to the graph, `ExecStart` shows the state of the process, too, and a `Description` that was
+/// not set is that of the type. None also when units of this type have no such property.
+#[must_use]
+pub fn read(name: &str, settings: &Settings, config: &Config, unit_type: UnitType) -> Option<Value> {
+    let row = row(name).filter(|row| row.is_readable() && shows(row, unit_type))?;
+    read_row(row, settings, config)
+}
+
+/// Types show all of their cgroup context, also what only others can set.
+fn shows(row: &Row, unit_type: UnitType) -> bool {
+    row.types.has(unit_type)
+        || (unit_type.is_managed() && matches!(row.kind, Kind::Delegate | Kind::DelegateControllers))
+}
+
+/// The same for a row that is at hand.
+fn read_row(row: &Row, s: &Settings, config: &Config) -> Option<Value> {
+    let extra = s.resources.extra();
+    Some(match &row.kind {
+        Kind::Flag(field) => Value::Bool(*(field.get)(s)),
+        Kind::OptionalFlag(field) => Value::Bool((field.get)(s).unwrap_or(false)),
+        Kind::Text(field, _) => Value::str((field.get)(s).as_deref().unwrap_or("")),
+        Kind::Principal(field) => Value::str((field.get)(s).as_deref().unwrap_or("")),
+        Kind::Description => Value::str(s.description.as_deref()?),
+        Kind::Choice(choice) => Value::str(choice.words[(choice.get)(s)]),
+        Kind::Signal(get, _) => Value::I32(get(s)),
+        Kind::Patience(field) => Value::U64((field.get)(s).unwrap_or(INFINITY)),
+        Kind::Time(field) | Kind::Weight(field, ..) | Kind::Quota(field) | Kind::Period(field) => {
+            Value::U64(*(field.get)(s))
+        }
+        Kind::Memory(memory) => Value::U64(*(memory.field.get)(s)),
+        Kind::TasksMax => Value::U64(resolve_tasks_max(s.resources.tasks_max, &config.machine)),
+        Kind::Fraction(field) => Value::U32(*(field.get)(s)),
+        Kind::CpuSet(field) => set_bytes((field.get)(s)),
+        Kind::DeviceWeights(field, ..) => devices((field.get)(s).iter().map(|(path, n)| (path.as_str(), *n))),
+        Kind::DeviceLatency => devices(extra.io_device_latency.iter().map(|(path, n)| (path.as_str(), *n))),
+        Kind::DeviceLimit(n) => devices(devices::column(&extra.io_device_limits, *n)),
+        Kind::DeviceBandwidth(n) => devices(devices::column(&extra.block_io_device_bandwidth, *n)),
+        Kind::DeviceAllow => allow(&extra.device_allow),
+        Kind::IpPrefixes(field) => prefixes((field.get)(s)),
+        Kind::Delegate => Value::Bool(s.resources.delegate),
+        Kind::DelegateControllers => delegated(&s.resources),
+        Kind::DisableControllers => disabled(&s.resources),
+        Kind::Strings(field, ..) => Value::strings((field.get)(s)),
+        Kind::Environment => Value::strings(&s.service().environment),
+        Kind::Markers => Value::strings(&s.rare().markers),
+        Kind::Commands
+        | Kind::Slice
+        | Kind::Controller
+        | Kind::Dependency(_)
+        | Kind::MemoryScale(_)
+        | Kind::TasksMaxScale
+        | Kind::CommandsEx
+        | Kind::Inverse
+        | Kind::Pids
+        | Kind::PidFds
+        | Kind::AddRef => return None,
+    })
+}
+
+/// Whole words of 8 bytes, as systemd's sets of CPUs have them.
+fn set_bytes(set: &CpuSet) -> Value {
+    Value::Bytes(set.0.iter().flat_map(|word| word.to_le_bytes()).collect())
+}
+
+fn devices<'a>(list: impl Iterator<Item = (&'a str, u64)>) -> Value {
+    let entry = |(path, number)| Value::Struct(vec![Value::str(path), Value::U64(number)]);
+    Value::Array("(st)".into(), list.map(entry).collect())
+}
+
+fn allow(list: &[(String, String)]) -> Value {
+    let entry =
+        |(pattern, permissions): &(String, String)| Value::Struct(vec![Value::str(pattern), Value::str(permissions)]);
+    Value::Array("(ss)".into(), list.iter().map(entry).collect())
+}
+
+fn prefixes(list: &[IpPrefix]) -> Value {
+    let entry = |prefix: &IpPrefix| {
+        let family = Value::I32(devices::family(prefix));
+        Value::Struct(vec![family, Value::Bytes(prefix.address.clone()), Value::U32(prefix.length)])
+    };
+    Value::Array("(iayu)".into(), list.iter().map(entry).collect())
+}
+
+fn delegated(resources: &Resources) -> Value {
+    let shown = resources.delegate_controllers.controllers().filter(|_| resources.delegate);
+    Value::strings(shown.map(|c| c.name()))
+}
+
+fn disabled(resources: &Resources) -> Value {
+    let others = OtherControllers(resources.extra().disable_other);
+    let ours = resources.disable_controllers.controllers().map(|c| c.name());
+    Value::strings(ours.chain(others.names()).collect::<Vec<_>>())
+}
