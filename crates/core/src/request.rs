@@ -1,6 +1,7 @@
 //! What clients ask for, decoded but not judged: strings are as they came, so that each check happens once, in the order
 //! in which systemd makes it. `systemd1/decode.rs` makes these from method calls.
 
+use crate::error::Refusal;
 use crate::plan::Pin;
 use crate::value::Value;
 use alloc::boxed::Box;
@@ -175,6 +176,12 @@ pub enum Request {
     Introspect {
         path: String,
     },
+    /// The state of the units that match, in words for a person; of all without patterns.
+    Dump {
+        patterns: Vec<String>,
+    },
+    /// A method that is not served: this refusal, or the lack of privilege if that is what the caller has.
+    NotServed(Refusal),
     /// Show the steps that a request would take; change nothing.
     Plan(Box<Request>),
 }
@@ -188,4 +195,6 @@ pub enum Object {
     Unit(UnitRef),
     /// A job object.
     Job(JobRef),
+    /// `/org/freedesktop/LogControl1`
+    LogControl,
 }

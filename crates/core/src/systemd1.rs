@@ -1,11 +1,34 @@
 //! The vocabulary of org.freedesktop.systemd1, without a wire: which objects, interfaces and methods there are, how a
-//! method call becomes a [`Request`], how a [`Reply`] or [`Signal`] becomes message values, what each property shows.
-//! The bus front end and the simulator's players share it, so neither can drift from the other. Nothing is decided here
-//! that depends on a unit's state.
+//! method call becomes a [`Request`](crate::Request), how a [`Reply`](crate::Reply) or [`Signal`](crate::Signal) becomes
+//! message values, what each property shows. The bus front end and the simulator's players share it, so neither can drift
+//! from the other. Nothing is decided here that depends on a unit's state.
+//!
+//! One table drives it all: [`objects`] says which interfaces stand where, `methods.rs` and `read/` hold their rows.
 
-use crate::effect::{Reply, Signal};
-use crate::error::Refusal;
-use crate::request::Request;
+mod arguments;
+mod decode;
+mod encode;
+mod introspect;
+mod methods;
+pub mod objects;
+mod read;
+mod refusals;
+pub mod table;
+#[cfg(test)]
+mod tests;
+
+pub use decode::decode;
+pub use encode::{encode_reply, encode_signal};
+pub use introspect::introspect;
+pub use read::cgroup::control_group;
+pub use read::manager::VERSION;
+pub use read::{
+    JobView, ManagerView, Values, View, changed_properties, job_properties, job_property, log_properties, log_property,
+    manager_properties, manager_property, needs_readings, refuse_job_set, refuse_log_set, refuse_manager_set,
+    refuse_unit_set, unit_properties, unit_property,
+};
+pub use refusals::{unknown_interface, unknown_object, unknown_property};
+
 use crate::value::Value;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -34,27 +57,4 @@ pub struct SignalMessage {
     pub member: &'static str,
     /// Body.
     pub body: Vec<Value>,
-}
-
-/// Turns a method call into a request.
-///
-/// # Errors
-/// `UnknownObject`, `UnknownInterface`, `UnknownMethod`, or `InvalidArgs` for a wrong signature.
-pub fn decode(call: MethodCall) -> Result<Request, Refusal> {
-    let _ = call;
-    unimplemented!("being written")
-}
-
-/// The body of a reply.
-#[must_use]
-pub fn encode_reply(reply: Reply) -> Vec<Value> {
-    let _ = reply;
-    unimplemented!("being written")
-}
-
-/// A signal as a message.
-#[must_use]
-pub fn encode_signal(signal: Signal) -> SignalMessage {
-    let _ = signal;
-    unimplemented!("being written")
 }
