@@ -1,5 +1,6 @@
 //! The command lines of the programs, one file each; nothing here acts.
 
+pub mod bench;
 pub mod client;
 
 use clap::CommandFactory;

@@ -1,3 +1,7 @@
 //! The load client.
 
-fn main() {}
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    cgarbiter::bench::main()
+}
