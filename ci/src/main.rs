@@ -3,6 +3,7 @@
 //! This file reads the arguments and hands over; a chore has a file of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it was started from")]
 
+mod bench;
 mod check;
 mod files;
 mod guest;
@@ -31,12 +32,15 @@ enum Chore {
     Vm(vm::Options),
     /// Make the guest's kernel and root image, unless the cached ones fit.
     Image,
+    /// The same load on systemd and on the daemon, natively, and the ratios.
+    Bench(bench::Options),
 }
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
         Chore::Check(options) => check::run(&options),
         Chore::Vm(options) => vm::run(&options),
+        Chore::Bench(options) => bench::run(&options),
         Chore::Image => image::ensure().map(|image| println!("{}", image.directory.display())),
     };
     match outcome {

@@ -6,7 +6,11 @@ use crate::{
     image, step,
 };
 use clap::{Args, ValueEnum};
-use std::{fs, path::PathBuf, process::Command, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    process::Command,
+    time::Duration,
+};
 
 #[derive(Args)]
 pub(crate) struct Options {
@@ -108,22 +112,18 @@ fn fill_payload(options: &Options, guest: &Guest) -> Outcome {
     }
     let bin = payload.join("bin");
     files::directory(&bin)?;
-    match &options.daemon {
-        Some(daemon) => files::copy(daemon, &bin.join("cgarbiterd")),
-        None => build_daemon(&bin),
-    }
+    provide_daemon(options.daemon.as_deref(), &bin)
 }
 
-/// A release build: under emulation an unoptimised daemon would be what the tests wait for.
-fn build_daemon(bin: &std::path::Path) -> Outcome {
-    step::run("build", Command::new("cargo").args(["build", "-q", "--release", "-p", "cgarbiter"]))?;
-    for name in ["cgarbiterd", "cgarbiter"] {
-        let built = files::target().join("release").join(name);
-        files::copy(&built, &bin.join(name))?;
-        let size = fs::metadata(&built).map_or(0, |m| m.len());
-        assert!(size > 0, "cargo said it built {name}");
+/// Puts a daemon into the directory: the one that is there already, or a new one. A release build, because under
+/// emulation an unoptimised daemon would be what the tests wait for.
+pub(crate) fn provide_daemon(ready: Option<&Path>, directory: &Path) -> Outcome {
+    let target = directory.join("cgarbiterd");
+    if let Some(ready) = ready {
+        return files::copy(ready, &target);
     }
-    Ok(())
+    step::run("build", Command::new("cargo").args(["build", "-q", "--release", "-p", "cgarbiter"]))?;
+    files::copy(&files::target().join("release/cgarbiterd"), &target)
 }
 
 #[cfg(test)]
