@@ -1,0 +1,176 @@
+//! `Executor`: what runs plans and answers questions, and what it shares with its clones.
+
+use crate::dirs::Dirs;
+use crate::pins::{Pins, examine_pidfd};
+use crate::probe::Kernel;
+use crate::root::Root;
+use crate::store::Store;
+use crate::watch::Notices;
+use cgarbiter_core::event::{Event, PinAnswer};
+use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::plan::{OnError, Pin, Plan};
+use cgarbiter_core::{OpError, Outcome, Report};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+/// Choices of the driver.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Prefix of all records.
+    pub file_root: PathBuf,
+    /// Where spawned processes write to.
+    pub child_output: ChildOutput,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { file_root: PathBuf::from("/"), child_output: ChildOutput::Inherit }
+    }
+}
+
+/// Standard output and error of spawned processes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ChildOutput {
+    /// The arbiter's own.
+    Inherit,
+    /// Thrown away.
+    Null,
+}
+
+/// The files that a delegatee gets when the kernel does not list them.
+const DELEGATE_FILES: [&str; 3] = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
+
+/// Runs plans and answers questions.
+#[derive(Debug)]
+pub struct Executor {
+    pub(crate) shared: Arc<Shared>,
+    /// Kept for each clone by itself.
+    pub(crate) dirs: Dirs,
+    pub(crate) text: Vec<u8>,
+}
+
+/// What the clones of an executor have in common.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) root: Root,
+    pub(crate) kernel: Kernel,
+    pub(crate) store: Store,
+    pub(crate) notices: Notices,
+    pub(crate) delegate_files: Vec<String>,
+    pub(crate) child_output: ChildOutput,
+    pins: Mutex<Pins>,
+}
+
+impl Shared {
+    pub(crate) fn pins(&self) -> MutexGuard<'_, Pins> {
+        self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Clone for Executor {
+    fn clone(&self) -> Self {
+        Self { shared: self.shared.clone(), dirs: Dirs::default(), text: Vec::new() }
+    }
+}
+
+impl Executor {
+    /// Gets everything ready below an opened root.
+    ///
+    /// # Errors
+    /// When the kernel is too old, inotify is exhausted, or the prefix of the records cannot be opened.
+    pub fn new(root: Root, kernel: Kernel, options: &Options) -> Result<Self, OpError> {
+        kernel.check_required()?;
+        let listed = std::fs::read_to_string("/sys/kernel/cgroup/delegate").unwrap_or_default();
+        let mut delegate_files: Vec<String> = listed.lines().map(str::to_owned).collect();
+        if delegate_files.is_empty() {
+            delegate_files = DELEGATE_FILES.map(str::to_owned).to_vec();
+        }
+        let shared = Shared {
+            root,
+            kernel,
+            store: Store::open(&options.file_root)?,
+            notices: Notices::new()?,
+            delegate_files,
+            child_output: options.child_output,
+            pins: Mutex::default(),
+        };
+        Ok(Self { shared: Arc::new(shared), dirs: Dirs::default(), text: Vec::new() })
+    }
+
+    /// Runs a plan step by step; ends at the first refusal that is not only to be reported.
+    pub fn run(&mut self, plan: &Plan) -> Report {
+        let mut outcomes = Vec::with_capacity(plan.steps.len());
+        let mut failed = None;
+        for step in &plan.steps {
+            match (self.apply(&step.op), step.on_error) {
+                (Ok(outcome), _) => outcomes.push(outcome),
+                (Err(error), OnError::Report) => outcomes.push(Outcome::Refused(error)),
+                (Err(error), OnError::Stop) => {
+                    failed = Some(error);
+                    break;
+                }
+            }
+        }
+        assert!(failed.is_some() || outcomes.len() == plan.steps.len());
+        Report { plan: plan.id, outcomes, failed }
+    }
+
+    /// Takes over a pidfd that a client sent.
+    ///
+    /// # Errors
+    /// When it is not a pidfd, or its process cannot be seen from here.
+    pub fn adopt(&self, pidfd: OwnedFd) -> Result<PinAnswer, OpError> {
+        let examined = examine_pidfd(pidfd)?;
+        Ok(self.shared.pins().hold(examined))
+    }
+
+    /// Lets go of processes; unknown ones are fine.
+    pub fn release(&self, pins: &[Pin]) {
+        let mut held = self.shared.pins();
+        for pin in pins {
+            held.take(*pin);
+        }
+    }
+
+    /// How many processes are held.
+    #[must_use]
+    pub fn pin_count(&self) -> usize {
+        self.shared.pins().len()
+    }
+
+    /// Becomes readable when there is something to [`drain`](Self::drain).
+    #[must_use]
+    pub fn notices(&self) -> BorrowedFd<'_> {
+        self.shared.notices.fd()
+    }
+
+    /// Hands over what has happened: ends of spawned processes first, then each changed watch once. Never blocks. Answers
+    /// whether that was all; if not, come again before waiting for the descriptor.
+    pub fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
+        self.shared.notices.drain(hand_over)
+    }
+
+    /// The managed root.
+    #[must_use]
+    pub fn root(&self) -> &Root {
+        &self.shared.root
+    }
+
+    /// What the kernel can do.
+    #[must_use]
+    pub fn kernel(&self) -> &Kernel {
+        &self.shared.kernel
+    }
+
+    /// Absolute path of a file of a cgroup; an empty `file` names the directory.
+    pub(crate) fn path_of(&self, cgroup: &CgroupPath, file: &str) -> String {
+        self.shared.root.path_of(cgroup, file)
+    }
+}
+
+impl AsFd for Executor {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        self.notices()
+    }
+}

@@ -1,0 +1,230 @@
+//! Records on disk: written aside and renamed over, below a prefix that no link leads out of.
+
+use crate::errno::at;
+use crate::root::open_stepwise;
+use cgarbiter_core::OpError;
+use nix::Result;
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
+use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::unistd::{UnlinkatFlags, fsync, unlinkat, write};
+use std::os::fd::{AsFd, OwnedFd};
+use std::path::Path;
+use std::sync::{Mutex, PoisonError};
+
+/// The file beside a record while it is being written. There is one writer, and what a crash leaves is overwritten.
+const ASIDE: &str = ".cgarbiter~";
+
+/// The file system below a prefix.
+#[derive(Debug)]
+pub(crate) struct Store {
+    root: OwnedFd,
+    prefix: String,
+    has_openat2: bool,
+    /// The directory used last: records come in runs.
+    last: Mutex<Option<(String, OwnedFd)>>,
+}
+
+impl Store {
+    /// Opens the prefix, `/` for none; it is made when missing.
+    pub(crate) fn open(prefix: &Path) -> std::result::Result<Self, OpError> {
+        let shown = prefix.display().to_string();
+        let fail = |e: std::io::Error| at(shown.clone())(Errno::from_raw(e.raw_os_error().unwrap_or(0)));
+        std::fs::create_dir_all(prefix).map_err(fail)?;
+        let root: OwnedFd = std::fs::File::open(prefix).map_err(fail)?.into();
+        let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC);
+        let has_openat2 = openat2(&root, ".", how).is_ok();
+        let prefix = shown.trim_end_matches('/').to_owned();
+        Ok(Self { root, prefix, has_openat2, last: Mutex::default() })
+    }
+
+    /// Puts a record in its place. It is there as a whole or not at all, whatever happens; outside `/run` it is also
+    /// on the disk when this returns.
+    pub(crate) fn write(&self, file: &str, content: &str) -> std::result::Result<(), OpError> {
+        let (directory, name) = split(file);
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((_, fd)) = last.as_ref().filter(|(path, _)| path == directory) {
+            match put(fd, name, content, is_persistent(file)) {
+                // Somebody has removed the directory.
+                Err(Errno::ENOENT) => *last = None,
+                done => return done.map_err(self.at(file)),
+            }
+        }
+        let fd = self.make_directory(directory).map_err(self.at(directory))?;
+        put(&fd, name, content, is_persistent(file)).map_err(self.at(file))?;
+        *last = Some((directory.to_owned(), fd));
+        Ok(())
+    }
+
+    /// Removes a record, or a directory of records with what is in it; a missing one is fine.
+    pub(crate) fn remove(&self, file: &str, directory: bool) -> std::result::Result<(), OpError> {
+        let (parent, name) = split(file);
+        let removed = match self.open_directory(parent) {
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(errno) => Err(errno),
+            Ok(fd) if directory => remove_directory(&fd, name),
+            Ok(fd) => unlink(&fd, name, UnlinkatFlags::NoRemoveDir),
+        };
+        removed.map_err(self.at(file))
+    }
+
+    fn at(&self, file: &str) -> impl FnOnce(Errno) -> OpError {
+        at(format!("{}{file}", self.prefix))
+    }
+
+    fn make_directory(&self, path: &str) -> Result<OwnedFd> {
+        match self.open_directory(path) {
+            Err(Errno::ENOENT) if !path.is_empty() => {}
+            opened => return opened,
+        }
+        let (parent, name) = split(path);
+        match mkdirat(self.make_directory(parent)?, name, Mode::from_bits_truncate(0o755)) {
+            Ok(()) | Err(Errno::EEXIST) => self.open_directory(path),
+            Err(errno) => Err(errno),
+        }
+    }
+
+    /// Links are followed inside of the prefix only.
+    fn open_directory(&self, path: &str) -> Result<OwnedFd> {
+        let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+        let relative = if path.is_empty() { "." } else { &path[1..] };
+        if self.has_openat2 {
+            let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+            return openat2(&self.root, relative, OpenHow::new().flags(flags).resolve(resolve));
+        }
+        open_stepwise(self.root.as_fd(), relative, flags)
+    }
+}
+
+fn put(directory: &OwnedFd, name: &str, content: &str, persistent: bool) -> Result<()> {
+    let flags = OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let mode = Mode::from_bits_truncate(0o644);
+    let file = openat(directory, ASIDE, flags, mode)?;
+    let written = (|| {
+        fchmod(&file, mode)?;
+        write_all(&file, content.as_bytes())?;
+        if persistent {
+            fsync(&file)?;
+        }
+        renameat(directory, ASIDE, directory, name)
+    })();
+    if written.is_err() {
+        let _ = unlink(directory, ASIDE, UnlinkatFlags::NoRemoveDir);
+    } else if persistent {
+        fsync(directory)?;
+    }
+    written
+}
+
+fn write_all(file: &OwnedFd, mut content: &[u8]) -> Result<()> {
+    while !content.is_empty() {
+        match write(file, content) {
+            Ok(0) => return Err(Errno::EIO),
+            Ok(written) => content = &content[written..],
+            Err(Errno::EINTR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    Ok(())
+}
+
+/// The files of a drop-in directory and the directory; anything deeper in it is not ours and stays.
+fn remove_directory(parent: &OwnedFd, name: &str) -> Result<()> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+    let directory = match openat(parent, name, flags, Mode::empty()) {
+        Err(Errno::ENOENT) => return Ok(()),
+        opened => opened?,
+    };
+    let mut listing = nix::dir::Dir::openat(&directory, ".", flags, Mode::empty())?;
+    let names: Vec<_> = listing.iter().filter_map(|entry| Some(entry.ok()?.file_name().to_owned())).collect();
+    for name in names.iter().filter(|name| !matches!(name.to_bytes(), b"." | b"..")) {
+        match unlinkat(&directory, name.as_c_str(), UnlinkatFlags::NoRemoveDir) {
+            Ok(()) | Err(Errno::ENOENT | Errno::EISDIR) => {}
+            Err(errno) => return Err(errno),
+        }
+    }
+    unlink(parent, name, UnlinkatFlags::RemoveDir)
+}
+
+fn unlink(directory: &OwnedFd, name: &str, flag: UnlinkatFlags) -> Result<()> {
+    match unlinkat(directory, name, flag) {
+        Err(Errno::ENOENT) => Ok(()),
+        done => done,
+    }
+}
+
+/// Directory (empty for the top) and name of an absolute path.
+fn split(path: &str) -> (&str, &str) {
+    assert!(path.starts_with('/') && !path.contains("/../"), "records have absolute, normalized paths: {path}");
+    path.rsplit_once('/').expect("it begins with a slash")
+}
+
+/// What lives in `/run` is gone after a boot in any case.
+fn is_persistent(file: &str) -> bool {
+    !file.starts_with("/run/")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+
+    fn store() -> (tempfile::TempDir, Store) {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let store = Store::open(dir.path()).expect("opens");
+        (dir, store)
+    }
+
+    #[test]
+    fn a_record_is_written_over_and_removed() {
+        let (dir, store) = store();
+        let file = "/run/x/transient/a.scope";
+        for content in ["[Unit]\n", "[Unit]\nDescription=b\n", ""] {
+            store.write(file, content).expect("written");
+            let path = dir.path().join(&file[1..]);
+            assert_eq!(fs::read_to_string(path).expect("there"), content);
+        }
+        store.write("/etc/x/control/a.slice.d/50-CPUWeight.conf", "[Slice]\n").expect("written");
+        let names = fs::read_dir(dir.path().join("run/x/transient")).expect("there").count();
+        assert_eq!(names, 1, "nothing is left aside");
+        store.remove(file, false).expect("removed");
+        store.remove(file, false).expect("a missing one is fine");
+        store.remove("/run/y/z/a.scope", false).expect("a missing directory is fine");
+        store.remove("/etc/x/control/a.slice.d", true).expect("removed");
+        store.remove("/etc/x/control/a.slice.d", true).expect("a missing one is fine");
+        assert!(!dir.path().join("etc/x/control/a.slice.d").exists());
+    }
+
+    #[test]
+    fn a_directory_that_vanished_is_made_again() {
+        let (dir, store) = store();
+        store.write("/run/t/a.scope", "1").expect("written");
+        fs::remove_dir_all(dir.path().join("run")).expect("removed");
+        store.write("/run/t/a.scope", "2").expect("written");
+        assert_eq!(fs::read_to_string(dir.path().join("run/t/a.scope")).expect("there"), "2");
+    }
+
+    #[test]
+    fn no_link_leads_out() {
+        let (dir, store) = store();
+        let outside = tempfile::tempdir().expect("a temporary directory");
+        std::os::unix::fs::symlink(outside.path(), dir.path().join("etc")).expect("made");
+        // The link's target is looked for inside of the prefix, where it is missing.
+        let _ = store.write("/etc/a.scope", "x");
+        assert_eq!(fs::read_dir(outside.path()).expect("there").count(), 0);
+        fs::create_dir(dir.path().join("run")).expect("made");
+        let victim = outside.path().join("victim");
+        fs::write(&victim, "old").expect("written");
+        std::os::unix::fs::symlink(&victim, dir.path().join("run/a.scope")).expect("made");
+        store.write("/run/a.scope", "new").expect("the link itself is replaced");
+        assert_eq!(fs::read_to_string(&victim).expect("there"), "old");
+    }
+
+    #[test]
+    fn errors_name_the_file() {
+        let (dir, store) = store();
+        fs::write(dir.path().join("run"), "a file in the way").expect("written");
+        let error = store.write("/run/t/a.scope", "x").expect_err("refused");
+        assert!(error.file.ends_with("/run/t"), "{error}");
+    }
+}

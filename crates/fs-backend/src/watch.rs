@@ -1,0 +1,339 @@
+//! Notices: a change of a watched cgroup, the end of a spawned process. One descriptor becomes readable for all of them;
+//! no thread and no timer is needed.
+//!
+//! A cgroup costs one inotify watch on its `cgroup.events`, and one more on `memory.events` when out-of-memory news is
+//! wanted. The files are watched and not the directory, because the kernel raises a notice only for a file whose inode is
+//! in memory, and only a watch on the file itself keeps it there. A pollable descriptor per file instead would cost four
+//! times the memory and one descriptor each.
+
+use crate::errno::at;
+use crate::sys;
+use cgarbiter_core::event::{Event, ExitStatus};
+use cgarbiter_core::plan::WatchId;
+use cgarbiter_core::{Errno as Word, OpError};
+use nix::errno::Errno;
+use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
+use nix::sys::eventfd::{EfdFlags, EventFd};
+use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use std::collections::{BTreeMap, HashMap};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::{Mutex, MutexGuard, PoisonError};
+
+/// Where an operator raises the limit that `ENOSPC` is about.
+const WATCH_LIMIT: &str = "/proc/sys/fs/inotify/max_user_watches";
+/// The same for `EMFILE` when the one instance is made.
+const INSTANCE_LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
+
+/// Marks in the epoll set; children are marked by their pid.
+const INOTIFY: u64 = u64::MAX;
+const WAKE: u64 = u64::MAX - 1;
+/// Rounds of one drain, so that a flood of notices cannot keep the caller for ever.
+const ROUNDS_MAX: u32 = 64;
+/// Exit code told when somebody else in this program has reaped our child.
+const CODE_UNKNOWN: i32 = 255;
+
+/// Everything that is waited for.
+#[derive(Debug)]
+pub(crate) struct Notices {
+    epoll: Epoll,
+    inotify: Inotify,
+    wake: EventFd,
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    watches: HashMap<WatchDescriptor, WatchId>,
+    descriptors: BTreeMap<WatchId, [Option<WatchDescriptor>; 2]>,
+    /// Added, and their present state not yet reported.
+    fresh: Vec<WatchId>,
+    children: BTreeMap<u32, OwnedFd>,
+}
+
+impl Notices {
+    pub(crate) fn new() -> Result<Self, OpError> {
+        let inotify = Inotify::init(InitFlags::IN_CLOEXEC | InitFlags::IN_NONBLOCK)
+            .map_err(|errno| at(INSTANCE_LIMIT.to_owned())(errno))?;
+        let make = || {
+            let epoll = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
+            let wake = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
+            epoll.add(&inotify, EpollEvent::new(EpollFlags::EPOLLIN, INOTIFY))?;
+            epoll.add(&wake, EpollEvent::new(EpollFlags::EPOLLIN, WAKE))?;
+            Ok((epoll, wake))
+        };
+        let (epoll, wake) = make().map_err(|errno| at("epoll".to_owned())(errno))?;
+        Ok(Self { epoll, inotify, wake, table: Mutex::default() })
+    }
+
+    /// Becomes readable when there is something to drain.
+    pub(crate) fn fd(&self) -> BorrowedFd<'_> {
+        self.epoll.0.as_fd()
+    }
+
+    /// Watches the cgroup at this absolute path; with `memory`, its out-of-memory news too, if it has such a file.
+    pub(crate) fn add(&self, directory: &str, watch: WatchId, memory: bool) -> Result<(), OpError> {
+        let events = self.add_file(directory, "cgroup.events")?;
+        let memory = if memory {
+            match self.add_file(directory, "memory.events") {
+                Err(error) if error.errno == Word::NoEnt => None,
+                added => Some(added?),
+            }
+        } else {
+            None
+        };
+        let mut table = self.table();
+        table.enter(watch, [Some(events), memory]);
+        let first = table.fresh.is_empty();
+        table.fresh.push(watch);
+        drop(table);
+        if first {
+            self.wake();
+        }
+        Ok(())
+    }
+
+    fn add_file(&self, directory: &str, file: &str) -> Result<WatchDescriptor, OpError> {
+        let path = format!("{directory}/{file}");
+        self.inotify
+            .add_watch(path.as_str(), AddWatchFlags::IN_MODIFY)
+            .map_err(|errno| at(if errno == Errno::ENOSPC { WATCH_LIMIT.to_owned() } else { path })(errno))
+    }
+
+    /// Stops watching; an unknown number is fine.
+    pub(crate) fn remove(&self, watch: WatchId) {
+        let mut table = self.table();
+        for descriptor in table.leave(watch).into_iter().flatten() {
+            // It may be gone already, along with the file.
+            let _ = self.inotify.rm_watch(descriptor);
+        }
+        table.fresh.retain(|fresh| *fresh != watch);
+    }
+
+    /// Waits for the end of a child.
+    pub(crate) fn add_child(&self, pid: u32, pidfd: OwnedFd) -> Result<(), OpError> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(pid));
+        self.epoll.add(&pidfd, event).map_err(|errno| at(format!("/proc/{pid}"))(errno))?;
+        self.table().children.insert(pid, pidfd);
+        Ok(())
+    }
+
+    /// Sends a signal to a child that has not been reaped; otherwise answers none.
+    pub(crate) fn signal_child(&self, pid: u32, signal: i32) -> Option<nix::Result<()>> {
+        let table = self.table();
+        Some(sys::pidfd_signal(table.children.get(&pid)?.as_fd(), signal))
+    }
+
+    /// Hands over what has happened: ends of processes first, then each changed watch once. Answers whether that was all;
+    /// if not, the caller shall come again before it waits.
+    pub(crate) fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
+        for _ in 0..ROUNDS_MAX {
+            let round = self.drain_round();
+            if round.exited.is_empty() && round.changed.is_empty() && !round.read {
+                return true;
+            }
+            for (pid, status) in round.exited {
+                hand_over(Event::Exited { pid, status });
+            }
+            for watch in round.changed {
+                hand_over(Event::CgroupChanged { watch });
+            }
+        }
+        false
+    }
+
+    fn drain_round(&self) -> Round {
+        let mut ready = [EpollEvent::empty(); 64];
+        let count = self.epoll.wait(&mut ready, 0_u8).unwrap_or(0);
+        let mut round = Round::default();
+        let mut table = self.table();
+        for event in &ready[..count] {
+            match event.data() {
+                INOTIFY => round.read |= self.read_inotify(&mut table, &mut round.changed),
+                WAKE => {
+                    let _ = self.wake.read();
+                    round.read = true;
+                    round.changed.append(&mut table.fresh);
+                }
+                pid => {
+                    let pid = u32::try_from(pid).unwrap_or(0);
+                    round.exited.extend(self.reap(&mut table, pid).map(|status| (pid, status)));
+                }
+            }
+        }
+        round.changed.sort_unstable();
+        round.changed.dedup();
+        round
+    }
+
+    fn reap(&self, table: &mut Table, pid: u32) -> Option<ExitStatus> {
+        let pidfd = table.children.get(&pid)?;
+        let status = match sys::wait_pidfd(pidfd.as_fd()) {
+            Ok(status) => status?,
+            Err(_) => ExitStatus::Code(CODE_UNKNOWN),
+        };
+        let _ = self.epoll.delete(pidfd);
+        table.children.remove(&pid);
+        Some(status)
+    }
+
+    /// Reads all that inotify holds; answers whether there was anything.
+    fn read_inotify(&self, table: &mut Table, changed: &mut Vec<WatchId>) -> bool {
+        let mut any = false;
+        while let Ok(events) = self.inotify.read_events() {
+            any = true;
+            for event in events {
+                if event.mask.contains(AddWatchFlags::IN_Q_OVERFLOW) {
+                    // Notices were lost, nobody knows which.
+                    changed.extend(table.descriptors.keys());
+                    continue;
+                }
+                let Some(&watch) = table.watches.get(&event.wd) else { continue };
+                changed.push(watch);
+                if event.mask.contains(AddWatchFlags::IN_IGNORED) {
+                    table.lose(watch, event.wd);
+                }
+            }
+        }
+        any
+    }
+
+    fn wake(&self) {
+        // Fails only when the counter is full, and then it is readable anyway.
+        let _ = self.wake.write(1);
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// What one look has found.
+#[derive(Default)]
+struct Round {
+    exited: Vec<(u32, ExitStatus)>,
+    changed: Vec<WatchId>,
+    /// Something was read, even if it led to nothing.
+    read: bool,
+}
+
+impl Table {
+    /// The same file has the same descriptor: a newer watch takes it over from an older one.
+    fn enter(&mut self, watch: WatchId, descriptors: [Option<WatchDescriptor>; 2]) {
+        for descriptor in descriptors.into_iter().flatten() {
+            if let Some(older) = self.watches.insert(descriptor, watch).filter(|older| *older != watch) {
+                self.lose_from(older, descriptor);
+            }
+        }
+        self.descriptors.insert(watch, descriptors);
+    }
+
+    fn leave(&mut self, watch: WatchId) -> [Option<WatchDescriptor>; 2] {
+        let descriptors = self.descriptors.remove(&watch).unwrap_or_default();
+        for descriptor in descriptors.iter().flatten() {
+            self.watches.remove(descriptor);
+        }
+        descriptors
+    }
+
+    /// The kernel has dropped a descriptor, because its file is gone.
+    fn lose(&mut self, watch: WatchId, descriptor: WatchDescriptor) {
+        self.watches.remove(&descriptor);
+        self.lose_from(watch, descriptor);
+    }
+
+    fn lose_from(&mut self, watch: WatchId, descriptor: WatchDescriptor) {
+        if let Some(slots) = self.descriptors.get_mut(&watch) {
+            slots.iter_mut().filter(|slot| **slot == Some(descriptor)).for_each(|slot| *slot = None);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Directories with the same file names; inotify does not mind which file system they are in.
+    fn group(name: &str, dir: &tempfile::TempDir) -> String {
+        let path = dir.path().join(name);
+        std::fs::create_dir(&path).expect("made");
+        std::fs::write(path.join("cgroup.events"), "populated 0\n").expect("written");
+        path.to_str().expect("text").to_owned()
+    }
+
+    fn drained(notices: &Notices) -> Vec<u64> {
+        let mut seen = Vec::new();
+        let all = notices.drain(&mut |event| match event {
+            Event::CgroupChanged { watch } => seen.push(watch.0),
+            other => panic!("unexpected {other:?}"),
+        });
+        assert!(all);
+        seen
+    }
+
+    #[test]
+    fn each_watch_reports_once_after_it_was_added_and_once_per_change() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let notices = Notices::new().expect("made");
+        let (a, b) = (group("a", &dir), group("b", &dir));
+        notices.add(&a, WatchId(1), true).expect("no memory.events is fine");
+        notices.add(&b, WatchId(2), false).expect("added");
+        assert_eq!(drained(&notices), [1, 2]);
+        assert_eq!(drained(&notices), Vec::<u64>::new());
+        for _ in 0..3 {
+            std::fs::write(format!("{b}/cgroup.events"), "populated 1\n").expect("written");
+        }
+        assert_eq!(drained(&notices), [2]);
+        notices.remove(WatchId(2));
+        notices.remove(WatchId(2));
+        std::fs::write(format!("{b}/cgroup.events"), "populated 0\n").expect("written");
+        assert_eq!(drained(&notices), Vec::<u64>::new());
+    }
+
+    #[test]
+    fn a_file_that_vanishes_is_told_and_forgotten() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let notices = Notices::new().expect("made");
+        let a = group("a", &dir);
+        notices.add(&a, WatchId(1), false).expect("added");
+        assert_eq!(drained(&notices), [1]);
+        std::fs::remove_file(format!("{a}/cgroup.events")).expect("removed");
+        assert_eq!(drained(&notices), [1]);
+        assert!(notices.table().watches.is_empty());
+        notices.remove(WatchId(1));
+        assert!(notices.table().descriptors.is_empty());
+        assert_eq!(notices.add(&a, WatchId(2), false).expect_err("gone").errno, Word::NoEnt);
+    }
+
+    #[test]
+    fn a_newer_watch_takes_the_place_of_an_older_one() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let notices = Notices::new().expect("made");
+        let a = group("a", &dir);
+        notices.add(&a, WatchId(1), false).expect("added");
+        notices.add(&a, WatchId(2), false).expect("added");
+        assert_eq!(drained(&notices), [1, 2]);
+        notices.remove(WatchId(1));
+        std::fs::write(format!("{a}/cgroup.events"), "populated 1\n").expect("written");
+        assert_eq!(drained(&notices), [2]);
+    }
+
+    #[test]
+    fn after_an_overflow_every_watch_is_looked_at() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let notices = Notices::new().expect("made");
+        let limit = std::fs::read_to_string("/proc/sys/fs/inotify/max_queued_events").expect("readable");
+        let limit: u32 = limit.trim().parse().expect("a number");
+        let (a, b, quiet) = (group("a", &dir), group("b", &dir), group("quiet", &dir));
+        for (path, id) in [(&a, 1), (&b, 2), (&quiet, 3)] {
+            notices.add(path, WatchId(id), false).expect("added");
+        }
+        assert_eq!(drained(&notices), [1, 2, 3]);
+        // Equal notices in a row are merged, so that they have to take turns.
+        let open = |path: &str| std::fs::File::options().write(true).open(format!("{path}/cgroup.events"));
+        let files = [open(&a).expect("opens"), open(&b).expect("opens")];
+        for turn in 0..limit + 10 {
+            std::os::unix::fs::FileExt::write_at(&files[turn as usize % 2], b"x", 0).expect("written");
+        }
+        assert_eq!(drained(&notices), [1, 2, 3]);
+    }
+}
