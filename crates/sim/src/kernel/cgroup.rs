@@ -149,6 +149,8 @@ pub(super) struct Cgroup {
     pub(super) freezer: Freezer,
     pub(super) pressure: bool,
     pub(super) changes: Changes,
+    /// Processor time used here and below, in microseconds.
+    pub(super) cpu_usage: u64,
     // Controllers.
     pub(super) cpu: Cpu,
     pub(super) cpuset: Cpuset,
@@ -191,6 +193,7 @@ impl Cgroup {
             freezer: Freezer::default(),
             pressure: true,
             changes: Changes::default(),
+            cpu_usage: 0,
             cpu: Cpu::default(),
             cpuset: Cpuset::default(),
             io: Io::default(),

@@ -7,7 +7,7 @@ use super::{Errno, Kernel};
 /// An effect that a call has caused but that has not happened yet.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Unsettled {
-    /// This process has a SIGKILL on its way.
+    /// A signal is about to end this process.
     Death(Pid),
     /// This thread is about to stop in a frozen cgroup.
     Freeze(Pid),
@@ -54,16 +54,20 @@ impl Kernel {
         Ok(())
     }
 
-    /// SIGKILL: at once, or when the world settles it.
     pub(super) fn kill_process(&mut self, process: u32) {
-        if self.processes[process].state != State::Alive || self.processes[process].dying {
+        self.doom(process, super::signal::SIGKILL);
+    }
+
+    /// A signal ends the process: at once, or when the world settles it.
+    pub(super) fn doom(&mut self, process: u32, signal: u8) {
+        if self.processes[process].state != State::Alive || self.processes[process].dying.is_some() {
             return;
         }
         if self.config.immediate {
-            self.end_process(process, Exit::Signal(super::signal::SIGKILL));
+            self.end_process(process, Exit::Signal(signal));
             return;
         }
-        self.processes[process].dying = true;
+        self.processes[process].dying = Some(signal);
         let pid = self.pid_of(process);
         self.unsettled.push(Unsettled::Death(pid));
     }
@@ -79,7 +83,8 @@ impl Kernel {
         match self.unsettled.remove(position) {
             Unsettled::Death(pid) => {
                 let process = self.process_of(pid).expect("a dying process is there");
-                self.end_process(process, Exit::Signal(super::signal::SIGKILL));
+                let signal = self.processes[process].dying.expect("a signal ends it");
+                self.end_process(process, Exit::Signal(signal));
             }
             Unsettled::Freeze(tid) => {
                 let task = self.task(tid).expect("a freezing thread is there");
@@ -231,5 +236,39 @@ impl Kernel {
         let process = self.process_of(pid)?;
         self.processes[process].reaps_itself = on;
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Caller, Config, Fork};
+
+    #[test]
+    fn orphans_go_to_the_nearest_subreaper() {
+        let mut kernel = Kernel::new(Config::default());
+        let reaper = kernel.fork(&Caller::INIT, &Fork::default()).expect("started");
+        let parent = kernel.fork(&Caller::root(reaper), &Fork::default()).expect("started");
+        let child = kernel.fork(&Caller::root(parent), &Fork::default()).expect("started");
+        let zombie = kernel.fork(&Caller::root(parent), &Fork::default()).expect("started");
+        kernel.set_subreaper(reaper, true).expect("there");
+        kernel.exit(zombie, 7).expect("alive");
+        kernel.exit(parent, 0).expect("alive");
+        assert_eq!(kernel.parent_of(child), Some(reaper));
+        assert_eq!(kernel.reap(reaper, zombie), Ok(Exit::Code(7)));
+        assert_eq!((kernel.zombie_child(reaper), kernel.zombie_child(Kernel::INIT)), (Some(parent), None));
+        kernel.exit(reaper, 0).expect("alive");
+        assert_eq!(kernel.parent_of(child), Some(Kernel::INIT));
+        kernel.check_invariants();
+    }
+
+    #[test]
+    fn who_ignores_sigchld_has_no_zombies() {
+        let mut kernel = Kernel::new(Config::default());
+        kernel.set_reaps_itself(Kernel::INIT, true).expect("there");
+        let pid = kernel.fork(&Caller::INIT, &Fork::default()).expect("started");
+        kernel.exit(pid, 0).expect("alive");
+        assert_eq!((kernel.state(pid), kernel.reap(Kernel::INIT, pid)), (None, Err(Errno::ECHILD)));
+        assert_eq!(kernel.notices(), [Notice::Exited { pid }]);
     }
 }

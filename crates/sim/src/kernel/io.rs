@@ -11,13 +11,15 @@ pub(super) struct Io {
     weight: u64,
     /// By disk: bytes and operations per second, read and write.
     max: BTreeMap<(u32, u32), [u64; 4]>,
+    /// By disk: bytes read and written, operations of both kinds.
+    pub(super) used: BTreeMap<(u32, u32), [u64; 4]>,
 }
 
 const KEYS: [&str; 4] = ["rbps", "wbps", "riops", "wiops"];
 
 impl Default for Io {
     fn default() -> Self {
-        Self { weight: 100, max: BTreeMap::new() }
+        Self { weight: 100, max: BTreeMap::new(), used: BTreeMap::new() }
     }
 }
 

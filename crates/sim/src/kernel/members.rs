@@ -217,3 +217,28 @@ impl Kernel {
         leaders.chain(&cgroup.dead_leaders).map(|task| self.tasks[*task].process)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use crate::kernel::{Caller, CgroupId, Config, File, Fork, Kernel, Notice, Unsettled};
+
+    #[test]
+    fn freezing_may_take_its_time() {
+        let root = Caller::INIT;
+        let mut kernel = Kernel::new(Config { immediate: false, ..Config::default() });
+        let a = kernel.mkdir(&root, CgroupId::ROOT, b"a").expect("made");
+        let pid = kernel.fork(&root, &Fork { into: Some(a), ..Fork::default() }).expect("started");
+        drop(kernel.take_notices());
+        kernel.write(&root, a, File::CgroupFreeze, b"1").expect("written");
+        assert_eq!(kernel.unsettled(), [Unsettled::Freeze(pid)]);
+        assert_eq!(kernel.read(&root, a, File::CgroupEvents).expect("there"), "populated 1\nfrozen 0\n");
+        assert!(kernel.notices().is_empty() && kernel.can_act(pid));
+        kernel.settle();
+        assert_eq!(kernel.take_notices(), [Notice::Modified { cgroup: a, file: File::CgroupEvents }]);
+        assert!(!kernel.can_act(pid));
+        kernel.write(&root, a, File::CgroupFreeze, b"0").expect("written");
+        kernel.write(&root, a, File::CgroupFreeze, b"1").expect("written");
+        kernel.write(&root, a, File::CgroupFreeze, b"0").expect("written");
+        assert!(kernel.unsettled().is_empty(), "a freeze that was taken back does not come");
+    }
+}

@@ -4,7 +4,8 @@
 use super::cgroup::CgroupId;
 use super::files::File;
 use super::parse::{kstrtoint, memparse, strip};
-use super::process::{Pid, State};
+use super::process::{Exit, Pid, State};
+use super::signal::SIGKILL;
 use super::{Errno, Kernel};
 
 pub(super) const PAGE: u64 = 4096;
@@ -36,8 +37,8 @@ pub(super) struct Events {
 /// One accounting object. It outlives the controller's time in its cgroup as long as memory is charged to it.
 #[derive(Clone, Debug)]
 pub(super) struct MemoryObject {
-    parent: Option<u32>,
-    cgroup: Option<u32>,
+    pub(super) parent: Option<u32>,
+    pub(super) cgroup: Option<u32>,
     pub(super) usage: u64,
     pub(super) peak: u64,
     /// In pages, by [`Limit`].
@@ -46,7 +47,7 @@ pub(super) struct MemoryObject {
     pub(super) zswap_writeback: bool,
     pub(super) events: Events,
     pub(super) events_local: Events,
-    references: u32,
+    pub(super) references: u32,
 }
 
 const NO_LIMITS: [u64; 7] = [0, 0, COUNTER_MAX, COUNTER_MAX, COUNTER_MAX, COUNTER_MAX, COUNTER_MAX];
@@ -171,7 +172,8 @@ impl Kernel {
             wanted -= taken;
             if wanted > 0 {
                 let alive = self.out_of_memory(tight, Some(process));
-                if !alive || self.processes.get(process).is_none_or(|it| it.state != State::Alive || it.dying) {
+                if !alive || self.processes.get(process).is_none_or(|it| it.state != State::Alive || it.dying.is_some())
+                {
                     return Ok(false);
                 }
             }
@@ -194,7 +196,8 @@ impl Kernel {
         (room, tight)
     }
 
-    /// Kills the largest process below the limit, or the whole group that it belongs to. False: nobody to kill.
+    /// Kills the largest process below the limit, or the whole group that it belongs to. Whoever needs the memory waits
+    /// for it, so these deaths are never put off. False: nobody to kill.
     fn out_of_memory(&mut self, limit: u32, guilty: Option<u32>) -> bool {
         self.memory_event(limit, |events| events.max += 1);
         self.memory_event(limit, |events| events.oom += 1);
@@ -204,7 +207,7 @@ impl Kernel {
         let group = self.oom_group(home, limit);
         self.memory_event(home, |events| events.oom_kill += 1);
         let Some(group) = group else {
-            self.kill_process(victim);
+            self.end_process(victim, Exit::Signal(SIGKILL));
             return true;
         };
         self.memory_event(group, |events| events.oom_group_kill += 1);
@@ -218,11 +221,16 @@ impl Kernel {
         let mut members = Vec::new();
         self.for_each_below(root, &mut |kernel, below| members.extend(kernel.leaders_in(below)));
         assert!(members.contains(&victim), "the victim is in its group");
-        for process in members {
+        for process in members.into_iter().filter(|process| self.expendable(*process)).collect::<Vec<_>>() {
             let home = self.memory_object(self.tasks[self.processes[process].leader].cgroup);
             self.memory_event(home, |events| events.oom_kill += 1);
-            self.kill_process(process);
+            self.end_process(process, Exit::Signal(SIGKILL));
         }
+    }
+
+    /// May the out-of-memory killer take it? Not the first process, no kernel thread.
+    fn expendable(&self, process: u32) -> bool {
+        !self.processes[process].kernel && self.pid_of(process) != Self::INIT
     }
 
     /// The highest object with `memory.oom.group` between the victim's and the limit.
@@ -238,19 +246,17 @@ impl Kernel {
     }
 
     fn largest_process(&mut self, cgroup: u32, guilty: Option<u32>) -> Option<u32> {
-        let mut best: Option<(u64, bool, u32)> = None;
+        let mut best: Option<((u64, bool), u32)> = None;
         self.for_each_below(cgroup, &mut |kernel, below| {
             for process in kernel.leaders_in(below) {
-                let candidate = &kernel.processes[process];
-                let size: u64 = candidate.memory.iter().map(|(_, bytes)| bytes).sum();
-                let rank = (size, Some(process) == guilty, process);
-                if !candidate.dying && !candidate.kernel && best.is_none_or(|best| (best.0, best.1) < (rank.0, rank.1))
-                {
-                    best = Some(rank);
+                let size: u64 = kernel.processes[process].memory.iter().map(|(_, bytes)| bytes).sum();
+                let rank = (size, Some(process) == guilty);
+                if kernel.expendable(process) && best.is_none_or(|(best, _)| best < rank) {
+                    best = Some((rank, process));
                 }
             }
         });
-        best.map(|(_, _, process)| process)
+        best.map(|(_, process)| process)
     }
 
     fn memory_event(&mut self, object: u32, count: impl Fn(&mut Events)) {
@@ -348,4 +354,27 @@ pub(super) fn parse_pages(text: &[u8], saturate: bool) -> Result<u64, Errno> {
     }
     let (bytes, rest) = memparse(text, saturate);
     if rest.is_empty() { Ok((bytes / PAGE).min(COUNTER_MAX)) } else { Err(Errno::EINVAL) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{Caller, Config, Fork};
+
+    #[test]
+    fn the_largest_process_makes_room_for_another() {
+        let root = Caller::INIT;
+        let mut kernel = Kernel::new(Config { immediate: false, ..Config::default() });
+        kernel.write(&root, CgroupId::ROOT, File::CgroupSubtreeControl, b"+memory").expect("handed down");
+        let a = kernel.mkdir(&root, CgroupId::ROOT, b"a").expect("made");
+        kernel.write(&root, a, File::MemoryMax, b"10M").expect("limited");
+        let into = Fork { into: Some(a), ..Fork::default() };
+        let large = kernel.fork(&root, &into).expect("started");
+        let small = kernel.fork(&root, &into).expect("started");
+        assert_eq!(kernel.touch_memory(large, 8 << 20), Ok(true));
+        assert_eq!(kernel.touch_memory(small, 4 << 20), Ok(true));
+        assert_eq!(kernel.state(large), Some(State::Zombie(Exit::Signal(SIGKILL))));
+        assert_eq!((kernel.memory_usage(a), kernel.modified_count(a, File::MemoryEvents)), (4 << 20, 3));
+        kernel.check_invariants();
+    }
 }

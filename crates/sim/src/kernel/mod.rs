@@ -45,6 +45,7 @@ mod errno;
 mod exit;
 mod files;
 mod hugetlb;
+mod invariants;
 mod io;
 mod members;
 mod memory;
@@ -62,6 +63,7 @@ mod slab;
 mod spawn;
 mod store;
 mod tree;
+mod usage;
 mod xattr;
 
 use std::collections::BTreeMap;

@@ -68,6 +68,12 @@ pub(super) struct Watch {
     ignored: bool,
 }
 
+impl Watch {
+    pub(super) fn is_of(&self, index: u32) -> bool {
+        self.cgroup == index
+    }
+}
+
 /// A watch by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct WatchId(u32);

@@ -21,6 +21,13 @@ pub(super) struct OpenFile {
     trigger: bool,
 }
 
+impl OpenFile {
+    /// How often it holds on to this cgroup.
+    pub(super) fn references(&self, index: u32) -> usize {
+        usize::from(self.cgroup == index) + usize::from(self.namespace == Some(index))
+    }
+}
+
 /// An open descriptor by its number.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Descriptor(u32);

@@ -7,9 +7,9 @@ use super::{Errno, Kernel};
 /// One accounting object. It outlives the controller's time in its cgroup as long as unreaped tasks refer to it.
 #[derive(Clone, Debug)]
 pub(super) struct PidsObject {
-    parent: Option<u32>,
+    pub(super) parent: Option<u32>,
     /// The cgroup, while the controller is on there.
-    cgroup: Option<u32>,
+    pub(super) cgroup: Option<u32>,
     pub(super) current: u64,
     pub(super) peak: u64,
     /// `None`: no limit.
@@ -20,7 +20,7 @@ pub(super) struct PidsObject {
     pub(super) events_local: u64,
     /// Forks that failed here.
     pub(super) fork_failures: u64,
-    references: u32,
+    pub(super) references: u32,
 }
 
 /// The object of the root, which counts nothing and has no limit.

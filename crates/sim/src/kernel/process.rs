@@ -55,8 +55,8 @@ pub(super) struct Process {
     /// Its pid namespace and its number there; `None`: the initial one.
     pub(super) pid_ns: Option<(PidNamespace, Pid)>,
     pub(super) kernel: bool,
-    /// SIGKILL is on its way.
-    pub(super) dying: bool,
+    /// The signal that is about to end it.
+    pub(super) dying: Option<u8>,
     pub(super) signals: super::signal::Signals,
     /// Memory by the object that was charged for it.
     pub(super) memory: Vec<(u32, u64)>,
@@ -115,7 +115,7 @@ impl Kernel {
         let Ok(task) = self.task(tid) else { return false };
         let task = &self.tasks[task];
         let process = &self.processes[task.process];
-        task.live && !task.frozen && !process.dying && !process.signals.stopped
+        task.live && !task.frozen && process.dying.is_none() && !process.signals.stopped
     }
 
     /// The cgroup that a thread is in, or died in.

@@ -59,6 +59,7 @@ impl Kernel {
             F::HugetlbCurrent | F::HugetlbRsvdCurrent => text.push_str("0\n"),
             F::HugetlbEvents | F::HugetlbEventsLocal => text.push_str("max 0\n"),
             F::HugetlbNumaStat => text.push_str("total=0 N0=0\n"),
+            F::IoStat => self.show_io_stat(index, text),
             F::IoMax => *text += &self.show_io_max(index),
             F::IoWeight => *text += &self.show_io_weight(index),
             F::PidsCurrent => put(text, format_args!("{}\n", self.pids_here(index).current)),
@@ -115,16 +116,6 @@ impl Kernel {
         put(text, format_args!("oom_group_kill {oom_group_kill}\n"));
         if self.config.at_least(6, 19) {
             text.push_str("sock_throttled 0\n");
-        }
-    }
-
-    fn show_cpu_stat(&self, index: u32, text: &mut String) {
-        text.push_str("usage_usec 0\nuser_usec 0\nsystem_usec 0\n");
-        if self.config.at_least(6, 12) {
-            text.push_str("nice_usec 0\n");
-        }
-        if self.cgroups[index].visible.has(Controller::Cpu) && !self.cgroups[index].is_root() {
-            text.push_str("nr_periods 0\nnr_throttled 0\nthrottled_usec 0\nnr_bursts 0\nburst_usec 0\n");
         }
     }
 

@@ -1,7 +1,7 @@
 //! Signals: what a process does with each, and those that wait because it is frozen or stopped.
 
 use super::access::Caller;
-use super::process::{Exit, Pid, State};
+use super::process::{Pid, State};
 use super::{Errno, Kernel};
 
 /// Ends a process whatever it wishes.
@@ -106,7 +106,8 @@ impl Kernel {
 
     /// Lets a process take its pending signals, unless it is frozen, stopped or about to die.
     pub(super) fn deliver(&mut self, process: u32) {
-        while self.processes[process].state == State::Alive && self.takes_signals(process) {
+        // A signal can end the process, and a parent that reaps by itself then forgets it.
+        while self.processes.get(process).is_some() && self.takes_signals(process) {
             let signals = &mut self.processes[process].signals;
             if signals.pending == 0 {
                 return;
@@ -124,14 +125,14 @@ impl Kernel {
     fn takes_signals(&self, process: u32) -> bool {
         let process = &self.processes[process];
         let mut tasks = std::iter::once(&process.leader).chain(&process.threads).map(|task| &self.tasks[*task]);
-        !process.dying && !process.signals.stopped && tasks.any(|task| task.live && !task.frozen)
+        process.dying.is_none() && !process.signals.stopped && tasks.any(|task| task.live && !task.frozen)
     }
 
     fn default_action(&mut self, process: u32, signal: u8) {
         match signal {
             SIGCHLD | SIGCONT | SIGURG | SIGWINCH => {}
             SIGSTOP..=22 => self.processes[process].signals.stopped = true,
-            _ => self.end_process(process, Exit::Signal(signal)),
+            _ => self.doom(process, signal),
         }
     }
 
@@ -152,5 +153,84 @@ impl Kernel {
     pub fn has_pending(&self, pid: Pid, signal: u8) -> bool {
         assert!(signal < 64, "a signal has a small number");
         self.process_of(pid).is_ok_and(|process| self.processes[process].signals.pending >> signal & 1 == 1)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::{CgroupId, Config, Exit, File, Fork, Unsettled};
+
+    const TERMINATED: Option<State> = Some(State::Zombie(Exit::Signal(SIGTERM)));
+
+    fn world(immediate: bool) -> (Kernel, CgroupId, Pid) {
+        let mut kernel = Kernel::new(Config { immediate, ..Config::default() });
+        let cgroup = kernel.mkdir(&Caller::INIT, CgroupId::ROOT, b"a").expect("made");
+        let into = Fork { into: Some(cgroup), ..Fork::default() };
+        let pid = kernel.fork(&Caller::INIT, &into).expect("started");
+        (kernel, cgroup, pid)
+    }
+
+    #[test]
+    fn a_process_may_ignore_or_catch_all_but_sigkill() {
+        let (mut kernel, _, pid) = world(true);
+        let root = Caller::INIT;
+        kernel.set_disposition(pid, SIGTERM, Disposition::Ignore).expect("set");
+        assert_eq!(kernel.kill(&root, pid, SIGTERM), Ok(()));
+        assert_eq!(kernel.state(pid), Some(State::Alive));
+        kernel.set_disposition(pid, SIGTERM, Disposition::Catch).expect("set");
+        kernel.kill(&root, pid, SIGTERM).expect("sent");
+        assert_eq!((kernel.take_caught(pid), kernel.take_caught(pid)), (Some(SIGTERM), None));
+        assert_eq!(kernel.set_disposition(pid, SIGKILL, Disposition::Ignore), Err(Errno::EINVAL));
+        kernel.kill(&root, pid, SIGKILL).expect("sent");
+        assert_eq!(kernel.state(pid), Some(State::Zombie(Exit::Signal(SIGKILL))));
+        assert_eq!(kernel.kill(&root, pid, SIGTERM), Ok(()), "a zombie takes signals without effect");
+        kernel.reap(Kernel::INIT, pid).expect("a zombie");
+        assert_eq!(kernel.kill(&root, pid, 0), Err(Errno::ESRCH));
+    }
+
+    #[test]
+    fn a_frozen_process_sees_its_signals_when_it_thaws() {
+        let (mut kernel, cgroup, pid) = world(true);
+        let root = Caller::INIT;
+        kernel.write(&root, cgroup, File::CgroupFreeze, b"1").expect("written");
+        kernel.kill(&root, pid, SIGTERM).expect("sent");
+        assert_eq!((kernel.state(pid), kernel.has_pending(pid, SIGTERM)), (Some(State::Alive), true));
+        kernel.write(&root, cgroup, File::CgroupFreeze, b"0").expect("written");
+        assert_eq!(kernel.state(pid), TERMINATED);
+        assert_eq!(kernel.read(&root, cgroup, File::CgroupEvents).expect("there"), "populated 0\nfrozen 0\n");
+    }
+
+    #[test]
+    fn sigkill_reaches_frozen_and_stopped_processes() {
+        let (mut kernel, cgroup, pid) = world(true);
+        kernel.kill(&Caller::INIT, pid, SIGSTOP).expect("sent");
+        assert!(!kernel.can_act(pid));
+        kernel.write(&Caller::INIT, cgroup, File::CgroupFreeze, b"1").expect("written");
+        kernel.kill(&Caller::INIT, pid, SIGKILL).expect("sent");
+        assert_eq!(kernel.state(pid), Some(State::Zombie(Exit::Signal(SIGKILL))));
+    }
+
+    #[test]
+    fn only_the_same_user_or_root_may_send() {
+        let (mut kernel, _, pid) = world(true);
+        let stranger = Caller::INIT.as_user(1000);
+        assert_eq!(kernel.kill(&stranger, pid, SIGTERM), Err(Errno::EPERM));
+        assert_eq!(kernel.kill(&Caller::INIT, Kernel::INIT, SIGKILL), Ok(()), "the first process cannot be killed");
+        assert_eq!(kernel.state(Kernel::INIT), Some(State::Alive));
+    }
+
+    #[test]
+    fn deaths_may_come_later_and_in_any_order() {
+        let (mut kernel, cgroup, first) = world(false);
+        let second = kernel.fork(&Caller::INIT, &Fork { into: Some(cgroup), ..Fork::default() }).expect("started");
+        kernel.kill(&Caller::INIT, first, SIGTERM).expect("sent");
+        kernel.write(&Caller::INIT, cgroup, File::CgroupKill, b"1").expect("written");
+        assert_eq!(kernel.unsettled(), [Unsettled::Death(first), Unsettled::Death(second)]);
+        assert!(kernel.state(first) == Some(State::Alive) && !kernel.can_act(first));
+        kernel.settle_one(1);
+        assert_eq!(kernel.read(&Caller::INIT, cgroup, File::CgroupProcs).expect("there"), format!("{first}\n"));
+        kernel.settle();
+        assert_eq!(kernel.state(first), TERMINATED);
     }
 }

@@ -20,7 +20,7 @@ pub struct Fork {
     pub child_of: Option<Pid>,
     /// User and group; otherwise those of the calling process.
     pub user: Option<(u32, u32)>,
-    /// Pid namespace and number there; otherwise that of the caller, with the kernel's own number.
+    /// Pid namespace and number there; otherwise that of the caller, with the next number there.
     pub pid_namespace: Option<(PidNamespace, Pid)>,
 }
 
@@ -44,6 +44,9 @@ impl Kernel {
         let creator = self.task(who.pid)?;
         let (process, source) = (self.tasks[creator].process, self.tasks[creator].cgroup);
         let pid = self.choose_pid(wanted.pid)?;
+        if wanted.pid_namespace.is_some_and(|number| self.virtual_pids.contains_key(&number)) {
+            return Err(Errno::EEXIST);
+        }
         let target = match wanted.into {
             Some(into) => self.clone_target(who, source, into)?,
             None => source,
@@ -102,7 +105,7 @@ impl Kernel {
             cgroup_ns: None,
             pid_ns: None,
             kernel: false,
-            dying: false,
+            dying: None,
             signals: Signals::default(),
             memory: Vec::new(),
             parent,
@@ -124,7 +127,7 @@ impl Kernel {
         let from = &self.processes[creator];
         let (uid, gid) = wanted.user.unwrap_or((from.uid, from.gid));
         let (namespace, signals) = (from.cgroup_ns, from.signals.inherited());
-        let pid_ns = wanted.pid_namespace.or(from.pid_ns.map(|(namespace, _)| (namespace, self.pid_of(child))));
+        let pid_ns = wanted.pid_namespace.or(from.pid_ns.map(|(inherited, _)| (inherited, self.next_in(inherited))));
         if let Some(root) = namespace {
             self.pin(root);
         }
@@ -136,6 +139,12 @@ impl Kernel {
         let process = &mut self.processes[child];
         (process.uid, process.gid, process.cgroup_ns, process.pid_ns) = (uid, gid, namespace, pid_ns);
         process.signals = signals;
+    }
+
+    /// A number that nobody has in a pid namespace: numbers there only go up.
+    fn next_in(&self, namespace: PidNamespace) -> Pid {
+        let numbers = self.virtual_pids.range((namespace, 0)..=(namespace, Pid::MAX));
+        numbers.last().map_or(1, |((_, highest), _)| highest + 1)
     }
 
     /// The thread `who.pid` creates another thread of its process, in its own cgroup.
@@ -165,5 +174,56 @@ impl Kernel {
         self.enter(task, cgroup);
         self.settle_into(task);
         task
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::kernel::Config;
+
+    #[test]
+    fn a_number_may_be_chosen_and_used_again() {
+        let mut kernel = Kernel::new(Config::default());
+        let chosen = Fork { pid: Some(4711), ..Fork::default() };
+        assert_eq!(kernel.fork(&Caller::INIT, &chosen), Ok(4711));
+        assert_eq!(kernel.fork(&Caller::INIT, &chosen), Err(Errno::EEXIST));
+        kernel.exit(4711, 0).expect("alive");
+        assert_eq!(kernel.fork(&Caller::INIT, &chosen), Err(Errno::EEXIST), "a zombie keeps its number");
+        kernel.reap(Kernel::INIT, 4711).expect("a zombie");
+        assert_eq!(kernel.fork(&Caller::INIT, &chosen), Ok(4711));
+        let nonsense = Fork { pid: Some(-3), ..Fork::default() };
+        assert_eq!(kernel.fork(&Caller::INIT, &nonsense), Err(Errno::EINVAL));
+    }
+
+    #[test]
+    fn numbers_wrap_around_and_skip_those_in_use() {
+        let mut kernel = Kernel::new(Config { pid_max: 1000, ..Config::default() });
+        kernel.fork(&Caller::INIT, &Fork { pid: Some(300), ..Fork::default() }).expect("started");
+        let mut fork = || kernel.fork(&Caller::INIT, &Fork::default()).expect("started");
+        let numbers: Vec<Pid> = std::iter::repeat_with(&mut fork).take(695).collect();
+        assert_eq!((numbers[0], numbers[1]), (100, 101));
+        let mut later = Kernel::new(Config { pid_max: 1000, ..Config::default() });
+        later.next_pid = 999;
+        let mut fork = || later.fork(&Caller::INIT, &Fork::default()).expect("started");
+        assert_eq!((fork(), fork(), fork()), (999, 300, 301));
+    }
+
+    #[test]
+    fn a_pid_namespace_has_numbers_of_its_own() {
+        let mut kernel = Kernel::new(Config::default());
+        let cgroup = kernel.mkdir(&Caller::INIT, CgroupId::ROOT, b"a").expect("made");
+        let first = Fork { pid_namespace: Some((PidNamespace(1), 1)), into: Some(cgroup), ..Fork::default() };
+        let container = kernel.fork(&Caller::INIT, &first).expect("started");
+        let inside = kernel.fork(&Caller::root(container), &Fork::default()).expect("started");
+        let outside = kernel.fork(&Caller::INIT, &Fork { into: Some(cgroup), ..Fork::default() }).expect("started");
+        assert_eq!(kernel.pid_seen_by(container, inside), 2);
+        assert_eq!(kernel.pid_meant_by(container, 2), Ok(inside));
+        assert_eq!(kernel.pid_meant_by(container, outside), Err(Errno::ESRCH));
+        let seen = kernel.read(&Caller::root(container), cgroup, File::CgroupProcs).expect("there");
+        assert_eq!(seen, "1\n2\n0\n", "who cannot be seen is 0");
+        let b = kernel.mkdir(&Caller::INIT, CgroupId::ROOT, b"b").expect("made");
+        kernel.write(&Caller::root(container), b, File::CgroupProcs, b"2").expect("moved");
+        assert_eq!(kernel.cgroup_of(inside), Some(b));
     }
 }

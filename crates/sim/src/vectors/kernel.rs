@@ -51,7 +51,10 @@ impl Replay {
                 text_of(object, "name").ok_or("no name")?.clone_into(&mut self.scenario);
                 (self.player, self.step) = (Some(Player::new(config)), 0);
             }
-            "end" => self.player = None,
+            "end" => {
+                let player = self.player.take().ok_or("an end without a beginning")?;
+                player.kernel.check_invariants();
+            }
             "note" => {}
             operation => self.step(operation, object)?,
         }

@@ -25,6 +25,7 @@ impl Player {
     pub(super) fn perform(&mut self, operation: &str, step: &Object) -> Option<Object> {
         let answer = match operation {
             "snap" => {
+                self.kernel.check_invariants();
                 let full = text_of(step, "lvl") == Some("full");
                 return Some(Object::from_iter([("s".to_owned(), self.snapshot(full))]));
             }
