@@ -2,38 +2,170 @@
 //!
 //! Call [`Manager::handle_event`] or [`Manager::handle_timeout`], then [`Manager::poll_effect`] until it answers `None`,
 //! answering each [`Effect::Read`] at once by [`Event::ReadDone`]; then ask [`Manager::poll_timeout`] how long to wait.
+//!
+//! Four kinds of method and no others: `handle_*` (in), `poll_*` (out), and look-ups that change nothing. After each
+//! event queues are drained in fixed order until none has work: units to collect, jobs to run, cgroups to realize, and
+//! last the signals.
 
+mod announce;
+mod collect;
+mod control;
+mod fold;
+mod jobs;
+mod lifecycle;
+mod load;
+mod notices;
+mod planning;
+mod process;
+mod queries;
+mod rehearse;
+mod requests;
+mod transient;
+
+use crate::client::{Client, ClientId};
 use crate::config::Config;
-use crate::effect::Effect;
-use crate::event::Event;
+use crate::effect::{Effect, Message, Reply, Severity};
+use crate::error::Refusal;
+use crate::event::{Event, Question, ReadId};
 use crate::graph::Graph;
-use crate::time::{Instant, Now};
-use alloc::collections::VecDeque;
+use crate::job::JobId;
+use crate::jobs::JobTable;
+use crate::names::UnitName;
+use crate::plan::{Plan, PlanId, Step, WatchId};
+use crate::request::CallId;
+use crate::rng::Rng;
+use crate::time::{Instant, Now, Timestamp};
+use crate::timers::Timers;
+use crate::unit::UnitId;
+use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
+use alloc::string::String;
+use alloc::vec::Vec;
+use process::Waiting;
 
 /// The arbiter.
 #[derive(Clone, Debug)]
 pub struct Manager {
     config: Config,
+    now: Now,
+    started: Timestamp,
     graph: Graph,
+    jobs: JobTable,
+    timers: Timers,
+    rng: Rng,
     effects: VecDeque<Effect>,
+    /// Effects that must follow the replies of this event.
+    after_replies: Vec<Effect>,
+    /// Units that may have become collectable.
+    collect: VecDeque<UnitId>,
+    /// Units with a change to announce.
+    changed: VecDeque<UnitId>,
+    /// Jobs whose JobNew has not gone out.
+    new_jobs: VecDeque<JobId>,
+    /// Units whose cgroup has to be compared with what it should be.
+    realize: BTreeSet<UnitId>,
+    /// The plan that is being run, and the unit each step serves.
+    in_flight: Option<InFlight>,
+    /// Records of freed units that are still to be removed.
+    loose: Vec<Step>,
+    waiting: BTreeMap<ReadId, Waiting>,
+    watches: BTreeMap<WatchId, UnitId>,
+    children: BTreeMap<u32, UnitId>,
+    /// Replies held until processes are in place: the job, and the plan after which they go out at the latest.
+    held: VecDeque<(JobId, PlanId)>,
+    private_clients: BTreeSet<ClientId>,
+    subscribers: BTreeSet<ClientId>,
+    /// Which units a client holds references to.
+    references: BTreeSet<(ClientId, UnitId)>,
+    /// Scopes that a bus name ends itself.
+    controlled: BTreeSet<(alloc::sync::Arc<str>, UnitId)>,
+    /// Freeze and thaw requests that wait for the kernel.
+    freezing: BTreeMap<UnitId, CallId>,
+    units_by_owner: BTreeMap<u32, u32>,
+    failed_units: BTreeSet<UnitName>,
+    environment: Vec<String>,
+    next_plan: u64,
+    next_read: u64,
+    next_watch: u64,
+    /// Jobs that ended in failure since the start.
+    failed_jobs: u32,
+    installed_jobs: u32,
+}
+
+#[derive(Clone, Debug)]
+struct InFlight {
+    plan: Plan,
+    units: Vec<UnitId>,
 }
 
 impl Manager {
-    /// An arbiter of an empty tree.
+    /// An arbiter of an empty tree: the root slice and `system.slice` exist, nothing is written yet.
     #[must_use]
     pub fn new(config: Config, now: Now) -> Self {
-        let _ = now;
-        Self { config, graph: Graph::default(), effects: VecDeque::new() }
+        let environment = config.environment.clone();
+        let rng = Rng::new(config.seed);
+        let mut manager = Self {
+            config,
+            now,
+            started: now.into(),
+            graph: Graph::default(),
+            jobs: JobTable::default(),
+            timers: Timers::default(),
+            rng,
+            effects: VecDeque::new(),
+            after_replies: Vec::new(),
+            collect: VecDeque::new(),
+            changed: VecDeque::new(),
+            new_jobs: VecDeque::new(),
+            realize: BTreeSet::new(),
+            in_flight: None,
+            loose: Vec::new(),
+            waiting: BTreeMap::new(),
+            watches: BTreeMap::new(),
+            children: BTreeMap::new(),
+            held: VecDeque::new(),
+            private_clients: BTreeSet::new(),
+            subscribers: BTreeSet::new(),
+            references: BTreeSet::new(),
+            controlled: BTreeSet::new(),
+            freezing: BTreeMap::new(),
+            units_by_owner: BTreeMap::new(),
+            failed_units: BTreeSet::new(),
+            environment,
+            next_plan: 0,
+            next_read: 0,
+            next_watch: 0,
+            failed_jobs: 0,
+            installed_jobs: 0,
+        };
+        manager.make_perpetual_units();
+        manager
     }
 
     /// In: something happened.
     pub fn handle_event(&mut self, now: Now, event: Event) {
-        let _ = (now, event);
+        self.now = now;
+        match event {
+            Event::Request { call, client, request } => self.handle_request(call, &client, request),
+            Event::ClientConnected(client) => {
+                self.private_clients.insert(client);
+            }
+            Event::ClientGone(client) => self.forget_client(client),
+            Event::BusNameGone(name) => self.forget_controller(&name),
+            Event::PlanDone(report) => self.fold(report),
+            Event::ReadDone { id, answer } => self.resume(id, answer),
+            Event::CgroupChanged { watch } => self.look_at(watch),
+            Event::Exited { pid, status } => self.child_exited(pid, status),
+        }
+        self.drain();
     }
 
     /// In: time passed. Early or repeated calls are harmless.
     pub fn handle_timeout(&mut self, now: Now) {
-        let _ = now;
+        self.now = now;
+        while let Some((unit, reason)) = self.timers.take_due(now.monotonic) {
+            self.timed_out(unit, reason);
+        }
+        self.drain();
     }
 
     /// Out: something to do.
@@ -45,7 +177,7 @@ impl Manager {
     /// Out: when to call [`Manager::handle_timeout`].
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Instant> {
-        None
+        self.timers.next()
     }
 
     /// Look: all units.
@@ -54,9 +186,69 @@ impl Manager {
         &self.graph
     }
 
+    /// Look: installed jobs.
+    #[must_use]
+    pub fn jobs(&self) -> &JobTable {
+        &self.jobs
+    }
+
     /// Look: what it was told at start.
     #[must_use]
     pub fn config(&self) -> &Config {
         &self.config
+    }
+
+    /// Look: nothing is pending: no plan in flight, nothing to realize, no job that could run.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        self.in_flight.is_none() && self.realize.is_empty() && self.jobs.run_queue.is_empty() && self.waiting.is_empty()
+    }
+
+    /// Works until no queue has anything left; hands out at most one plan.
+    fn drain(&mut self) {
+        loop {
+            self.run_jobs();
+            self.plan();
+            self.collect_units();
+            if self.jobs.run_queue.is_empty() && (self.in_flight.is_some() || self.realize.is_empty()) {
+                break;
+            }
+        }
+        self.effects.extend(self.after_replies.drain(..));
+        self.release_held_replies();
+        self.announce_changes();
+    }
+
+    fn reply(&mut self, call: CallId, reply: Result<Reply, Refusal>) {
+        self.effects.push_back(Effect::Reply(call, reply));
+    }
+
+    fn read(&mut self, question: Question, then: Waiting) {
+        self.next_read += 1;
+        let id = ReadId(self.next_read);
+        self.waiting.insert(id, then);
+        self.effects.push_back(Effect::Read(id, question));
+    }
+
+    fn tell(&mut self, severity: Severity, unit: Option<UnitId>, text: String) {
+        let unit = unit.map(|id| self.graph.unit(id).name.clone());
+        self.effects.push_back(Effect::Tell(Message { severity, unit, text }));
+    }
+
+    /// Drops everything that was tied to a client's life.
+    fn forget_client(&mut self, client: ClientId) {
+        self.private_clients.remove(&client);
+        self.subscribers.remove(&client);
+        let held: Vec<UnitId> = self.references.range((client, UnitId::FIRST)..=(client, UnitId::LAST)).map(|r| r.1).collect();
+        for unit in held {
+            self.references.remove(&(client, unit));
+            self.graph.unit_mut(unit).references.retain(|(holder, _)| *holder != client);
+            self.queue_collect(unit);
+        }
+    }
+
+    /// Whether the caller may do what root may.
+    fn is_privileged(&self, client: &Client) -> bool {
+        client.uid == 0 || client.uid == self.config.uid
     }
 }

@@ -19,6 +19,11 @@ use alloc::vec::Vec;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct UnitId(pub(crate) u32);
 
+impl UnitId {
+    pub(crate) const FIRST: Self = Self(0);
+    pub(crate) const LAST: Self = Self(u32::MAX);
+}
+
 /// A unit that is loaded, or at least named by one that is.
 #[derive(Clone, Debug)]
 pub struct Unit {

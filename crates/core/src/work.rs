@@ -3,7 +3,6 @@
 
 use crate::plan::{Op, Pin, Signals, Spawn};
 use crate::request::CallId;
-use crate::unit::UnitResult;
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
@@ -13,15 +12,35 @@ pub(crate) struct Work {
     /// Its start job runs: make the cgroup, put the processes in.
     pub(crate) starting: bool,
     /// It is over: remove the cgroup, then become dead or failed.
-    pub(crate) ending: Option<UnitResult>,
+    pub(crate) ending: Option<Ending>,
     /// Inactive, but its cgroup is still there: try to remove it.
     pub(crate) prune: bool,
+    /// Processes moved in by the start so far.
+    pub(crate) attached: u32,
     /// The plan in flight has steps for it.
     pub(crate) in_plan: bool,
+    /// What of the above the plan in flight, or being made, is about: requests and events may add more meanwhile.
+    pub(crate) planned: Planned,
     /// How often in a row the kernel surprised us; bounds retries.
     pub(crate) surprises: u8,
     /// One-shot operations; rarely there, so apart.
     pub(crate) intents: Option<Box<Intents>>,
+}
+
+/// What a plan was made for.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Planned {
+    pub(crate) start: bool,
+    pub(crate) end: bool,
+    pub(crate) prune: bool,
+    pub(crate) replies: Vec<CallId>,
+}
+
+/// How a unit ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Ending {
+    /// Also when processes are left in the cgroup.
+    pub(crate) force: bool,
 }
 
 /// One-shot operations.
@@ -65,7 +84,27 @@ pub(crate) struct ClientKill {
     pub(crate) must_kill: bool,
 }
 
+impl Intents {
+    /// Nothing left to do.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.files.is_empty()
+            && self.signal.is_none()
+            && self.prepare.is_empty()
+            && self.attach.is_empty()
+            && self.spawn.is_none()
+            && self.freeze.is_none()
+            && self.replies.is_empty()
+    }
+}
+
 impl Work {
+    /// Notes what the next plan is about.
+    pub(crate) fn note_planned(&mut self) {
+        let replies = self.intents.as_mut().map(|intents| core::mem::take(&mut intents.replies)).unwrap_or_default();
+        self.planned =
+            Planned { start: self.starting, end: self.ending.is_some(), prune: self.prune, replies };
+    }
+
     /// Whether anything is pending.
     pub(crate) fn is_pending(&self) -> bool {
         self.starting || self.ending.is_some() || self.prune || self.in_plan || self.intents.is_some()

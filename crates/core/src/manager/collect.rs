@@ -1,0 +1,127 @@
+//! Collection of units nobody needs any more (reference 02.8).
+
+use super::Manager;
+use crate::names::UnitType;
+use crate::plan::{Cause, OnError, Op, Step};
+use crate::propagation;
+use crate::settings::CollectMode;
+use crate::unit::{ActiveState, Unit, UnitId};
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+impl Manager {
+    /// Marks a unit as perhaps collectable.
+    pub(super) fn queue_collect(&mut self, id: UnitId) {
+        let marks = &mut self.graph.unit_mut(id).marks;
+        if !marks.collect {
+            marks.collect = true;
+            self.collect.push_back(id);
+        }
+    }
+
+    /// Frees every queued unit that may go.
+    pub(super) fn collect_units(&mut self) {
+        while let Some(id) = self.collect.pop_front() {
+            if self.graph.get(id).is_none() {
+                continue;
+            }
+            self.graph.unit_mut(id).marks.collect = false;
+            if !self.is_kept(id, &mut BTreeSet::new()) {
+                self.free_unit(id);
+            }
+        }
+    }
+
+    /// Whether the unit has to stay: by itself, or because a unit that stays refers to it.
+    fn is_kept(&self, id: UnitId, seen: &mut BTreeSet<UnitId>) -> bool {
+        if !seen.insert(id) {
+            return false;
+        }
+        if keeps_itself(self.graph.unit(id)) || self.graph.members(id).next().is_some() {
+            return true;
+        }
+        let name = &self.graph.unit(id).name;
+        let names_us = |other: &UnitId| {
+            self.graph.unit(*other).settings.dependencies.iter().any(|(_, dependency)| dependency == name)
+        };
+        let referrers: BTreeSet<UnitId> = self.graph.all_edges(id).map(|(_, other)| other).filter(names_us).collect();
+        referrers.into_iter().any(|other| self.is_kept(other, seen))
+    }
+
+    fn free_unit(&mut self, id: UnitId) {
+        self.announce_removal(id);
+        self.timers.clear_all(id);
+        let neighbours: Vec<UnitId> = self.graph.all_edges(id).map(|(_, other)| other).collect();
+        let changed = propagation::withdraw(&mut self.graph, id);
+        let slice = self.graph.unit(id).slice;
+        self.forget_records(id);
+        self.realize.remove(&id);
+        let unit = self.graph.remove(id);
+        assert!(unit.job.is_none() && !unit.work.is_pending(), "{} is freed with work pending", unit.name);
+        self.failed_units.remove(&unit.name);
+        self.count_owner(unit.owner, false);
+        if let Some(watch) = unit.realized.watch {
+            self.watches.remove(&watch);
+        }
+        self.realize_slices(&changed);
+        for other in neighbours.into_iter().chain(slice) {
+            if self.graph.get(other).is_some() {
+                self.queue_collect(other);
+            }
+        }
+    }
+
+    /// Removes the records of a transient unit: its file and its drop-ins.
+    fn forget_records(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        if !unit.transient {
+            return;
+        }
+        let directory = &self.config.unit_paths.transient;
+        let mut forget = |file: Arc<str>, is_directory: bool| {
+            self.loose.push(Step {
+                unit: unit.name.clone(),
+                cause: Cause::Collect,
+                on_error: OnError::Report,
+                op: Op::RemoveFile { file, directory: is_directory },
+            });
+        };
+        if let Some(fragment) = &unit.fragment {
+            forget(fragment.clone(), false);
+        }
+        if unit.drop_ins.iter().any(|file| file.starts_with(&**directory)) {
+            forget(format!("{directory}/{}.d", unit.name).into(), true);
+        }
+    }
+
+    /// Keeps count of the units that each user has made.
+    pub(super) fn count_owner(&mut self, uid: u32, up: bool) {
+        if uid == 0 {
+            return;
+        }
+        let count = self.units_by_owner.entry(uid).or_default();
+        *count = if up { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            self.units_by_owner.remove(&uid);
+        }
+    }
+}
+
+/// Whether something about the unit itself keeps it.
+fn keeps_itself(unit: &Unit) -> bool {
+    let over = match unit.active() {
+        ActiveState::Inactive => true,
+        ActiveState::Failed => unit.settings.collect_mode == CollectMode::InactiveOrFailed,
+        _ => false,
+    };
+    let has_cgroup = unit.realized.exists && !(unit.unit_type() == UnitType::Slice && unit.perpetual);
+    unit.job.is_some()
+        || unit.perpetual
+        || !unit.references.is_empty()
+        || unit.work.is_pending()
+        || has_cgroup
+        || !over
+        || unit.service.as_ref().is_some_and(|service| service.main_pid.is_some())
+}

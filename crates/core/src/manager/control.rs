@@ -1,0 +1,359 @@
+//! Requests that change a unit that is there: properties, kill, freeze, references, reset-failed, abandon.
+
+use super::Manager;
+use super::requests::Answered;
+use crate::client::{Client, ClientId};
+use crate::effect::Reply;
+use crate::error::{Refusal, RefusalKind};
+use crate::job::{JobId, JobResult};
+use crate::names::UnitType;
+use crate::plan::{Op, Signals};
+use crate::properties::{self, Property};
+use crate::propagation;
+use crate::request::{CallId, JobRef, PropertyList, UnitRef};
+use crate::timers::TimerReason;
+use crate::unit::{ActiveState, FreezerState, LoadState, State, UnitId, UnitResult};
+use crate::work::{ClientKill, SignalIntent};
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Highest signal number.
+const SIGNAL_MAX: i32 = 64;
+
+impl Manager {
+    pub(super) fn set_properties(
+        &mut self,
+        call: CallId,
+        client: &Client,
+        unit: &UnitRef,
+        runtime: bool,
+        list: PropertyList,
+    ) -> Answered {
+        let id = self.find_or_load(unit)?;
+        self.check_can_be_set(unit, id)?;
+        let unit_type = self.graph.unit(id).unit_type();
+        let mut checked = Vec::with_capacity(list.len());
+        for (name, value) in &list {
+            let context =
+                properties::Context { unit_type, creating: false, transport: &client.transport, config: &self.config };
+            let property = properties::parse(name, value, &context)?;
+            self.check_supported(&property)?;
+            checked.push(property);
+        }
+        if checked.is_empty() {
+            return Ok(Some(Reply::Done));
+        }
+        let disabled_before = self.graph.unit(id).settings.resources.disable_controllers;
+        for property in &checked {
+            self.apply_property(id, property, runtime);
+        }
+        let disables = self.graph.unit(id).settings.resources.disable_controllers != disabled_before;
+        let changed = if disables {
+            let touched = propagation::update_subtree(&mut self.graph, id);
+            touched.iter().for_each(|unit| self.queue_realize(*unit));
+            touched
+        } else {
+            propagation::update(&mut self.graph, id)
+        };
+        self.realize_slices(&changed);
+        if self.hands_down_memory(&checked, id) {
+            self.queue_realize_members(id);
+        }
+        self.queue_changed(id);
+        self.graph.unit_mut(id).work.intents_mut().replies.push(call);
+        self.queue_realize_up(id);
+        Ok(None)
+    }
+
+    /// A unit that is addressed by name must be loadable; a transient one can only be changed while it is there.
+    fn check_can_be_set(&self, unit: &UnitRef, id: UnitId) -> Result<(), Refusal> {
+        let target = self.graph.unit(id);
+        if matches!(unit, UnitRef::Name(_)) && target.load != LoadState::Loaded {
+            let text = format!("Unit {} not found.", target.name);
+            return Err(Refusal::new(RefusalKind::NoSuchUnit, text));
+        }
+        Ok(())
+    }
+
+    fn apply_property(&mut self, id: UnitId, property: &Property, runtime: bool) {
+        let unit = self.graph.unit_mut(id);
+        property.apply(&mut unit.settings);
+        let Some(drop_in) = property.drop_in(unit.unit_type(), &unit.settings) else { return };
+        let paths = &self.config.unit_paths;
+        let directory = match (unit.transient, runtime) {
+            (true, _) => &paths.transient,
+            (false, true) => &paths.runtime_control,
+            (false, false) => &paths.persistent_control,
+        };
+        let file: Arc<str> = format!("{directory}/{}.d/{}.conf", unit.name, drop_in.stem).into();
+        let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
+        let files = &mut unit.work.intents_mut().files;
+        files.retain(|other| !matches!(other, Op::WriteFile { file: path, .. } if *path == file));
+        files.push(op);
+        if !unit.drop_ins.contains(&file) {
+            unit.drop_ins.push(file);
+            unit.drop_ins.sort_by(|a, b| file_name(a).cmp(file_name(b)));
+        }
+    }
+
+    fn hands_down_memory(&self, checked: &[Property], id: UnitId) -> bool {
+        self.graph.unit(id).unit_type() == UnitType::Slice
+            && checked.iter().any(|property| property.name().starts_with("DefaultMemory"))
+    }
+
+    /// A value that members inherit has changed: their files are compared again.
+    fn queue_realize_members(&mut self, slice: UnitId) {
+        let mut todo: Vec<UnitId> = self.graph.members(slice).collect();
+        while let Some(id) = todo.pop() {
+            self.queue_realize(id);
+            todo.extend(self.graph.members(id));
+        }
+    }
+
+    pub(super) fn kill(&mut self, call: CallId, unit: &UnitRef, whom: &str, signal: i32) -> Answered {
+        let id = self.find_loaded(unit)?;
+        let target = self.graph.unit(id);
+        let word = if whom.is_empty() { "all" } else { whom };
+        let invalid = |text: String| Err(Refusal::new(RefusalKind::InvalidArgs, text));
+        if !["main", "control", "all", "main-fail", "control-fail", "all-fail"].contains(&word) {
+            return invalid(format!("Invalid who argument {whom}"));
+        }
+        if !(0 < signal && signal <= SIGNAL_MAX) {
+            return invalid("Signal number out of range.".into());
+        }
+        if !target.unit_type().is_managed() {
+            return Err(Refusal::new(RefusalKind::NotSupported, "Unit type does not support process killing."));
+        }
+        let must_kill = word.ends_with("-fail");
+        let signals = Signals { first: signal, then_continue: false, then_hangup: false };
+        let only = self.chosen_process(id, word)?;
+        if only.is_none() && !target.realized.exists {
+            let nobody = || Refusal::new(RefusalKind::NoSuchProcess, "No matching processes to kill");
+            return if must_kill { Err(nobody()) } else { Ok(Some(Reply::Done)) };
+        }
+        if self.graph.unit(id).work.intents.as_ref().is_some_and(|intents| intents.signal.is_some()) {
+            // A kill is on its way already: it waits for the same plan.
+            self.graph.unit_mut(id).work.intents_mut().replies.push(call);
+            return Ok(None);
+        }
+        let by_client = Some(ClientKill { call, must_kill });
+        self.graph.unit_mut(id).work.intents_mut().signal =
+            Some(SignalIntent { signals, only, spare: Vec::new(), by_client });
+        self.queue_realize(id);
+        Ok(None)
+    }
+
+    /// The one process that is meant; none when all are.
+    fn chosen_process(&self, id: UnitId, whom: &str) -> Result<Option<u32>, Refusal> {
+        let unit = self.graph.unit(id);
+        let nobody = |text: String| Err(Refusal::new(RefusalKind::NoSuchProcess, text));
+        let kind = unit.unit_type().suffix();
+        let main = unit.service.as_ref().and_then(|service| service.main_pid);
+        match whom.trim_end_matches("-fail") {
+            "main" if unit.unit_type() != UnitType::Service => nobody(format!("{kind} units have no main processes")),
+            "main" if main.is_none() => nobody("No main process to kill".into()),
+            "main" => Ok(main),
+            "control" if unit.unit_type() != UnitType::Service => {
+                nobody(format!("{kind} units have no control processes"))
+            }
+            "control" => nobody("No control process to kill".into()),
+            _ => Ok(None),
+        }
+    }
+
+    pub(super) fn freeze(&mut self, call: CallId, unit: &UnitRef, freeze: bool) -> Answered {
+        let id = self.find_loaded(unit)?;
+        let target = self.graph.unit(id);
+        let word = if freeze { "freeze" } else { "thaw" };
+        let refuse = |kind, text: &str| Err(Refusal::new(kind, text.to_string()));
+        if target.name.is_root_slice() || !target.unit_type().is_managed() {
+            return refuse(RefusalKind::NotSupported, "Unit does not support freezing.");
+        }
+        if target.job.is_some() {
+            return refuse(RefusalKind::UnitBusy, "Unit has a pending job.");
+        }
+        if target.load != LoadState::Loaded || target.active() != ActiveState::Active {
+            return refuse(RefusalKind::UnitInactive, "Unit is inactive.");
+        }
+        let (wanted, on_the_way) = match freeze {
+            true => (FreezerState::Frozen, FreezerState::Freezing),
+            false => (FreezerState::Running, FreezerState::Thawing),
+        };
+        if target.freezer == on_the_way {
+            return refuse(RefusalKind::Failed, &format!("Previously requested freezer operation ({word}) in progress."));
+        }
+        if target.freezer == wanted {
+            return Ok(Some(Reply::Done));
+        }
+        if let Some(other) = self.freezing.remove(&id) {
+            let text = "Freezer operation was canceled by another one.";
+            self.reply(other, Err(Refusal::new(RefusalKind::FreezeCancelled, text)));
+        }
+        self.freezing.insert(id, call);
+        let unit = self.graph.unit_mut(id);
+        unit.freezer = on_the_way;
+        unit.work.intents_mut().freeze = Some(freeze);
+        self.queue_changed(id);
+        self.queue_realize(id);
+        Ok(None)
+    }
+
+    pub(super) fn reset_failed(&mut self, unit: &UnitRef) -> Answered {
+        let id = self.find_loaded(unit)?;
+        self.reset_failed_unit(id);
+        Ok(Some(Reply::Done))
+    }
+
+    pub(super) fn reset_failed_all(&mut self) -> Answered {
+        let failed: Vec<UnitId> = self.failed_units.iter().filter_map(|name| self.graph.find(name.as_str())).collect();
+        failed.into_iter().for_each(|id| self.reset_failed_unit(id));
+        Ok(Some(Reply::Done))
+    }
+
+    fn reset_failed_unit(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        if unit.state == State::Failed {
+            unit.result = UnitResult::Success;
+            self.queue_type_changed(id);
+            self.set_state(id, State::Dead);
+        }
+        self.queue_collect(id);
+    }
+
+    pub(super) fn abandon(&mut self, unit: &UnitRef) -> Answered {
+        let id = self.find_or_load(unit)?;
+        let target = self.graph.unit_mut(id);
+        if target.unit_type() != UnitType::Scope {
+            let text = format!("Unit {} is not a scope unit.", target.name);
+            return Err(Refusal::new(RefusalKind::InvalidArgs, text));
+        }
+        if !matches!(target.state, State::Running | State::Abandoned) {
+            let text = format!("Scope {} is not running, cannot abandon.", target.name);
+            return Err(Refusal::new(RefusalKind::ScopeNotRunning, text));
+        }
+        target.controller = None;
+        self.timers.clear(id, TimerReason::RuntimeMax);
+        self.queue_type_changed(id);
+        self.set_state(id, State::Abandoned);
+        Ok(Some(Reply::Done))
+    }
+
+    pub(super) fn reference(&mut self, client: &Client, unit: &UnitRef) -> Answered {
+        let id = self.find_or_load(unit)?;
+        self.add_reference(client, id);
+        Ok(Some(Reply::Done))
+    }
+
+    pub(super) fn add_reference(&mut self, client: &Client, id: UnitId) {
+        let references = &mut self.graph.unit_mut(id).references;
+        match references.iter_mut().find(|(holder, _)| *holder == client.id) {
+            Some((_, count)) => *count += 1,
+            None => references.push((client.id, 1)),
+        }
+        self.references.insert((client.id, id));
+    }
+
+    pub(super) fn unreference(&mut self, client: &Client, unit: &UnitRef) -> Answered {
+        let id = self.find_or_load(unit)?;
+        let references = &mut self.graph.unit_mut(id).references;
+        let Some(at) = references.iter().position(|(holder, _)| *holder == client.id) else {
+            return Err(Refusal::new(RefusalKind::NotReferenced, "Unit has not been referenced yet."));
+        };
+        references[at].1 -= 1;
+        if references[at].1 == 0 {
+            references.remove(at);
+            self.references.remove(&(client.id, id));
+        }
+        self.queue_collect(id);
+        Ok(Some(Reply::Done))
+    }
+
+    pub(super) fn subscribe(&mut self, client: &Client) -> Answered {
+        if client.bus_name().is_some() && !self.subscribers.insert(client.id) {
+            return Err(Refusal::new(RefusalKind::AlreadySubscribed, "Client is already subscribed."));
+        }
+        Ok(Some(Reply::Done))
+    }
+
+    pub(super) fn unsubscribe(&mut self, client: &Client) -> Answered {
+        if client.bus_name().is_some() && !self.subscribers.remove(&client.id) {
+            return Err(Refusal::new(RefusalKind::NotSubscribed, "Client is not subscribed."));
+        }
+        Ok(Some(Reply::Done))
+    }
+
+    /// The number behind a reference to a job that exists.
+    ///
+    /// # Errors
+    /// `NoSuchJob`, or `UnknownObject` for a path.
+    pub(super) fn find_job(&self, job: &JobRef) -> Result<JobId, Refusal> {
+        let (id, refusal) = match job {
+            JobRef::Id(id) => {
+                (Some(*id), Refusal::new(RefusalKind::NoSuchJob, format!("Job {id} does not exist.")))
+            }
+            JobRef::Object(label) => {
+                let text = format!("Unknown object '/org/freedesktop/systemd1/job/{label}'.");
+                (label.parse().ok(), Refusal::new(RefusalKind::UnknownObject, text))
+            }
+        };
+        id.map(JobId).filter(|id| self.jobs.get(*id).is_some()).ok_or(refusal)
+    }
+
+    pub(super) fn cancel_job(&mut self, client: &Client, job: &JobRef) -> Answered {
+        let id = self.find_job(job)?;
+        let owns = self.jobs.get(id).is_some_and(|job| job.owners.contains(&client.id));
+        if !owns && !self.is_privileged(client) {
+            return Err(Refusal::new(RefusalKind::AccessDenied, "Permission denied"));
+        }
+        self.finish_job(id, JobResult::Canceled);
+        Ok(Some(Reply::Done))
+    }
+
+    pub(super) fn clear_jobs(&mut self) -> Answered {
+        let all: Vec<JobId> = self.jobs.iter().map(|job| job.id).collect();
+        all.into_iter().for_each(|id| self.finish_job(id, JobResult::Canceled));
+        Ok(Some(Reply::Done))
+    }
+
+    pub(super) fn set_environment(&mut self, unset: &[String], set: Vec<String>) -> Answered {
+        let name_of = |entry: &str| entry.split('=').next().unwrap_or_default().to_string();
+        if let Some(bad) = set.iter().find(|entry| !entry.contains('=') || entry.starts_with('=')) {
+            return Err(Refusal::new(RefusalKind::InvalidArgs, format!("Invalid environment assignment '{bad}'")));
+        }
+        let gone = |entry: &String| unset.iter().any(|name| *entry == *name || name_of(entry) == *name);
+        self.environment.retain(|entry| !gone(entry));
+        for entry in set {
+            let name = name_of(&entry);
+            self.environment.retain(|other| name_of(other) != name);
+            self.environment.push(entry);
+        }
+        self.environment.sort();
+        Ok(Some(Reply::Done))
+    }
+
+    /// A name on the bus has gone: scopes that it controlled stop as others do.
+    pub(super) fn forget_controller(&mut self, name: &str) {
+        let controlled: Vec<UnitId> = self
+            .controlled
+            .range((Arc::from(name), UnitId::FIRST)..=(Arc::from(name), UnitId::LAST))
+            .map(|(_, id)| *id)
+            .collect();
+        for id in controlled {
+            self.controlled.remove(&(Arc::from(name), id));
+            self.graph.unit_mut(id).controller = None;
+            self.queue_type_changed(id);
+        }
+    }
+
+    /// References of clients to this unit, by what `Refs` shows.
+    #[must_use]
+    pub fn references_of(&self, id: UnitId) -> &[(ClientId, u32)] {
+        &self.graph.unit(id).references
+    }
+}
+
+fn file_name(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or(path)
+}

@@ -1,0 +1,238 @@
+//! What a plan did, folded into what we believe (reference: `plan.rs`). Decides once, in one place, what an error means.
+
+use super::{InFlight, Manager};
+use crate::controllers::Controller;
+use crate::effect::{Effect, Severity};
+use crate::error::{Errno, OpError, Refusal, RefusalKind};
+use crate::plan::{Op, Outcome, Report, Step};
+use crate::realized::{Realized, Written};
+use crate::unit::UnitId;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec::Vec;
+
+/// How often the kernel may surprise a unit before its work is given up.
+const SURPRISES_MAX: u8 = 4;
+
+impl Manager {
+    /// A plan has been run.
+    pub(super) fn fold(&mut self, report: Report) {
+        let InFlight { plan, units } = self.in_flight.take().expect("a report answers a plan in flight");
+        assert!(report.plan == plan.id, "reports come in the order of their plans");
+        assert!(report.outcomes.len() <= plan.steps.len());
+        assert!(report.failed.is_some() || report.outcomes.len() == plan.steps.len());
+        let loose = plan.steps.len() - units.len();
+        let mut last: BTreeMap<UnitId, usize> = BTreeMap::new();
+        for (index, unit) in units.iter().enumerate() {
+            last.insert(*unit, index + loose);
+        }
+        let done = report.outcomes.len();
+        for (index, outcome) in report.outcomes.into_iter().enumerate().skip(loose) {
+            self.fold_step(units[index - loose], &plan.steps[index], outcome);
+        }
+        for id in last.keys() {
+            self.graph.unit_mut(*id).work.in_plan = false;
+        }
+        if let Some(error) = report.failed {
+            match done.checked_sub(loose) {
+                Some(index) => self.step_failed(units[index], &plan.steps[done], error, &units),
+                None => self.tell(Severity::Warning, None, format!("a record could not be removed: {error}")),
+            }
+        }
+        for (id, index) in last {
+            if index < done {
+                self.work_done(id);
+            } else {
+                self.queue_realize(id);
+            }
+            self.queue_collect(id);
+        }
+    }
+
+    fn fold_step(&mut self, id: UnitId, step: &Step, outcome: Outcome) {
+        match (&step.op, outcome) {
+            (Op::SignalAll { .. } | Op::SignalOne { .. }, outcome) => self.signalled(id, &outcome),
+            (Op::Rmdir { .. }, Outcome::Refused(error)) => self.not_removed(id, &error),
+            (op @ (Op::Write { .. } | Op::WriteDevice { .. }), Outcome::Refused(error)) => {
+                self.drop_intent(id, op);
+                self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
+            }
+            (Op::Xattr { .. }, Outcome::Refused(_)) => self.drop_intent(id, &step.op),
+            (op, Outcome::Refused(error)) => {
+                self.drop_intent(id, op);
+                self.tell(Severity::Warning, Some(id), format!("{error}"));
+            }
+            (op, outcome) => self.fold_done(id, op, outcome),
+        }
+    }
+
+    fn fold_done(&mut self, id: UnitId, op: &Op, outcome: Outcome) {
+        self.drop_intent(id, op);
+        match (op, outcome) {
+            (Op::Mkdir { cgroup }, Outcome::Made { id: inode }) => {
+                let epochs = self.graph.unit(id).realized.epochs;
+                let last = self.graph.unit_mut(id).realized.last.take();
+                self.graph.unit_mut(id).realized =
+                    Realized { path: Some(cgroup.clone()), exists: true, id: inode, epochs, last, ..Realized::default() };
+            }
+            (Op::Observe { .. }, Outcome::Seen { id: inode, enabled }) => {
+                let realized = &mut self.graph.unit_mut(id).realized;
+                realized.id = inode;
+                realized.foreign_enabled = enabled;
+                realized.enabled = enabled;
+            }
+            (Op::Rmdir { watch, .. }, _) => self.removed(id, *watch),
+            (Op::SubtreeControl { .. }, Outcome::Controllers { enabled, refused }) => {
+                self.controllers_changed(id, enabled, refused);
+            }
+            (Op::Write { file, value, .. }, _) => self.note_written(id, file, "", value),
+            (Op::WriteDevice { file, device, value, .. }, _) => self.note_written(id, file, device, value),
+            (Op::Watch { watch, .. }, _) => {
+                self.graph.unit_mut(id).realized.watch = Some(*watch);
+                self.watches.insert(*watch, id);
+            }
+            (Op::Attach { .. }, Outcome::Attached) => self.graph.unit_mut(id).work.attached += 1,
+            (Op::Spawn { .. }, Outcome::Spawned { pid }) => self.spawned(id, pid),
+            (Op::ReadCounters { .. }, Outcome::Counters(counters)) => {
+                self.graph.unit_mut(id).realized.last = Some(Box::new(counters));
+            }
+            _ => {}
+        }
+    }
+
+    /// The intent that led to this operation has been seen to.
+    fn drop_intent(&mut self, id: UnitId, op: &Op) {
+        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
+        match op {
+            Op::WriteFile { .. } | Op::RemoveFile { .. } => {
+                intents.files.retain(|other| other != op);
+            }
+            Op::Xattr { .. } | Op::Delegate { .. } => intents.prepare.retain(|other| other != op),
+            Op::Attach { pin, .. } => intents.attach.retain(|other| other != pin),
+            Op::Spawn { .. } => intents.spawn = None,
+            Op::Write { file: "cgroup.freeze", value, .. } if intents.freeze == Some(value == "1") => intents.freeze = None,
+            _ => {}
+        }
+    }
+
+    fn note_written(&mut self, id: UnitId, file: &'static str, device: &str, value: &str) {
+        let controller = file.split('.').next().and_then(Controller::from_name);
+        let epoch = match (controller, self.graph.unit(id).slice) {
+            (Some(controller), Some(slice)) => self.graph.unit(slice).realized.epochs[controller.index()],
+            _ => 0,
+        };
+        let written = &mut self.graph.unit_mut(id).realized.written;
+        let entry = Written { file, device: device.into(), controller, epoch, value: value.into() };
+        match written.iter_mut().find(|other| other.file == file && other.device == device) {
+            Some(other) => *other = entry,
+            None => written.push(entry),
+        }
+    }
+
+    fn controllers_changed(&mut self, id: UnitId, enabled: crate::controllers::ControllerMask, refused: Option<OpError>) {
+        let realized = &mut self.graph.unit_mut(id).realized;
+        // When a controller goes, the kernel forgets what was written to its files below.
+        for controller in (realized.enabled - enabled).controllers() {
+            realized.epochs[controller.index()] += 1;
+        }
+        realized.enabled = enabled;
+        if let Some(error) = refused {
+            self.tell(Severity::Warning, Some(id), format!("controllers not switched: {error}"));
+        }
+    }
+
+    fn removed(&mut self, id: UnitId, watch: Option<crate::plan::WatchId>) {
+        if let Some(watch) = watch {
+            self.watches.remove(&watch);
+        }
+        let realized = &mut self.graph.unit_mut(id).realized;
+        let (last, epochs) = (realized.last.take(), realized.epochs);
+        *realized = Realized { last, epochs, ..Realized::default() };
+        if let Some(slice) = self.graph.unit(id).slice {
+            self.prune_if_dead(slice);
+        }
+    }
+
+    fn not_removed(&mut self, id: UnitId, error: &OpError) {
+        if error.errno != Errno::Busy {
+            self.tell(Severity::Warning, Some(id), format!("not removed: {error}"));
+        }
+    }
+
+    /// The plan ended at this step.
+    fn step_failed(&mut self, id: UnitId, step: &Step, error: OpError, units: &[UnitId]) {
+        let unit = self.graph.unit_mut(id);
+        unit.work.surprises = unit.work.surprises.saturating_add(1);
+        let surprised = unit.work.surprises <= SURPRISES_MAX;
+        match (&step.op, error.errno) {
+            (Op::Mkdir { cgroup }, Errno::Exist) if surprised => {
+                // Somebody made it before us: what is in its files is not known.
+                unit.realized = Realized { path: Some(cgroup.clone()), exists: true, stale: true, ..Realized::default() };
+            }
+            (Op::Mkdir { .. }, Errno::NoEnt) if surprised => self.lost_directory(self.graph.unit(id).slice),
+            (Op::Write { file, value, .. }, Errno::NoEnt) if surprised && file != &"cgroup.freeze" => {
+                // The kernel has no such file: as if written, but not in silence.
+                self.note_written(id, file, "", value);
+                self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
+            }
+            (Op::Attach { .. } | Op::Watch { .. } | Op::Spawn { .. } | Op::Observe { .. }, Errno::NoEnt | Errno::NoDev)
+                if surprised && !is_exec_error(step, &error) =>
+            {
+                self.lost_directory(Some(id));
+            }
+            (Op::Spawn { .. }, _) => self.spawn_failed(id, &error),
+            _ => self.give_up(id, step, &error, units),
+        }
+    }
+
+    /// A directory that we thought was there has gone.
+    fn lost_directory(&mut self, id: Option<UnitId>) {
+        let Some(id) = id else { return };
+        let unit = self.graph.unit_mut(id);
+        if unit.name.is_root_slice() {
+            return;
+        }
+        let watch = unit.realized.watch;
+        self.removed(id, watch);
+        self.queue_realize_up(id);
+    }
+
+    /// The work that needs this step cannot be done: starts fail, changes are refused.
+    fn give_up(&mut self, id: UnitId, step: &Step, error: &OpError, units: &[UnitId]) {
+        self.drop_intent(id, &step.op);
+        if !self.graph.unit(id).work.starting {
+            self.refuse_pending(id, error);
+        }
+        // A step that serves a slice fails every start that needs the slice.
+        let mut failed: Vec<UnitId> = units.to_vec();
+        failed.sort_unstable();
+        failed.dedup();
+        failed.retain(|other| *other == id || self.graph.ancestors(*other).any(|slice| slice == id));
+        for other in failed {
+            if self.graph.unit(other).work.starting {
+                self.start_failed(other, error);
+            }
+        }
+    }
+
+    fn refuse_pending(&mut self, id: UnitId, error: &OpError) {
+        self.tell(Severity::Error, Some(id), format!("{error}"));
+        let work = &mut self.graph.unit_mut(id).work;
+        let intents = work.intents.take().unwrap_or_default();
+        let replies: Vec<_> = intents.replies.into_iter().chain(core::mem::take(&mut work.planned.replies)).collect();
+        if !intents.attach.is_empty() {
+            self.effects.push_back(Effect::Release(intents.attach));
+        }
+        for call in replies {
+            let refusal = Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"));
+            self.reply(call, Err(refusal));
+        }
+    }
+}
+
+/// The program could not be run, as opposed to its cgroup being gone.
+fn is_exec_error(step: &Step, error: &OpError) -> bool {
+    matches!(&step.op, Op::Spawn { command, .. } if command.path == error.file)
+}
+

@@ -1,0 +1,350 @@
+//! The life of a unit: which state follows which when it is started, stopped, emptied or late (reference 02.3 to 02.5).
+
+use super::Manager;
+use crate::effect::{Audience, Effect, Severity, Signal};
+use crate::error::OpError;
+use crate::job::JobResult;
+use crate::names::UnitType;
+use crate::plan::{Op, Signals};
+use crate::settings::{KillMode, ServiceType};
+use crate::time::{INFINITY, Timestamp};
+use crate::timers::TimerReason;
+use crate::unit::{FreezerState, State, UnitId, UnitResult};
+use crate::work::{Ending, SignalIntent};
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+/// Signal numbers of Linux.
+const SIGHUP: i32 = 1;
+const SIGKILL: i32 = 9;
+const SIGCONT: i32 = 18;
+/// How long until a cgroup that would not go is tried again, in microseconds.
+const RETRY_USEC: u64 = 500_000;
+
+impl Manager {
+    /// Enters a state: times, jobs, signals (reference 02.2).
+    pub(super) fn set_state(&mut self, id: UnitId, state: State) {
+        let unit = self.graph.unit_mut(id);
+        let old = unit.active();
+        if unit.state == state {
+            return;
+        }
+        // Clients see every state, also those that last no longer than one event.
+        if unit.marks.changed && unit.marks.announced {
+            self.announce_unit(id);
+        }
+        let now = Timestamp::from(self.now);
+        let unit = self.graph.unit_mut(id);
+        unit.state = state;
+        let new = unit.active();
+        let times = &mut unit.times;
+        times.state_change = now;
+        if old.is_inactive_or_failed() && !new.is_inactive_or_failed() {
+            times.inactive_exit = now;
+        } else if !old.is_inactive_or_failed() && new.is_inactive_or_failed() {
+            times.inactive_enter = now;
+        }
+        if !old.is_active_or_reloading() && new.is_active_or_reloading() {
+            times.active_enter = now;
+        } else if old.is_active_or_reloading() && !new.is_active_or_reloading() {
+            times.active_exit = now;
+        }
+        self.note_failed(id);
+        self.queue_changed(id);
+        if new.is_inactive_or_failed() {
+            self.timers.clear_all(id);
+            self.graph.unit_mut(id).freezer = FreezerState::Running;
+            self.queue_collect(id);
+        }
+        self.update_job(id);
+    }
+
+    fn note_failed(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        if unit.state == State::Failed {
+            self.failed_units.insert(unit.name.clone());
+        } else {
+            self.failed_units.remove(&unit.name);
+        }
+    }
+
+    /// Begins a start: a new identity, and work for the next plan.
+    pub(super) fn start_unit(&mut self, id: UnitId) {
+        let invocation = self.rng.invocation_id();
+        self.graph.set_invocation(id, Some(invocation));
+        let unit = self.graph.unit_mut(id);
+        assert!(unit.state.active().is_inactive_or_failed() && !unit.work.starting);
+        unit.work.starting = true;
+        unit.work.surprises = 0;
+        unit.result = UnitResult::Success;
+        unit.realized.last = None;
+        if unit.unit_type() != UnitType::Slice {
+            self.prepare_directory(id, invocation);
+        }
+        if self.graph.unit(id).unit_type() == UnitType::Service {
+            self.prepare_spawn(id);
+        }
+        self.queue_realize_up(id);
+    }
+
+    /// Attributes and ownership of the directory that others look at (reference 09.2, 09.4).
+    fn prepare_directory(&mut self, id: UnitId, invocation: [u8; 16]) {
+        let Some(cgroup) = self.graph.cgroup_path(id) else { return };
+        let unit = self.graph.unit_mut(id);
+        let delegate = unit.settings.resources.delegate;
+        let hex: String = invocation.iter().map(|byte| format!("{byte:02x}")).collect();
+        let mut prepare = Vec::from([Op::Xattr { cgroup: cgroup.clone(), name: "user.invocation_id", value: Some(hex) }]);
+        if delegate {
+            let value = Some(String::from("1"));
+            prepare.push(Op::Xattr { cgroup: cgroup.clone(), name: "user.delegate", value: value.clone() });
+            prepare.push(Op::Xattr { cgroup: cgroup.clone(), name: "trusted.delegate", value });
+        }
+        if let Some(user) = unit.settings.user.clone().filter(|_| delegate) {
+            prepare.push(Op::Delegate { cgroup, user, group: unit.settings.group.clone() });
+        }
+        unit.work.intents_mut().prepare = prepare;
+    }
+
+    /// The start's work is done: the unit is up.
+    pub(super) fn started(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        assert!(unit.work.starting);
+        unit.work.starting = false;
+        match unit.unit_type() {
+            UnitType::Slice => self.set_state(id, State::Active),
+            UnitType::Scope => self.scope_started(id),
+            UnitType::Service => self.service_started(id),
+            other => unreachable!("a {} is never started", other.suffix()),
+        }
+    }
+
+    fn scope_started(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        let runtime_max = unit.settings.runtime_max_usec;
+        unit.result = UnitResult::Success;
+        if core::mem::take(&mut unit.work.attached) == 0 {
+            self.tell(Severity::Warning, Some(id), String::from("none of the processes lived to be moved"));
+            self.end(id, UnitResult::Resources, true);
+            return;
+        }
+        if runtime_max != INFINITY {
+            self.timers.set(id, TimerReason::RuntimeMax, self.now.monotonic.after(runtime_max));
+        }
+        self.set_state(id, State::Running);
+    }
+
+    fn service_started(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        let kind = unit.settings.service.as_ref().and_then(|service| service.kind);
+        let runtime_max = unit.settings.runtime_max_usec;
+        if runtime_max != INFINITY {
+            self.timers.set(id, TimerReason::RuntimeMax, self.now.monotonic.after(runtime_max));
+        }
+        match kind {
+            Some(ServiceType::Oneshot) => self.set_state(id, State::Start),
+            _ => self.set_state(id, State::Running),
+        }
+        self.queue_type_changed(id);
+    }
+
+    /// Begins a stop.
+    pub(super) fn stop_unit(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        if unit.work.starting {
+            self.abort_start(id, UnitResult::Success);
+            return;
+        }
+        match unit.unit_type() {
+            UnitType::Slice => self.end(id, UnitResult::Success, true),
+            _ if unit.controller.is_some() && unit.state == State::Running => self.ask_controller(id),
+            _ => self.signal_phase(id, State::StopSigterm, UnitResult::Success),
+        }
+    }
+
+    /// A start that is not to be finished: what was built is taken down, who waited is let go.
+    pub(super) fn abort_start(&mut self, id: UnitId, result: UnitResult) {
+        let unit = self.graph.unit_mut(id);
+        unit.work.starting = false;
+        unit.work.attached = 0;
+        let pins = unit.work.intents.take().map(|intents| intents.attach).unwrap_or_default();
+        if !pins.is_empty() {
+            self.effects.push_back(Effect::Release(pins));
+        }
+        self.end(id, result, true);
+    }
+
+    /// The scope's controller ends the processes itself; we only watch the clock (reference 08.4).
+    fn ask_controller(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let name = unit.name.clone();
+        let peer = unit.controller.clone().expect("only scopes with a controller get here");
+        self.effects.push_back(Effect::Emit(Signal::RequestStop(name), Audience::Peer(peer)));
+        self.arm_stop_timer(id);
+        self.set_state(id, State::StopSigterm);
+    }
+
+    fn arm_stop_timer(&mut self, id: UnitId) {
+        let timeout = self.graph.unit(id).settings.timeout_stop_usec;
+        if timeout == INFINITY {
+            self.timers.clear(id, TimerReason::StopTimeout);
+        } else {
+            self.timers.set(id, TimerReason::StopTimeout, self.now.monotonic.after(timeout));
+        }
+    }
+
+    /// Sends the signals of a stop phase and waits for the processes to go.
+    pub(super) fn signal_phase(&mut self, id: UnitId, state: State, result: UnitResult) {
+        self.note_result(id, result);
+        self.timers.clear(id, TimerReason::RuntimeMax);
+        let unit = self.graph.unit_mut(id);
+        let kill = &unit.settings.kill;
+        let is_kill = matches!(state, State::StopSigkill | State::FinalSigkill);
+        let main = unit.service.as_ref().and_then(|service| service.main_pid);
+        let everything = match kill.mode {
+            KillMode::ControlGroup => true,
+            KillMode::Mixed => is_kill,
+            KillMode::Process | KillMode::None => false,
+        };
+        let first = if is_kill { kill.final_signal } else { kill.signal };
+        let signals = Signals {
+            first,
+            then_continue: first != SIGKILL && first != SIGCONT,
+            then_hangup: kill.send_sighup && !is_kill && first != SIGHUP,
+        };
+        let nobody = kill.mode == KillMode::None || !everything && main.is_none();
+        if nobody {
+            self.nobody_signalled(id, state);
+            return;
+        }
+        let only = if everything { None } else { main };
+        unit.work.intents_mut().signal =
+            Some(SignalIntent { signals, only, spare: Vec::new(), by_client: None });
+        self.arm_stop_timer(id);
+        self.queue_realize(id);
+        self.set_state(id, state);
+    }
+
+    /// A stop phase found nobody to wait for.
+    pub(super) fn nobody_signalled(&mut self, id: UnitId, state: State) {
+        let unit = self.graph.unit(id);
+        let result = unit.result;
+        match state {
+            State::StopSigterm if unit.settings.kill.send_sigkill && unit.settings.kill.mode == KillMode::Mixed => {
+                self.signal_phase(id, State::StopSigkill, result);
+            }
+            _ => self.end(id, result, true),
+        }
+    }
+
+    /// The first result that is not success stays.
+    pub(super) fn note_result(&mut self, id: UnitId, result: UnitResult) {
+        let unit = self.graph.unit_mut(id);
+        if unit.result == UnitResult::Success && result != UnitResult::Success {
+            unit.result = result;
+            self.queue_type_changed(id);
+        }
+    }
+
+    /// It is over: the cgroup is removed, then the unit becomes dead or failed. With `force` also when the kernel says
+    /// that somebody is still there.
+    pub(super) fn end(&mut self, id: UnitId, result: UnitResult, force: bool) {
+        self.note_result(id, result);
+        let unit = self.graph.unit_mut(id);
+        let force = force || unit.work.ending.is_some_and(|ending| ending.force);
+        unit.work.ending = Some(Ending { force });
+        self.queue_realize(id);
+    }
+
+    /// The plan has tried to remove the cgroup of a unit that is ending.
+    pub(super) fn ended(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        let ending = unit.work.ending.take().expect("only ending units end");
+        if unit.realized.exists && !ending.force {
+            // A process slipped in: the kernel is the judge.
+            self.tell(Severity::Info, Some(id), String::from("not empty after all"));
+            return;
+        }
+        let is_slice = unit.unit_type() == UnitType::Slice;
+        let failed = unit.result != UnitResult::Success && !is_slice;
+        match unit.state {
+            _ if failed => self.set_state(id, State::Failed),
+            State::Dead => self.start_came_to_nothing(id),
+            _ => self.set_state(id, State::Dead),
+        }
+        // The timers were cleared with the state.
+        if self.graph.unit(id).realized.exists && is_slice {
+            self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
+        }
+        self.queue_collect(id);
+    }
+
+    /// A unit that was starting is dead again without having been up; its job has to hear of it.
+    fn start_came_to_nothing(&mut self, id: UnitId) {
+        let Some(job) = self.jobs.of_unit(id).filter(|job| job.running) else { return };
+        let (job, kind) = (job.id, job.kind);
+        let result = if kind.stops_first() { JobResult::Done } else { JobResult::Failed };
+        self.finish_job(job, result);
+    }
+
+    /// The kernel refused something that the unit's start needs.
+    pub(super) fn start_failed(&mut self, id: UnitId, error: &OpError) {
+        self.tell(Severity::Error, Some(id), format!("start failed: {error}"));
+        let is_slice = self.graph.unit(id).unit_type() == UnitType::Slice;
+        self.abort_start(id, if is_slice { UnitResult::Success } else { UnitResult::Resources });
+    }
+
+    /// A deadline has passed.
+    pub(super) fn timed_out(&mut self, id: UnitId, reason: TimerReason) {
+        let unit = self.graph.unit(id);
+        match reason {
+            TimerReason::Retry => self.retry(id),
+            TimerReason::RuntimeMax if matches!(unit.state, State::Running | State::Start | State::Exited) => {
+                self.signal_phase(id, State::StopSigterm, UnitResult::Timeout);
+            }
+            TimerReason::StopTimeout => match unit.state {
+                State::StopSigterm if unit.settings.kill.send_sigkill => {
+                    self.signal_phase(id, State::StopSigkill, UnitResult::Timeout);
+                }
+                State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => {
+                    self.tell(Severity::Warning, Some(id), String::from("processes still around after the stop timeout"));
+                    self.end(id, UnitResult::Timeout, true);
+                }
+                _ => {}
+            },
+            TimerReason::RuntimeMax | TimerReason::StartTimeout => {}
+        }
+    }
+
+    /// Looks again at a cgroup that could not be removed.
+    fn retry(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        if unit.realized.exists && unit.active().is_inactive_or_failed() && !unit.work.starting {
+            unit.work.prune = true;
+            self.queue_realize(id);
+        }
+    }
+
+    /// A plan has tried to remove what a dead unit left behind.
+    pub(super) fn pruned(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        unit.work.prune = false;
+        if unit.realized.exists && unit.unit_type() == UnitType::Slice {
+            self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
+        }
+        self.requeue(id);
+        self.queue_collect(id);
+        if let Some(slice) = self.graph.unit(id).slice {
+            self.prune_if_dead(slice);
+        }
+    }
+
+    /// A slice that is down but kept its directory for a member may be able to go now.
+    pub(super) fn prune_if_dead(&mut self, slice: UnitId) {
+        let unit = self.graph.unit_mut(slice);
+        if unit.realized.exists && !unit.perpetual && unit.active().is_inactive_or_failed() && !unit.work.starting {
+            unit.work.prune = true;
+            self.queue_realize(slice);
+        }
+    }
+}

@@ -1,0 +1,172 @@
+//! Loading units: from a name to a unit that is known, with its slice and its dependencies (reference 01.7, 01.8, 02.1).
+
+use super::Manager;
+use crate::error::{Refusal, RefusalKind};
+use crate::graph::Edge;
+use crate::names::{NameError, UNIT_PREFIX, UnitName, UnitType, default_slice, label_unescape};
+use crate::properties;
+use crate::propagation;
+use crate::realize::realized_root;
+use crate::request::UnitRef;
+use crate::unit::{LoadState, State, Unit, UnitId};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Manager {
+    /// The units that are always there: the root slice, which is the managed root itself, and `system.slice`.
+    pub(super) fn make_perpetual_units(&mut self) {
+        for name in ["-.slice", "system.slice"] {
+            let name = UnitName::parse(name).expect("a valid name");
+            let id = self.ensure_unit(&name);
+            self.load(id);
+            if name.is_root_slice() {
+                self.graph.unit_mut(id).realized = realized_root(&self.config);
+            }
+            self.graph.unit_mut(id).perpetual = true;
+            let invocation = self.rng.invocation_id();
+            self.graph.set_invocation(id, Some(invocation));
+            self.set_state(id, State::Active);
+        }
+        self.announce_changes();
+        self.effects.clear();
+        self.realize.clear();
+    }
+
+    /// The unit of this name; made as a stub when there is none.
+    pub(super) fn ensure_unit(&mut self, name: &UnitName) -> UnitId {
+        if let Some(id) = self.graph.find(name.as_str()) {
+            return id;
+        }
+        let settings = properties::default_settings(name.unit_type(), &self.config);
+        let id = self.graph.insert(Unit::stub(name.clone(), settings));
+        self.queue_changed(id);
+        self.queue_collect(id);
+        id
+    }
+
+    /// The loaded unit of this name (it may well be loaded as "not found").
+    pub(super) fn load_name(&mut self, name: &UnitName) -> UnitId {
+        let id = self.ensure_unit(name);
+        self.load(id);
+        id
+    }
+
+    /// Loads a unit that is a stub.
+    pub(super) fn load(&mut self, id: UnitId) {
+        if self.graph.unit(id).load != LoadState::Stub {
+            return;
+        }
+        let (load, error) = self.find_load_state(id);
+        let unit = self.graph.unit_mut(id);
+        unit.load = load;
+        unit.load_error = error.map(Box::new);
+        if load == LoadState::Loaded {
+            self.tie(id);
+            let changed = propagation::update(&mut self.graph, id);
+            debug_assert!(changed.iter().all(|slice| self.graph.unit(*slice).unit_type() == UnitType::Slice));
+        }
+        self.queue_changed(id);
+        self.queue_collect(id);
+    }
+
+    fn find_load_state(&self, id: UnitId) -> (LoadState, Option<Refusal>) {
+        let unit = self.graph.unit(id);
+        let name = &unit.name;
+        let not_found = || Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not found."));
+        match unit.unit_type() {
+            UnitType::Slice if !name.is_valid_slice() => {
+                let text = format!("Unit {name} has a bad unit file setting.");
+                (LoadState::BadSetting, Some(Refusal::new(RefusalKind::BadUnitSetting, text)))
+            }
+            UnitType::Slice => (LoadState::Loaded, None),
+            UnitType::Scope | UnitType::Service if unit.transient => (LoadState::Loaded, None),
+            _ => (LoadState::NotFound, Some(not_found())),
+        }
+    }
+
+    /// Puts a loaded unit into its slice and ties it to the units it names, loading those.
+    fn tie(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let slice = match unit.unit_type() {
+            UnitType::Slice => default_slice(&unit.name),
+            _ => unit.settings.slice.clone().or_else(|| default_slice(&unit.name)),
+        };
+        if let Some(slice) = slice {
+            let slice = self.load_name(&slice);
+            self.graph.set_slice(id, Some(slice));
+        }
+        let dependencies: Vec<_> = self.graph.unit(id).settings.dependencies.clone();
+        for (dependency, name) in dependencies {
+            let other = self.load_name(&name);
+            self.graph.add_edge(id, Edge::from(dependency), other);
+        }
+    }
+
+    /// Checks a name that shall be loaded, with the texts of the manager's methods.
+    ///
+    /// # Errors
+    /// `InvalidArgs`.
+    pub(super) fn parse_name(name: &str) -> Result<UnitName, Refusal> {
+        UnitName::parse(name).map_err(|error| {
+            let text = match error {
+                NameError::Template => format!("Unit name {name} is missing the instance name."),
+                NameError::Invalid => format!("Unit name {name} is not valid."),
+            };
+            Refusal::new(RefusalKind::InvalidArgs, text)
+        })
+    }
+
+    /// The unit an object path names; addressing a valid name loads it (reference 01.3).
+    ///
+    /// # Errors
+    /// The object does not exist, or is nobody's.
+    pub(super) fn unit_of_object(&mut self, label: &str) -> Result<UnitId, Refusal> {
+        let unknown = || Refusal::new(RefusalKind::UnknownObject, format!("Unknown object '{UNIT_PREFIX}{label}'."));
+        let name = label_unescape(label).ok_or_else(unknown)?;
+        if let Some(id) = parse_invocation_id(&name) {
+            return self.graph.find_invocation(&id).ok_or_else(unknown);
+        }
+        let name = UnitName::parse(&name).map_err(|_| unknown())?;
+        Ok(self.load_name(&name))
+    }
+
+    /// The unit of a reference that must be loaded already when given by name.
+    ///
+    /// # Errors
+    /// `NoSuchUnit`, or `InvalidArgs` for a malformed name.
+    pub(super) fn find_loaded(&mut self, unit: &UnitRef) -> Result<UnitId, Refusal> {
+        match unit {
+            UnitRef::Object(label) => self.unit_of_object(label),
+            UnitRef::Name(name) => self.graph.find(name).ok_or_else(|| {
+                Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded."))
+            }),
+        }
+    }
+
+    /// The unit of a reference, loaded when it is not.
+    ///
+    /// # Errors
+    /// `InvalidArgs` for a malformed name, `UnknownObject`.
+    pub(super) fn find_or_load(&mut self, unit: &UnitRef) -> Result<UnitId, Refusal> {
+        match unit {
+            UnitRef::Object(label) => self.unit_of_object(label),
+            UnitRef::Name(name) => {
+                let name = Self::parse_name(name)?;
+                Ok(self.load_name(&name))
+            }
+        }
+    }
+}
+
+/// 32 hex digits.
+fn parse_invocation_id(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut id = [0; 16];
+    for (byte, pair) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(id)
+}

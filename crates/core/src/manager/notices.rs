@@ -1,0 +1,135 @@
+//! What the kernel tells about cgroups: empty, frozen, out of memory. A notice is a hint; the state is read again before
+//! anything follows from it (reference 08.6, 13).
+
+use super::Manager;
+use super::process::Waiting;
+use crate::effect::{Reply, Severity};
+use crate::event::{CgroupEvents, Question};
+use crate::names::UnitType;
+use crate::plan::{Outcome, WatchId};
+use crate::unit::{FreezerState, State, UnitId, UnitResult};
+use crate::{Refusal, RefusalKind};
+use alloc::format;
+use alloc::string::String;
+
+impl Manager {
+    /// A watched cgroup may have changed: look at it. Unknown watches are of cgroups that have gone.
+    pub(super) fn look_at(&mut self, watch: WatchId) {
+        let Some(id) = self.watches.get(&watch).copied() else { return };
+        let Some(cgroup) = self.graph.unit(id).realized.path.clone() else { return };
+        self.read(Question::Events(cgroup), Waiting::Events { unit: id, watch });
+    }
+
+    /// What a look at the cgroup has shown.
+    pub(super) fn events_seen(&mut self, id: UnitId, watch: WatchId, events: Option<CgroupEvents>) {
+        if self.watches.get(&watch) != Some(&id) {
+            return;
+        }
+        let Some(events) = events else {
+            self.cgroup_vanished(id, watch);
+            return;
+        };
+        self.memory_seen(id, events.oom_kills);
+        self.frozen_seen(id, events.frozen);
+        if !events.populated {
+            self.emptied(id);
+        }
+    }
+
+    fn cgroup_vanished(&mut self, id: UnitId, watch: WatchId) {
+        if self.graph.unit(id).work.in_plan {
+            return;
+        }
+        self.watches.remove(&watch);
+        let realized = &mut self.graph.unit_mut(id).realized;
+        realized.exists = false;
+        realized.watch = None;
+        self.emptied(id);
+    }
+
+    /// Nobody is in the cgroup any more.
+    fn emptied(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let result = unit.result;
+        if unit.work.starting || unit.work.ending.is_some() {
+            return;
+        }
+        match unit.state {
+            State::Dead | State::Failed if unit.realized.exists => {
+                self.graph.unit_mut(id).work.prune = true;
+                self.queue_realize(id);
+            }
+            State::Dead | State::Failed => self.queue_collect(id),
+            // Its own child's exit status is on its way and counts for more.
+            _ if unit.service.as_ref().is_some_and(|service| service.main_pid.is_some()) => {}
+            State::Exited | State::Active => {}
+            _ => self.end(id, result, false),
+        }
+    }
+
+    /// Out-of-memory kills come before emptiness, so that they are reported as what they are (reference 13.2).
+    fn memory_seen(&mut self, id: UnitId, kills: Option<u64>) {
+        let unit = self.graph.unit_mut(id);
+        let Some(kills) = kills.filter(|kills| *kills > unit.realized.oom_kills) else { return };
+        unit.realized.oom_kills = kills;
+        let state = unit.state;
+        self.tell(Severity::Warning, Some(id), String::from("a process was killed because memory ran out"));
+        match state {
+            State::Running | State::StopSigterm | State::Start => {
+                self.signal_phase(id, State::StopSigkill, UnitResult::OomKill);
+            }
+            State::StopSigkill => self.note_result(id, UnitResult::OomKill),
+            _ => {}
+        }
+    }
+
+    fn frozen_seen(&mut self, id: UnitId, frozen: bool) {
+        let freezer = self.graph.unit(id).freezer;
+        let reached = match (freezer, frozen) {
+            (FreezerState::Freezing, true) => FreezerState::Frozen,
+            (FreezerState::Thawing, false) => FreezerState::Running,
+            _ => return,
+        };
+        self.graph.unit_mut(id).freezer = reached;
+        self.queue_changed(id);
+        if let Some(call) = self.freezing.remove(&id) {
+            self.reply(call, Ok(Reply::Done));
+        }
+    }
+
+    /// A kill has been carried out.
+    pub(super) fn signalled(&mut self, id: UnitId, outcome: &Outcome) {
+        let count = match outcome {
+            Outcome::Signalled { count } => *count,
+            _ => 0,
+        };
+        if let Outcome::Refused(error) = outcome {
+            self.tell(Severity::Warning, Some(id), format!("{error}"));
+        }
+        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
+        let Some(signal) = intents.signal.take() else { return };
+        if let Some(kill) = signal.by_client {
+            let reply = if count == 0 && kill.must_kill {
+                Err(Refusal::new(RefusalKind::NoSuchProcess, "No matching processes to kill"))
+            } else {
+                Ok(Reply::Done)
+            };
+            self.reply(kill.call, reply);
+            return;
+        }
+        let unit = self.graph.unit(id);
+        if count > 0 || unit.work.ending.is_some() {
+            return;
+        }
+        let state = unit.state;
+        if matches!(state, State::StopSigterm | State::StopSigkill) {
+            let is_service = unit.unit_type() == UnitType::Service;
+            if signal.only.is_some() || is_service {
+                self.nobody_signalled(id, state);
+            } else {
+                // Empty already, as it seems; the notice of it may be on its way, too.
+                self.end(id, unit.result, false);
+            }
+        }
+    }
+}

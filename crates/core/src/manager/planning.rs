@@ -1,0 +1,113 @@
+//! From invalidated units to a plan: one in flight at a time, everything that has piled up meanwhile in the next.
+
+use super::{InFlight, Manager};
+use crate::effect::{Effect, Reply};
+use crate::plan::{Plan, PlanId, Step};
+use crate::propagation;
+use crate::realize::Builder;
+use crate::unit::UnitId;
+use alloc::collections::BTreeSet;
+use alloc::vec::Vec;
+
+impl Manager {
+    /// Marks a unit's cgroup as to be compared.
+    pub(super) fn queue_realize(&mut self, id: UnitId) {
+        self.realize.insert(id);
+    }
+
+    /// The same, and the slices above that lack a controller for it.
+    pub(super) fn queue_realize_up(&mut self, id: UnitId) {
+        let slices: Vec<UnitId> = self.graph.ancestors(id).collect();
+        self.realize.insert(id);
+        self.realize_slices(&slices);
+    }
+
+    /// Marks those of the slices whose `cgroup.subtree_control` is not what it should be.
+    pub(super) fn realize_slices(&mut self, slices: &[UnitId]) {
+        for slice in slices {
+            let unit = self.graph.unit(*slice);
+            let wanted = propagation::enable_mask(&self.graph, &self.config, *slice) | unit.realized.foreign_enabled;
+            if unit.realized.exists && unit.realized.enabled != wanted {
+                self.realize.insert(*slice);
+            }
+        }
+    }
+
+    /// Hands out the next plan, if none is in flight and there is something to do. Units for which nothing has to be done
+    /// go on at once.
+    pub(super) fn plan(&mut self) {
+        if self.in_flight.is_some() {
+            return;
+        }
+        while !self.realize.is_empty() || !self.loose.is_empty() {
+            let invalidated = core::mem::take(&mut self.realize);
+            for id in &invalidated {
+                if self.graph.get(*id).is_some() {
+                    self.graph.unit_mut(*id).work.note_planned();
+                }
+            }
+            let steps = self.build(&invalidated);
+            let busy: BTreeSet<UnitId> = steps.iter().map(|(unit, _)| *unit).collect();
+            if !steps.is_empty() || !self.loose.is_empty() {
+                self.hand_out(steps);
+            }
+            for id in busy {
+                self.graph.unit_mut(id).work.in_plan = true;
+            }
+            for id in invalidated {
+                if self.graph.get(id).is_some_and(|unit| !unit.work.in_plan) {
+                    self.work_done(id);
+                }
+            }
+            self.run_jobs();
+            if self.in_flight.is_some() {
+                break;
+            }
+        }
+    }
+
+    fn build(&mut self, invalidated: &BTreeSet<UnitId>) -> Vec<(UnitId, Step)> {
+        let mut next_watch = self.next_watch;
+        let mut builder = Builder::new(&self.graph, &self.config, &mut next_watch);
+        for id in invalidated {
+            if self.graph.get(*id).is_some() {
+                builder.add_unit(*id);
+            }
+        }
+        let steps = builder.finish();
+        self.next_watch = next_watch;
+        steps
+    }
+
+    fn hand_out(&mut self, steps: Vec<(UnitId, Step)>) {
+        self.next_plan += 1;
+        let loose = core::mem::take(&mut self.loose);
+        let loose_count = loose.len();
+        let (units, steps): (Vec<UnitId>, Vec<Step>) = steps.into_iter().unzip();
+        let all: Vec<Step> = loose.into_iter().chain(steps).collect();
+        assert!(all.len() == units.len() + loose_count);
+        let plan = Plan { id: PlanId(self.next_plan), steps: all.into() };
+        self.effects.push_back(Effect::Run(plan.clone()));
+        self.in_flight = Some(InFlight { plan, units });
+    }
+
+    /// All steps that the unit needed have been taken.
+    pub(super) fn work_done(&mut self, id: UnitId) {
+        let work = &mut self.graph.unit_mut(id).work;
+        let planned = core::mem::take(&mut work.planned);
+        if work.intents.as_ref().is_some_and(|intents| intents.is_empty()) {
+            work.intents = None;
+        }
+        for call in planned.replies {
+            self.reply(call, Ok(Reply::Done));
+        }
+        let work = &self.graph.unit(id).work;
+        if planned.end && work.ending.is_some() {
+            self.ended(id);
+        } else if planned.prune && work.prune {
+            self.pruned(id);
+        } else if planned.start && work.starting {
+            self.started(id);
+        }
+    }
+}

@@ -1,0 +1,210 @@
+//! Readings that were asked for, and processes of our own: services (reference 02.5, as much of it as is served).
+
+use super::Manager;
+use crate::client::Client;
+use crate::error::OpError;
+use crate::event::{Answer, ExitStatus, Question, ReadId};
+use crate::plan::{Spawn, WatchId};
+use crate::request::{CallId, Object, Request};
+use crate::settings::ServiceType;
+use crate::time::Timestamp;
+use crate::unit::{ActiveState, State, UnitId, UnitResult};
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::string::String;
+
+/// Exit status of a child that could not execute its program.
+const EXIT_EXEC: i32 = 203;
+/// `CLD_EXITED`, `CLD_KILLED`, `CLD_DUMPED`.
+const CLD: [i32; 3] = [1, 2, 3];
+
+/// What goes on when a reading is there.
+#[derive(Clone, Debug)]
+pub(super) enum Waiting {
+    /// A look at `cgroup.events`.
+    Events { unit: UnitId, watch: WatchId },
+    /// A request that names processes; they are pinned now.
+    Pinned { call: CallId, client: Client, request: Box<Request> },
+    /// A request about the cgroup of a process.
+    UnitOfPid { call: CallId, with_invocation: bool, pid: Option<u32> },
+    /// A request of the caller's own unit by an empty name: the request, with the name filled in.
+    OwnUnit { call: CallId, client: Client, request: Box<Request> },
+    /// A property request that shows the kernel's counters.
+    Property { call: CallId, object: Object, interface: String, name: Option<String>, unit: UnitId },
+    /// Members of a unit's cgroup.
+    Processes { call: CallId, unit: UnitId },
+}
+
+impl Manager {
+    /// A reading has come.
+    pub(super) fn resume(&mut self, id: ReadId, answer: Answer) {
+        let Some(waiting) = self.waiting.remove(&id) else { return };
+        match (waiting, answer) {
+            (Waiting::Events { unit, watch }, Answer::Events(events)) => self.events_seen(unit, watch, events),
+            (Waiting::Events { .. }, _) => {}
+            (Waiting::Pinned { call, client, request }, Answer::Processes(pins)) => {
+                self.pinned(call, &client, *request, &pins);
+            }
+            (Waiting::UnitOfPid { call, with_invocation, .. }, Answer::Cgroup { pid, cgroup }) => {
+                self.answer_unit_of_pid(call, with_invocation, pid, cgroup.as_ref());
+            }
+            (Waiting::OwnUnit { call, client, request }, Answer::Cgroup { cgroup, .. }) => {
+                self.with_own_unit(call, &client, *request, cgroup.as_ref());
+            }
+            (Waiting::Property { call, object, interface, name, unit }, Answer::Readings(readings)) => {
+                self.answer_property(call, &object, &interface, name.as_deref(), unit, readings.as_ref());
+            }
+            (Waiting::Processes { call, unit }, Answer::Members(members)) => {
+                self.answer_processes(call, unit, members.unwrap_or_default());
+            }
+            (waiting, _) => self.unanswered(waiting),
+        }
+    }
+
+    /// The process that a service starts.
+    pub(super) fn prepare_spawn(&mut self, id: UnitId) {
+        let environment = self.service_environment(id);
+        let unit = self.graph.unit_mut(id);
+        let state = unit.service.get_or_insert_with(Box::default);
+        let index = state.command_index;
+        let Some(command) = unit.settings.service.as_ref().and_then(|service| service.exec_start.get(index)) else {
+            return;
+        };
+        let spawn =
+            Spawn { path: command.path.clone(), arguments: command.arguments.clone(), environment };
+        unit.work.intents_mut().spawn = Some(Box::new(spawn));
+    }
+
+    fn service_environment(&self, id: UnitId) -> alloc::vec::Vec<String> {
+        let unit = self.graph.unit(id);
+        let mut environment = self.environment.clone();
+        if let Some(invocation) = unit.invocation_id {
+            let hex: String = invocation.iter().map(|byte| format!("{byte:02x}")).collect();
+            environment.push(format!("INVOCATION_ID={hex}"));
+        }
+        if let Some(service) = &unit.settings.service {
+            environment.extend(service.environment.iter().cloned());
+        }
+        environment
+    }
+
+    /// The main process runs.
+    pub(super) fn spawned(&mut self, id: UnitId, pid: u32) {
+        let now = Timestamp::from(self.now);
+        let unit = self.graph.unit_mut(id);
+        let service = unit.service.get_or_insert_with(Box::default);
+        service.main_pid = Some(pid);
+        service.exec_main_pid = pid;
+        service.exec_main_code = 0;
+        service.exec_main_status = 0;
+        service.exec_main_start = now;
+        service.exec_main_exit = Timestamp::default();
+        self.children.insert(pid, id);
+        self.queue_type_changed(id);
+    }
+
+    /// The program could not be run. Type simple is up as soon as its process exists, so there the start has worked and
+    /// the service fails afterwards (reference 02.5, types).
+    pub(super) fn spawn_failed(&mut self, id: UnitId, error: &OpError) {
+        let unit = self.graph.unit_mut(id);
+        let service = unit.service.get_or_insert_with(Box::default);
+        service.exec_main_code = CLD[0];
+        service.exec_main_status = EXIT_EXEC;
+        let kind = unit.settings.service.as_ref().and_then(|service| service.kind);
+        if matches!(kind, Some(ServiceType::Exec | ServiceType::Oneshot)) {
+            self.tell(crate::effect::Severity::Error, Some(id), format!("start failed: {error}"));
+            self.abort_start(id, UnitResult::ExitCode);
+            return;
+        }
+        let work = &mut self.graph.unit_mut(id).work;
+        work.starting = false;
+        work.intents = None;
+        self.set_state(id, State::Running);
+        self.end(id, UnitResult::ExitCode, true);
+    }
+
+    /// One of our children has ended.
+    pub(super) fn child_exited(&mut self, pid: u32, status: ExitStatus) {
+        let Some(id) = self.children.remove(&pid) else { return };
+        let now = Timestamp::from(self.now);
+        let unit = self.graph.unit_mut(id);
+        let Some(service) = unit.service.as_mut().filter(|service| service.main_pid == Some(pid)) else { return };
+        service.main_pid = None;
+        service.exec_main_exit = now;
+        (service.exec_main_code, service.exec_main_status) = match status {
+            ExitStatus::Code(code) => (CLD[0], code),
+            ExitStatus::Signal(signal) => (CLD[1], signal),
+            ExitStatus::Dumped(signal) => (CLD[2], signal),
+        };
+        let oneshot = self.is_oneshot(id);
+        let result = self.exit_result(id, status, oneshot);
+        self.queue_type_changed(id);
+        self.main_ended(id, result);
+    }
+
+    fn is_oneshot(&self, id: UnitId) -> bool {
+        let settings = self.graph.unit(id).settings.service.as_ref();
+        settings.and_then(|service| service.kind) == Some(ServiceType::Oneshot)
+    }
+
+    fn exit_result(&self, id: UnitId, status: ExitStatus, oneshot: bool) -> UnitResult {
+        let unit = self.graph.unit(id);
+        let index = unit.service.as_ref().map_or(0, |service| service.command_index);
+        let ignores = unit.settings.service.as_ref().and_then(|service| service.exec_start.get(index));
+        match status {
+            _ if ignores.is_some_and(|command| command.ignore_failure) => UnitResult::Success,
+            ExitStatus::Code(0) => UnitResult::Success,
+            // A daemon that ends by a polite signal has ended well.
+            ExitStatus::Signal(1 | 2 | 13 | 15) if !oneshot => UnitResult::Success,
+            ExitStatus::Code(_) => UnitResult::ExitCode,
+            ExitStatus::Signal(_) => UnitResult::Signal,
+            ExitStatus::Dumped(_) => UnitResult::CoreDump,
+        }
+    }
+
+    fn main_ended(&mut self, id: UnitId, result: UnitResult) {
+        let unit = self.graph.unit(id);
+        let remains = unit.settings.service.as_ref().is_some_and(|service| service.remain_after_exit);
+        match unit.state {
+            State::Start if result == UnitResult::Success && self.next_command(id) => {}
+            State::Start | State::Running if result == UnitResult::Success && remains => {
+                self.set_state(id, State::Exited);
+            }
+            State::Start | State::Running => {
+                self.note_result(id, result);
+                self.signal_phase(id, State::StopSigterm, result);
+            }
+            State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => {
+                let watch = unit.realized.watch;
+                if let Some(watch) = watch {
+                    self.look_at(watch);
+                } else {
+                    let result = unit.result;
+                    self.end(id, result, false);
+                }
+            }
+            _ => {}
+        }
+        assert!(self.graph.unit(id).active() != ActiveState::Inactive || self.graph.unit(id).job.is_none());
+    }
+
+    /// The next of several commands of a oneshot service, if there is one.
+    fn next_command(&mut self, id: UnitId) -> bool {
+        let unit = self.graph.unit_mut(id);
+        let count = unit.settings.service.as_ref().map_or(0, |service| service.exec_start.len());
+        let state = unit.service.get_or_insert_with(Box::default);
+        if state.command_index + 1 >= count {
+            state.command_index = 0;
+            return false;
+        }
+        state.command_index += 1;
+        self.prepare_spawn(id);
+        self.queue_realize(id);
+        true
+    }
+
+    /// Asks which cgroup a process is in.
+    pub(super) fn ask_cgroup_of(&mut self, pid: u32, then: Waiting) {
+        self.read(Question::CgroupOf(pid), then);
+    }
+}

@@ -1,0 +1,385 @@
+//! StartTransientUnit and AttachProcessesToUnit: units made by a call, processes taken in (reference 08).
+
+use super::Manager;
+use super::requests::{Answered, parse_mode};
+use crate::client::Client;
+use crate::effect::{Effect, Reply};
+use crate::error::{Refusal, RefusalKind};
+use crate::event::PinAnswer;
+use crate::job::JobType;
+use crate::names::{CgroupPath, UnitName, UnitType};
+use crate::plan::{Op, Pin};
+use crate::properties::{self, Property};
+use crate::propagation;
+use crate::request::{CallId, PropertyList, Request, UnitRef};
+use crate::settings::Settings;
+use crate::unit::{LoadState, UnitId};
+use crate::unit_file::TransientFile;
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Processes that were asked for, by number, as the kernel knows them.
+type Pins = BTreeMap<u32, PinAnswer>;
+
+impl Manager {
+    /// The processes a request names are pinned: go on with it, and let go of those nobody wanted in the end.
+    pub(super) fn pinned(&mut self, call: CallId, client: &Client, request: Request, pins: &[PinAnswer]) {
+        let pids = super::requests::pids_of(&request, client);
+        assert!(pids.len() == pins.len(), "one answer for each process");
+        let table: Pins = pids.into_iter().zip(pins.iter().copied()).collect();
+        let all: Vec<(u32, PinAnswer)> = table.into_iter().collect();
+        let before = self.effects.len();
+        let answered = match request {
+            Request::StartTransient { name, mode, properties, auxiliary } => {
+                self.start_transient(call, client, &name, &mode, properties, auxiliary, &all)
+            }
+            Request::Attach { unit, subpath, .. } => self.attach(call, client, &unit, &subpath, &all),
+            other => unreachable!("{other:?} names no processes"),
+        };
+        debug_assert!(self.effects.len() >= before);
+        if let Err(refusal) = answered {
+            let held: Vec<Pin> = held_pins(&all);
+            if !held.is_empty() {
+                self.effects.push_back(Effect::Release(held));
+            }
+            self.reply(call, Err(refusal));
+        } else if let Ok(Some(reply)) = answered {
+            self.reply(call, Ok(reply));
+        }
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "the method's four arguments, and who calls")]
+    pub(super) fn start_transient(
+        &mut self,
+        call: CallId,
+        client: &Client,
+        name: &str,
+        mode: &str,
+        properties: PropertyList,
+        auxiliary: Vec<(alloc::string::String, PropertyList)>,
+        pins: &[(u32, PinAnswer)],
+    ) -> Answered {
+        self.check_quota(client, &properties)?;
+        let mode = parse_mode(mode, "Job mode {} is invalid.")?;
+        let pins: Pins = pins.iter().copied().collect();
+        let id = self.transient_unit(name)?;
+        let saved = Saved::of(self, id);
+        let made = self.make_transient(client, id, &properties, &pins).and_then(|()| {
+            for (name, properties) in &auxiliary {
+                let other = self.transient_unit(name)?;
+                let saved = Saved::of(self, other);
+                if let Err(refusal) = self.make_transient(client, other, properties, &pins) {
+                    saved.restore(self, other);
+                    return Err(refusal);
+                }
+            }
+            self.enqueue(id, JobType::Start, mode, client)
+        });
+        let job = match made {
+            Ok(job) => job,
+            Err(refusal) => {
+                saved.restore(self, id);
+                return Err(refusal);
+            }
+        };
+        if self.jobs.get(job).is_none() {
+            return Ok(Some(Reply::Job(job.0)));
+        }
+        self.hold_reply(job, call);
+        Ok(None)
+    }
+
+    fn check_quota(&self, client: &Client, properties: &PropertyList) -> Result<(), Refusal> {
+        let limit = self.config.quotas.properties_per_request as usize;
+        if properties.len() > limit {
+            let text = format!("More than {limit} properties in one request.");
+            return Err(Refusal::new(RefusalKind::LimitsExceeded, text));
+        }
+        let limit = self.config.quotas.units_per_uid;
+        if client.uid != 0 && self.units_by_owner.get(&client.uid).is_some_and(|count| *count >= limit) {
+            let text = format!("User {} has {limit} units already.", client.uid);
+            return Err(Refusal::new(RefusalKind::LimitsExceeded, text));
+        }
+        Ok(())
+    }
+
+    /// The unit that a call may make transient: its name is fine, and nobody has configured or started it.
+    fn transient_unit(&mut self, name: &str) -> Result<UnitId, Refusal> {
+        let invalid = |text: &str| Refusal::new(RefusalKind::InvalidArgs, text);
+        let suffix = name.rsplit_once('.').and_then(|(_, suffix)| UnitType::from_suffix(suffix));
+        let unit_type = suffix.ok_or_else(|| invalid("Invalid unit name or type."))?;
+        if !unit_type.is_managed() {
+            return Err(invalid(&format!("Unit type {} does not support transient units.", unit_type.suffix())));
+        }
+        let name = Self::parse_name(name)?;
+        if unit_type != UnitType::Service && name.instance().is_some() {
+            let text = format!("Unit name {name} is not valid: a {} has no instances.", unit_type.suffix());
+            return Err(Refusal::new(RefusalKind::InvalidArgs, text));
+        }
+        let id = self.load_name(&name);
+        let unit = self.graph.unit(id);
+        let known = matches!(unit.load, LoadState::Loaded | LoadState::NotFound);
+        if !known || unit.fragment.is_some() || unit.job.is_some() {
+            let text = format!("Unit {name} was already loaded or has a fragment file.");
+            return Err(Refusal::new(RefusalKind::UnitExists, text));
+        }
+        Ok(id)
+    }
+
+    /// Gives a unit its properties and makes it transient; checks everything before it changes anything.
+    fn make_transient(
+        &mut self,
+        client: &Client,
+        id: UnitId,
+        properties: &PropertyList,
+        pins: &Pins,
+    ) -> Result<(), Refusal> {
+        let unit_type = self.graph.unit(id).unit_type();
+        let (checked, attach) = self.check_transient(client, id, properties, pins)?;
+        let mut settings = self.graph.unit(id).settings.clone();
+        let mut file = TransientFile::new(unit_type);
+        let mut add_ref = false;
+        for property in &checked {
+            property.apply(&mut settings);
+            property.write_transient(&settings, &mut file);
+            add_ref |= *property == Property::AddRef(true);
+            if let Property::Controller(name) = property {
+                self.graph.unit_mut(id).controller = name.clone();
+            }
+        }
+        check_type(unit_type, &settings)?;
+        let name = self.graph.unit(id).name.clone();
+        let path: Arc<str> = format!("{}/{name}", self.config.unit_paths.transient).into();
+        let has_pids = checked.iter().any(|p| matches!(p, Property::Pids(_) | Property::PidFds(_)));
+        if unit_type == UnitType::Scope && !has_pids {
+            return Err(Refusal::new(RefusalKind::FileNotFound, "No such file or directory"));
+        }
+        self.commit_transient(id, settings, client.uid);
+        let unit = self.graph.unit_mut(id);
+        unit.fragment = Some(path.clone());
+        let intents = unit.work.intents_mut();
+        intents.files.push(Op::WriteFile { file: path, content: file.into_text() });
+        intents.attach = attach;
+        self.queue_realize(id);
+        if add_ref {
+            self.add_reference(client, id);
+        }
+        Ok(())
+    }
+
+    /// Pass 1: every property is checked, in order; the slice it names is loaded, the processes are looked up.
+    fn check_transient(
+        &mut self,
+        client: &Client,
+        id: UnitId,
+        properties: &PropertyList,
+        pins: &Pins,
+    ) -> Result<(Vec<Property>, Vec<Pin>), Refusal> {
+        let unit_type = self.graph.unit(id).unit_type();
+        let mut checked = Vec::with_capacity(properties.len());
+        let mut attach = Vec::new();
+        for (name, value) in properties {
+            let context = properties::Context {
+                unit_type,
+                creating: true,
+                transport: &client.transport,
+                config: &self.config,
+            };
+            let property = properties::parse(name, value, &context)?;
+            self.check_supported(&property)?;
+            match &property {
+                Property::Slice(Some(slice)) => self.check_slice(slice)?,
+                Property::Pids(pids) => {
+                    for pid in pids {
+                        let pid = if *pid == 0 { client.pid.unwrap_or(0) } else { *pid };
+                        attach.push(pin_of(pid, pins)?);
+                    }
+                }
+                Property::PidFds(fds) => attach.extend(fds),
+                _ => {}
+            }
+            checked.push(property);
+        }
+        attach.sort_unstable();
+        attach.dedup();
+        Ok((checked, attach))
+    }
+
+    fn check_slice(&mut self, slice: &UnitName) -> Result<(), Refusal> {
+        let id = self.load_name(slice);
+        let unit = self.graph.unit(id);
+        if unit.load == LoadState::BadSetting {
+            let text = format!("Unit {slice} has a bad unit file setting.");
+            return Err(Refusal::new(RefusalKind::BadUnitSetting, text));
+        }
+        Ok(())
+    }
+
+    /// A limit that this machine cannot enforce is refused by name (nothing silent).
+    pub(super) fn check_supported(&self, property: &Property) -> Result<(), Refusal> {
+        let Some(controller) = crate::resources::required_controller(property) else { return Ok(()) };
+        if self.config.supported.contains(controller.mask()) {
+            return Ok(());
+        }
+        let text = format!(
+            "{} needs the controller '{}', which this cgroup tree does not have (it has: {}).",
+            property.name(),
+            controller.name(),
+            self.config.supported
+        );
+        Err(Refusal::new(RefusalKind::NotSupported, text))
+    }
+
+    /// Pass 2: the unit is what was asked for.
+    fn commit_transient(&mut self, id: UnitId, settings: Settings, uid: u32) {
+        let was_loaded = self.graph.unit(id).load == LoadState::Loaded;
+        if was_loaded {
+            let changed = propagation::withdraw(&mut self.graph, id);
+            drop(changed);
+            self.graph.clear_edges(id);
+        }
+        let unit = self.graph.unit_mut(id);
+        unit.settings = settings;
+        unit.transient = true;
+        unit.owner = uid;
+        unit.load = LoadState::Stub;
+        unit.load_error = None;
+        if unit.unit_type() == UnitType::Service {
+            unit.service = Some(Box::default());
+        }
+        self.count_owner(uid, true);
+        self.load(id);
+        self.queue_changed(id);
+    }
+
+    /// Takes processes into a delegated unit (reference 07.5).
+    pub(super) fn attach(
+        &mut self,
+        call: CallId,
+        client: &Client,
+        unit: &UnitRef,
+        subpath: &str,
+        pins: &[(u32, PinAnswer)],
+    ) -> Answered {
+        let invalid = |text: alloc::string::String| Err(Refusal::new(RefusalKind::InvalidArgs, text));
+        let Some(subpath) = CgroupPath::parse(subpath).filter(|path| path.is_root() || subpath.starts_with('/')) else {
+            return invalid(format!("Control group path is not absolute or not normalized: {subpath}"));
+        };
+        let id = self.find_loaded(unit)?;
+        let target = self.graph.unit(id);
+        if !target.settings.resources.delegate {
+            return invalid("Process migration not available on non-delegated units.".into());
+        }
+        if target.active().is_inactive_or_deactivating() || !target.realized.exists {
+            return invalid("Unit is not active, refusing.".into());
+        }
+        let table: Pins = pins.iter().copied().collect();
+        let mut attach = Vec::new();
+        for (pid, answer) in pins {
+            attach.push(pin_of(*pid, &table)?);
+            if let (PinAnswer::Held { uid, .. }, false) = (answer, self.is_privileged(client)) {
+                self.check_owner(client, id, *pid, *uid)?;
+            }
+        }
+        if attach.is_empty() {
+            return Ok(Some(Reply::Done));
+        }
+        let cgroup = self.graph.cgroup_path(id).expect("a realized unit has a path").join(&subpath);
+        let unit = self.graph.unit_mut(id);
+        let intents = unit.work.intents_mut();
+        intents.prepare.extend(attach.into_iter().map(|pin| Op::Attach { cgroup: cgroup.clone(), pin }));
+        intents.replies.push(call);
+        self.queue_realize(id);
+        Ok(None)
+    }
+
+    /// Others than root may only bring their own processes into a unit of their own.
+    fn check_owner(&self, client: &Client, id: UnitId, pid: u32, uid: u32) -> Result<(), Refusal> {
+        let denied = |text| Err(Refusal::new(RefusalKind::AccessDenied, text));
+        if uid != client.uid {
+            return denied(format!("Process {pid} not owned by client's UID. Refusing."));
+        }
+        if self.graph.unit(id).owner != client.uid {
+            return denied(format!("Process {pid} not owned by target unit's UID. Refusing."));
+        }
+        Ok(())
+    }
+}
+
+/// What a unit was before a call began to change it, so that a refusal leaves nothing behind.
+struct Saved {
+    unit: Option<Box<crate::unit::Unit>>,
+}
+
+impl Saved {
+    fn of(manager: &Manager, id: UnitId) -> Self {
+        // Only a slice that is up already has anything to lose; a fresh unit is simply collected.
+        let unit = manager.graph.unit(id);
+        let keep = unit.load == LoadState::Loaded && !unit.active().is_inactive_or_failed();
+        Self { unit: keep.then(|| Box::new(unit.clone())) }
+    }
+
+    fn restore(self, manager: &mut Manager, id: UnitId) {
+        let attached = core::mem::take(&mut manager.graph.unit_mut(id).work.intents);
+        let _pins_are_released_by_the_caller = attached;
+        let unit = manager.graph.unit_mut(id);
+        if let Some(saved) = self.unit {
+            unit.settings = saved.settings;
+            unit.transient = saved.transient;
+            unit.fragment = saved.fragment;
+            unit.controller = saved.controller;
+        } else {
+            unit.transient = false;
+            unit.fragment = None;
+            unit.controller = None;
+        }
+        let _ = propagation::update(&mut manager.graph, id);
+        manager.queue_collect(id);
+    }
+}
+
+fn held_pins(pins: &[(u32, PinAnswer)]) -> Vec<Pin> {
+    let held = pins.iter().filter_map(|(_, answer)| match answer {
+        PinAnswer::Held { pin, .. } => Some(*pin),
+        _ => None,
+    });
+    held.collect()
+}
+
+/// The pin of a process that may be moved (reference 08.3).
+fn pin_of(pid: u32, pins: &Pins) -> Result<Pin, Refusal> {
+    match pins.get(&pid) {
+        Some(PinAnswer::Held { pin, .. }) => Ok(*pin),
+        Some(PinAnswer::Manager) => {
+            let text = format!("Process {pid} is a manager process, refusing.");
+            Err(Refusal::new(RefusalKind::InvalidArgs, text))
+        }
+        Some(PinAnswer::KernelThread) => {
+            let text = format!("Process {pid} is a kernel thread, refusing.");
+            Err(Refusal::new(RefusalKind::InvalidArgs, text))
+        }
+        Some(PinAnswer::Gone) | None => {
+            let text = format!("Process with ID {pid} does not exist.");
+            Err(Refusal::new(RefusalKind::UnixProcessIdUnknown, text))
+        }
+    }
+}
+
+/// What must hold for all properties together (reference 02.5, load checks).
+fn check_type(unit_type: UnitType, settings: &Settings) -> Result<(), Refusal> {
+    let bad = |text: &str| Err(Refusal::new(RefusalKind::BadUnitSetting, text));
+    let Some(service) = settings.service.as_ref().filter(|_| unit_type == UnitType::Service) else {
+        return Ok(());
+    };
+    let oneshot = service.kind == Some(crate::settings::ServiceType::Oneshot);
+    if service.exec_start.is_empty() && !(oneshot || service.remain_after_exit) {
+        return bad("Service has no ExecStart= setting, which is only allowed for Type=oneshot services.");
+    }
+    if service.exec_start.len() > 1 && !oneshot {
+        return bad("Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services.");
+    }
+    Ok(())
+}
