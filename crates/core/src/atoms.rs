@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 /// One effect that a tie has on jobs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Atom {
+pub(crate) enum Atom {
     /// Starting us starts it; its refusal is ours.
     PullInStart,
     /// Starting us starts it if that is possible.

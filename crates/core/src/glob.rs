@@ -77,9 +77,15 @@ mod tests {
 
     #[test]
     fn patterns() {
-        for (pattern, text) in
-            [("*", ""), ("a*.scope", "abc.scope"), ("?.slice", "a.slice"), ("[a-c]x", "bx"), ("[!a]x", "bx"), ("a\\*", "a*"), ("*a*b*", "xxaxxbxx")]
-        {
+        for (pattern, text) in [
+            ("*", ""),
+            ("a*.scope", "abc.scope"),
+            ("?.slice", "a.slice"),
+            ("[a-c]x", "bx"),
+            ("[!a]x", "bx"),
+            ("a\\*", "a*"),
+            ("*a*b*", "xxaxxbxx"),
+        ] {
             assert!(matches(pattern, text), "{pattern} {text}");
         }
         for (pattern, text) in [("a", "b"), ("a*c", "ab"), ("?", ""), ("[a-c]", "d"), ("a\\*", "ab"), ("[", "[")] {

@@ -239,7 +239,8 @@ impl Manager {
     fn forget_client(&mut self, client: ClientId) {
         self.private_clients.remove(&client);
         self.subscribers.remove(&client);
-        let held: Vec<UnitId> = self.references.range((client, UnitId::FIRST)..=(client, UnitId::LAST)).map(|r| r.1).collect();
+        let held: Vec<UnitId> =
+            self.references.range((client, UnitId::FIRST)..=(client, UnitId::LAST)).map(|r| r.1).collect();
         for unit in held {
             self.references.remove(&(client, unit));
             self.graph.unit_mut(unit).references.retain(|(holder, _)| *holder != client);

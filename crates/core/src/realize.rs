@@ -49,7 +49,7 @@ impl<'a> Builder<'a> {
         self.add_records(id, unit);
         if unit.name.is_root_slice() {
             self.disable(id, unit);
-            self.enable(id, unit, 0);
+            self.enable_if_exists(id, unit);
         } else if unit.work.ending.is_some() || unit.work.prune {
             self.remove(id, unit);
         } else if unit.work.starting || (unit.realized.exists && !unit.active().is_inactive_or_failed()) {

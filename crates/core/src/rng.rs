@@ -3,12 +3,12 @@
 
 /// The generator.
 #[derive(Clone, Debug)]
-pub struct Rng([u64; 4]);
+pub(crate) struct Rng([u64; 4]);
 
 impl Rng {
     /// A generator from a seed that is not all zero (a zero seed is replaced).
     #[must_use]
-    pub fn new(seed: [u64; 4]) -> Self {
+    pub(crate) fn new(seed: [u64; 4]) -> Self {
         Self(if seed == [0; 4] { [1, 2, 3, 4] } else { seed })
     }
 

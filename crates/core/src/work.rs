@@ -101,8 +101,7 @@ impl Work {
     /// Notes what the next plan is about.
     pub(crate) fn note_planned(&mut self) {
         let replies = self.intents.as_mut().map(|intents| core::mem::take(&mut intents.replies)).unwrap_or_default();
-        self.planned =
-            Planned { start: self.starting, end: self.ending.is_some(), prune: self.prune, replies };
+        self.planned = Planned { start: self.starting, end: self.ending.is_some(), prune: self.prune, replies };
     }
 
     /// Whether anything is pending.

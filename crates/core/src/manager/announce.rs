@@ -4,6 +4,7 @@ use super::Manager;
 use crate::effect::{Audience, Effect, Signal};
 use crate::job::JobId;
 use crate::systemd1;
+use crate::systemd1::objects::{UNIT, type_interface};
 use crate::unit::UnitId;
 
 impl Manager {
@@ -49,7 +50,8 @@ impl Manager {
     /// Tells what changed about one unit: that it is new, or its properties.
     pub(super) fn announce_unit(&mut self, id: UnitId) {
         let marks = core::mem::take(&mut self.graph.unit_mut(id).marks);
-        self.graph.unit_mut(id).marks = crate::unit::Marks { collect: marks.collect, announced: true, ..Default::default() };
+        self.graph.unit_mut(id).marks =
+            crate::unit::Marks { collect: marks.collect, announced: true, ..Default::default() };
         if !marks.changed && marks.announced {
             return;
         }
@@ -62,14 +64,15 @@ impl Manager {
         let view = self.view(id, None);
         let mut signals = alloc::vec::Vec::new();
         if marks.type_changed {
-            let interface = systemd1::type_interface(self.graph.unit(id).unit_type());
-            let (changed, invalidated) = systemd1::changed_properties(&view, interface);
-            if !changed.is_empty() {
-                signals.push(Signal::UnitChanged { unit: name.clone(), interface, changed, invalidated });
+            if let Some(interface) = type_interface(self.graph.unit(id).unit_type()) {
+                let (changed, invalidated) = systemd1::changed_properties(&view, interface);
+                if !changed.is_empty() {
+                    signals.push(Signal::UnitChanged { unit: name.clone(), interface, changed, invalidated });
+                }
             }
         }
-        let (changed, invalidated) = systemd1::changed_properties(&view, systemd1::UNIT_INTERFACE);
-        signals.push(Signal::UnitChanged { unit: name, interface: systemd1::UNIT_INTERFACE, changed, invalidated });
+        let (changed, invalidated) = systemd1::changed_properties(&view, UNIT.name);
+        signals.push(Signal::UnitChanged { unit: name, interface: UNIT.name, changed, invalidated });
         for signal in signals {
             self.effects.push_back(Effect::Emit(signal, audience.clone()));
         }

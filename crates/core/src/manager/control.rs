@@ -8,8 +8,8 @@ use crate::error::{Refusal, RefusalKind};
 use crate::job::{JobId, JobResult};
 use crate::names::UnitType;
 use crate::plan::{Op, Signals};
-use crate::properties::{self, Property};
 use crate::propagation;
+use crate::properties::{self, Property};
 use crate::request::{CallId, JobRef, PropertyList, UnitRef};
 use crate::timers::TimerReason;
 use crate::unit::{ActiveState, FreezerState, LoadState, State, UnitId, UnitResult};
@@ -182,7 +182,10 @@ impl Manager {
             false => (FreezerState::Running, FreezerState::Thawing),
         };
         if target.freezer == on_the_way {
-            return refuse(RefusalKind::Failed, &format!("Previously requested freezer operation ({word}) in progress."));
+            return refuse(
+                RefusalKind::Failed,
+                &format!("Previously requested freezer operation ({word}) in progress."),
+            );
         }
         if target.freezer == wanted {
             return Ok(Some(Reply::Done));
@@ -290,9 +293,7 @@ impl Manager {
     /// `NoSuchJob`, or `UnknownObject` for a path.
     pub(super) fn find_job(&self, job: &JobRef) -> Result<JobId, Refusal> {
         let (id, refusal) = match job {
-            JobRef::Id(id) => {
-                (Some(*id), Refusal::new(RefusalKind::NoSuchJob, format!("Job {id} does not exist.")))
-            }
+            JobRef::Id(id) => (Some(*id), Refusal::new(RefusalKind::NoSuchJob, format!("Job {id} does not exist."))),
             JobRef::Object(label) => {
                 let text = format!("Unknown object '/org/freedesktop/systemd1/job/{label}'.");
                 (label.parse().ok(), Refusal::new(RefusalKind::UnknownObject, text))

@@ -73,8 +73,14 @@ impl Manager {
             (Op::Mkdir { cgroup }, Outcome::Made { id: inode }) => {
                 let epochs = self.graph.unit(id).realized.epochs;
                 let last = self.graph.unit_mut(id).realized.last.take();
-                self.graph.unit_mut(id).realized =
-                    Realized { path: Some(cgroup.clone()), exists: true, id: inode, epochs, last, ..Realized::default() };
+                self.graph.unit_mut(id).realized = Realized {
+                    path: Some(cgroup.clone()),
+                    exists: true,
+                    id: inode,
+                    epochs,
+                    last,
+                    ..Realized::default()
+                };
             }
             (Op::Observe { .. }, Outcome::Seen { id: inode, enabled }) => {
                 let realized = &mut self.graph.unit_mut(id).realized;
@@ -111,7 +117,9 @@ impl Manager {
             Op::Xattr { .. } | Op::Delegate { .. } => intents.prepare.retain(|other| other != op),
             Op::Attach { pin, .. } => intents.attach.retain(|other| other != pin),
             Op::Spawn { .. } => intents.spawn = None,
-            Op::Write { file: "cgroup.freeze", value, .. } if intents.freeze == Some(value == "1") => intents.freeze = None,
+            Op::Write { file: "cgroup.freeze", value, .. } if intents.freeze == Some(value == "1") => {
+                intents.freeze = None
+            }
             _ => {}
         }
     }
@@ -130,7 +138,12 @@ impl Manager {
         }
     }
 
-    fn controllers_changed(&mut self, id: UnitId, enabled: crate::controllers::ControllerMask, refused: Option<OpError>) {
+    fn controllers_changed(
+        &mut self,
+        id: UnitId,
+        enabled: crate::controllers::ControllerMask,
+        refused: Option<OpError>,
+    ) {
         let realized = &mut self.graph.unit_mut(id).realized;
         // When a controller goes, the kernel forgets what was written to its files below.
         for controller in (realized.enabled - enabled).controllers() {
@@ -168,7 +181,8 @@ impl Manager {
         match (&step.op, error.errno) {
             (Op::Mkdir { cgroup }, Errno::Exist) if surprised => {
                 // Somebody made it before us: what is in its files is not known.
-                unit.realized = Realized { path: Some(cgroup.clone()), exists: true, stale: true, ..Realized::default() };
+                unit.realized =
+                    Realized { path: Some(cgroup.clone()), exists: true, stale: true, ..Realized::default() };
             }
             (Op::Mkdir { .. }, Errno::NoEnt) if surprised => self.lost_directory(self.graph.unit(id).slice),
             (Op::Write { file, value, .. }, Errno::NoEnt) if surprised && file != &"cgroup.freeze" => {
@@ -176,9 +190,10 @@ impl Manager {
                 self.note_written(id, file, "", value);
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
             }
-            (Op::Attach { .. } | Op::Watch { .. } | Op::Spawn { .. } | Op::Observe { .. }, Errno::NoEnt | Errno::NoDev)
-                if surprised && !is_exec_error(step, &error) =>
-            {
+            (
+                Op::Attach { .. } | Op::Watch { .. } | Op::Spawn { .. } | Op::Observe { .. },
+                Errno::NoEnt | Errno::NoDev,
+            ) if surprised && !is_exec_error(step, &error) => {
                 self.lost_directory(Some(id));
             }
             (Op::Spawn { .. }, _) => self.spawn_failed(id, &error),
@@ -235,4 +250,3 @@ impl Manager {
 fn is_exec_error(step: &Step, error: &OpError) -> bool {
     matches!(&step.op, Op::Spawn { command, .. } if command.path == error.file)
 }
-

@@ -70,7 +70,9 @@ impl Manager {
         if refuses {
             return Err(Refusal::new(
                 RefusalKind::OnlyByDependency,
-                format!("Operation refused, unit {name} may be requested by dependency only (it is configured to refuse manual start/stop)."),
+                format!(
+                    "Operation refused, unit {name} may be requested by dependency only (it is configured to refuse manual start/stop)."
+                ),
             ));
         }
         match mode {
@@ -291,9 +293,8 @@ impl Manager {
             _ => return,
         };
         for other in atom.targets(&self.graph, unit) {
-            let starts = self.jobs.of_unit(other).filter(|job| {
-                matches!(job.kind, JobType::Start | JobType::VerifyActive)
-            });
+            let starts =
+                self.jobs.of_unit(other).filter(|job| matches!(job.kind, JobType::Start | JobType::VerifyActive));
             if let Some(job) = starts.map(|job| job.id) {
                 self.finish_job(job, JobResult::Dependency);
             }

@@ -94,7 +94,8 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         let delegate = unit.settings.resources.delegate;
         let hex: String = invocation.iter().map(|byte| format!("{byte:02x}")).collect();
-        let mut prepare = Vec::from([Op::Xattr { cgroup: cgroup.clone(), name: "user.invocation_id", value: Some(hex) }]);
+        let mut prepare =
+            Vec::from([Op::Xattr { cgroup: cgroup.clone(), name: "user.invocation_id", value: Some(hex) }]);
         if delegate {
             let value = Some(String::from("1"));
             prepare.push(Op::Xattr { cgroup: cgroup.clone(), name: "user.delegate", value: value.clone() });
@@ -218,8 +219,7 @@ impl Manager {
             return;
         }
         let only = if everything { None } else { main };
-        unit.work.intents_mut().signal =
-            Some(SignalIntent { signals, only, spare: Vec::new(), by_client: None });
+        unit.work.intents_mut().signal = Some(SignalIntent { signals, only, spare: Vec::new(), by_client: None });
         self.arm_stop_timer(id);
         self.queue_realize(id);
         self.set_state(id, state);
@@ -307,7 +307,11 @@ impl Manager {
                     self.signal_phase(id, State::StopSigkill, UnitResult::Timeout);
                 }
                 State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => {
-                    self.tell(Severity::Warning, Some(id), String::from("processes still around after the stop timeout"));
+                    self.tell(
+                        Severity::Warning,
+                        Some(id),
+                        String::from("processes still around after the stop timeout"),
+                    );
                     self.end(id, UnitResult::Timeout, true);
                 }
                 _ => {}

@@ -4,8 +4,8 @@ use super::Manager;
 use crate::error::{Refusal, RefusalKind};
 use crate::graph::Edge;
 use crate::names::{NameError, UNIT_PREFIX, UnitName, UnitType, default_slice, label_unescape};
-use crate::properties;
 use crate::propagation;
+use crate::properties;
 use crate::realize::realized_root;
 use crate::request::UnitRef;
 use crate::unit::{LoadState, State, Unit, UnitId};
@@ -138,9 +138,10 @@ impl Manager {
     pub(super) fn find_loaded(&mut self, unit: &UnitRef) -> Result<UnitId, Refusal> {
         match unit {
             UnitRef::Object(label) => self.unit_of_object(label),
-            UnitRef::Name(name) => self.graph.find(name).ok_or_else(|| {
-                Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded."))
-            }),
+            UnitRef::Name(name) => self
+                .graph
+                .find(name)
+                .ok_or_else(|| Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded."))),
         }
     }
 

@@ -8,7 +8,7 @@ use crate::plan::{Spawn, WatchId};
 use crate::request::{CallId, Object, Request};
 use crate::settings::ServiceType;
 use crate::time::Timestamp;
-use crate::unit::{ActiveState, State, UnitId, UnitResult};
+use crate::unit::{State, UnitId, UnitResult};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -26,7 +26,7 @@ pub(super) enum Waiting {
     /// A request that names processes; they are pinned now.
     Pinned { call: CallId, client: Client, request: Box<Request> },
     /// A request about the cgroup of a process.
-    UnitOfPid { call: CallId, with_invocation: bool, pid: Option<u32> },
+    UnitOfPid { call: CallId, with_invocation: bool },
     /// A request of the caller's own unit by an empty name: the request, with the name filled in.
     OwnUnit { call: CallId, client: Client, request: Box<Request> },
     /// A property request that shows the kernel's counters.
@@ -70,8 +70,7 @@ impl Manager {
         let Some(command) = unit.settings.service.as_ref().and_then(|service| service.exec_start.get(index)) else {
             return;
         };
-        let spawn =
-            Spawn { path: command.path.clone(), arguments: command.arguments.clone(), environment };
+        let spawn = Spawn { path: command.path.clone(), arguments: command.arguments.clone(), environment };
         unit.work.intents_mut().spawn = Some(Box::new(spawn));
     }
 
@@ -165,7 +164,8 @@ impl Manager {
     fn main_ended(&mut self, id: UnitId, result: UnitResult) {
         let unit = self.graph.unit(id);
         let remains = unit.settings.service.as_ref().is_some_and(|service| service.remain_after_exit);
-        match unit.state {
+        let (state, watch, noted) = (unit.state, unit.realized.watch, unit.result);
+        match state {
             State::Start if result == UnitResult::Success && self.next_command(id) => {}
             State::Start | State::Running if result == UnitResult::Success && remains => {
                 self.set_state(id, State::Exited);
@@ -174,18 +174,12 @@ impl Manager {
                 self.note_result(id, result);
                 self.signal_phase(id, State::StopSigterm, result);
             }
-            State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => {
-                let watch = unit.realized.watch;
-                if let Some(watch) = watch {
-                    self.look_at(watch);
-                } else {
-                    let result = unit.result;
-                    self.end(id, result, false);
-                }
-            }
+            State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => match watch {
+                Some(watch) => self.look_at(watch),
+                None => self.end(id, noted, false),
+            },
             _ => {}
         }
-        assert!(self.graph.unit(id).active() != ActiveState::Inactive || self.graph.unit(id).job.is_none());
     }
 
     /// The next of several commands of a oneshot service, if there is one.

@@ -4,7 +4,7 @@ use super::Manager;
 use super::process::Waiting;
 use super::requests::{Answered, reading_failed};
 use crate::client::Client;
-use crate::effect::{JobRow, ProcessRow, Reply, StepRow, UnitRow};
+use crate::effect::{JobRow, ProcessRow, Reply, UnitRow};
 use crate::error::{Refusal, RefusalKind};
 use crate::event::{Member, Question, Readings};
 use crate::glob;
@@ -87,7 +87,7 @@ impl Manager {
         if pid == 0 || i32::try_from(pid).is_err() {
             return Err(Refusal::new(RefusalKind::InvalidArgs, format!("Invalid PID {pid}")));
         }
-        self.ask_cgroup_of(pid, Waiting::UnitOfPid { call, with_invocation: false, pid: Some(pid) });
+        self.ask_cgroup_of(pid, Waiting::UnitOfPid { call, with_invocation: false });
         Ok(None)
     }
 
@@ -95,7 +95,7 @@ impl Manager {
         let Some(pin) = pin else {
             return Err(Refusal::new(RefusalKind::InvalidArgs, "Not a descriptor of a live process"));
         };
-        self.read(Question::CgroupOfPin(pin), Waiting::UnitOfPid { call, with_invocation: true, pid: None });
+        self.read(Question::CgroupOfPin(pin), Waiting::UnitOfPid { call, with_invocation: true });
         Ok(None)
     }
 
@@ -158,9 +158,8 @@ impl Manager {
     }
 
     fn unit_by_invocation(&self, id: &[u8]) -> Result<Reply, Refusal> {
-        let id: [u8; 16] = id.try_into().map_err(|_| {
-            Refusal::new(RefusalKind::InvalidArgs, "Invalid invocation ID")
-        })?;
+        let id: [u8; 16] =
+            id.try_into().map_err(|_| Refusal::new(RefusalKind::InvalidArgs, "Invalid invocation ID"))?;
         match self.graph.find_invocation(&id) {
             Some(_) => Ok(Reply::UnitByInvocation(id)),
             None => {
@@ -291,7 +290,8 @@ impl Manager {
                 let id = self.find_or_load(unit)?;
                 let cgroup = self.graph.unit(id).realized.path.clone();
                 let exists = self.graph.unit(id).realized.exists;
-                if let Some(cgroup) = cgroup.filter(|_| exists && systemd1::needs_readings(&interface, name.as_deref())) {
+                if let Some(cgroup) = cgroup.filter(|_| exists && systemd1::needs_readings(&interface, name.as_deref()))
+                {
                     let waiting = Waiting::Property { call, object, interface, name, unit: id };
                     self.read(Question::Readings(cgroup), waiting);
                     return Ok(None);
@@ -413,6 +413,9 @@ impl Manager {
     /// Units that are loaded though nothing is known of them, for tests.
     #[must_use]
     pub fn stubs(&self) -> usize {
-        self.graph.iter().filter(|(_, unit)| unit.load == LoadState::Stub || unit.unit_type() > UnitType::Service).count()
+        self.graph
+            .iter()
+            .filter(|(_, unit)| unit.load == LoadState::Stub || unit.unit_type() > UnitType::Service)
+            .count()
     }
 }

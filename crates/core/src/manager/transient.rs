@@ -9,8 +9,8 @@ use crate::event::PinAnswer;
 use crate::job::JobType;
 use crate::names::{CgroupPath, UnitName, UnitType};
 use crate::plan::{Op, Pin};
-use crate::properties::{self, Property};
 use crate::propagation;
+use crate::properties::{self, Property};
 use crate::request::{CallId, PropertyList, Request, UnitRef};
 use crate::settings::Settings;
 use crate::unit::{LoadState, UnitId};
@@ -182,12 +182,8 @@ impl Manager {
         let mut checked = Vec::with_capacity(properties.len());
         let mut attach = Vec::new();
         for (name, value) in properties {
-            let context = properties::Context {
-                unit_type,
-                creating: true,
-                transport: &client.transport,
-                config: &self.config,
-            };
+            let context =
+                properties::Context { unit_type, creating: true, transport: &client.transport, config: &self.config };
             let property = properties::parse(name, value, &context)?;
             self.check_supported(&property)?;
             match &property {

@@ -5,7 +5,7 @@ use alloc::sync::Arc;
 use core::fmt;
 
 /// Longest unit name, in bytes.
-pub const NAME_LENGTH_MAX: usize = 255;
+const NAME_LENGTH_MAX: usize = 255;
 
 /// The type of a unit, from its suffix. The arbiter manages the first three; the others exist as names only.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
