@@ -52,7 +52,18 @@ fn a_limit_pulls_its_controller_in_from_the_root_down() {
         "a.scope",
         &[("Slice", Value::str("app.slice")), ("MemoryMax", Value::U64(1 << 20)), ("PIDs", pids(&[7]))],
     );
-    assert_snapshot!(plan(request), @r"");
+    assert_snapshot!(plan(request), @r#"
+    record   /run/systemd/transient/a.scope
+    write    / cgroup.subtree_control +memory +pids
+    mkdir    app.slice
+    write    app.slice cgroup.subtree_control +memory +pids
+    mkdir    app.slice/a.scope
+    write    app.slice/a.scope memory.max 1048576
+    write    app.slice/a.scope pids.max 2362
+    watch    app.slice/a.scope
+    xattr    app.slice/a.scope
+    attach   app.slice/a.scope 7
+    "#);
 }
 
 #[test]
@@ -66,11 +77,25 @@ fn a_quota_in_a_nested_slice_is_enabled_on_every_level() {
             ("PIDs", pids(&[7, 8])),
         ],
     );
-    assert_snapshot!(plan(request), @r"");
+    assert_snapshot!(plan(request), @r#"
+    record   /run/systemd/transient/b.scope
+    write    / cgroup.subtree_control +cpu +memory +pids
+    mkdir    a.slice
+    write    a.slice cgroup.subtree_control +cpu +memory +pids
+    mkdir    a.slice/a-b.slice
+    write    a.slice/a-b.slice cgroup.subtree_control +cpu +memory +pids
+    mkdir    a.slice/a-b.slice/b.scope
+    write    a.slice/a-b.slice/b.scope cpu.max 20000 100000
+    write    a.slice/a-b.slice/b.scope pids.max 50
+    watch    a.slice/a-b.slice/b.scope
+    xattr    a.slice/a-b.slice/b.scope
+    attach   a.slice/a-b.slice/b.scope 7
+    attach   a.slice/a-b.slice/b.scope 8
+    "#);
 }
 
 #[test]
 fn an_unknown_property_is_refused_in_the_words_that_clients_parse() {
-    assert_snapshot!(plan(transient("a.scope", &[("Nope", Value::U32(1))])), @r"");
-    assert_snapshot!(plan(transient("a.slice", &[("Delegate", Value::Bool(true))])), @r"");
+    assert_snapshot!(plan(transient("a.scope", &[("Nope", Value::U32(1))])), @r#"org.freedesktop.DBus.Error.PropertyReadOnly: Cannot set property Nope, or unknown property."#);
+    assert_snapshot!(plan(transient("a.slice", &[("Delegate", Value::Bool(true))])), @r#"org.freedesktop.DBus.Error.InvalidArgs: Delegation not available for unit type"#);
 }
