@@ -7,6 +7,7 @@
 
 mod arguments;
 mod decode;
+mod dump;
 mod encode;
 mod introspect;
 mod methods;
@@ -18,8 +19,10 @@ pub mod table;
 mod tests;
 
 pub use decode::decode;
+pub use dump::dump;
 pub use encode::{encode_reply, encode_signal};
 pub use introspect::introspect;
+pub use objects::{UNIT_INTERFACE, type_interface};
 pub use read::cgroup::control_group;
 pub use read::manager::VERSION;
 pub use read::{

@@ -73,12 +73,13 @@ impl Value {
         out
     }
 
-    /// Whether the signature is `wanted`, without allocating for the basic types.
+    /// Whether the signature is `wanted`, without allocating for basic types and arrays.
     #[must_use]
     pub fn has_signature(&self, wanted: &str) -> bool {
-        match self.basic_code() {
-            Some(code) => wanted.len() == 1 && wanted.starts_with(code),
-            None => self.signature() == wanted,
+        match (self.basic_code(), self) {
+            (Some(code), _) => wanted.len() == 1 && wanted.starts_with(code),
+            (None, Self::Array(element, _)) => wanted.strip_prefix('a') == Some(element),
+            (None, _) => self.signature() == wanted,
         }
     }
 
@@ -178,5 +179,7 @@ mod tests {
         assert_eq!(Value::dict([("A", Value::U64(1))]).signature(), "a{sv}");
         assert!(Value::Bytes(vec![1]).has_signature("ay"));
         assert!(!Value::U32(1).has_signature("t"));
+        assert!(Value::strings(["a"]).has_signature("as"));
+        assert!(!Value::strings(["a"]).has_signature("a") && !Value::strings(["a"]).has_signature("s"));
     }
 }

@@ -2,14 +2,13 @@
 
 use super::MethodCall;
 use super::arguments::Call;
-use super::objects::{MANAGER, MANAGER_PATH, Node, STANDARD};
+use super::objects::{Node, STANDARD};
 use super::refusals;
 use super::table::{Interface, Method, Serve};
 use crate::error::{Refusal, RefusalKind};
 use crate::request::Request;
 use crate::value::Value;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 /// Turns a method call into a request. Whether a unit or job of that path exists is found out later.
 ///
@@ -19,13 +18,6 @@ pub fn decode(call: MethodCall) -> Result<Request, Refusal> {
     let node = Node::at(&call.path).ok_or_else(|| refusals::unknown_object(&call.path))?;
     let (interface, method) = find(&node, call.interface.as_deref(), &call.member)?;
     serve(interface, method, Call { node, path: call.path, args: call.args })
-}
-
-/// A call of the manager's interface that was wrapped in another call.
-pub(super) fn manager_call(member: &str, args: Vec<Value>) -> Result<Request, Refusal> {
-    let unknown = || refusals::unknown_method(Some(MANAGER.name), member);
-    let method = MANAGER.method(member).ok_or_else(unknown)?;
-    serve(&MANAGER, method, Call { node: Node::Manager, path: MANAGER_PATH.into(), args })
 }
 
 /// The method on this object; without an interface, the first of that name.

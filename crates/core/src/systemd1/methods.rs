@@ -7,11 +7,8 @@ use super::table::{Arguments, Method, Serve, SignalRow, absent, method, refused}
 use crate::error::Refusal;
 use crate::plan::Pin;
 use crate::request::{JobRef, JobVerb, Request, UnitRef};
-use crate::value::Value;
-use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 const UNIT_ROWS: &str = "units:a(ssssssouso)";
@@ -248,9 +245,6 @@ pub(super) const JOB: &[Method] = &[
     method("GetBefore", "", JOB_ROWS, |c| Ok(Request::JobNeighbours { job: c.job(), after: false })),
 ];
 
-/// Methods of the arbiter's own: the steps that a call of the manager's interface would take, without taking them.
-pub(super) const ARBITER: &[Method] = &[method("Plan", "member:s arguments:v", "steps:a(sss)", plan)];
-
 /// org.freedesktop.DBus.Properties
 pub(super) const PROPERTIES: &[Method] = &[
     method("Get", "interface_name:s property_name:s", "value:v", |mut c| {
@@ -310,15 +304,4 @@ fn start_with_flags(mut call: Call) -> Result<Request, Refusal> {
         return Err(refusals::invalid(format!("Invalid 'flags' parameter '{flags}'")));
     }
     Ok(Request::Job { unit: UnitRef::Name(name), verb: JobVerb::Start, mode })
-}
-
-/// The arguments of the call inside come as one struct; a single one may come bare.
-fn plan(mut call: Call) -> Result<Request, Refusal> {
-    let (member, AnyValue(arguments)): (String, _) = call.take()?;
-    let args = match arguments {
-        Value::Struct(fields) => fields,
-        single => vec![single],
-    };
-    let inner = super::decode::manager_call(&member, args)?;
-    Ok(Request::Plan(Box::new(inner)))
 }

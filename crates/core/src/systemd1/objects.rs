@@ -10,6 +10,8 @@ use alloc::string::String;
 pub const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 /// Where log level and target are read.
 pub const LOG_CONTROL_PATH: &str = "/org/freedesktop/LogControl1";
+/// The interface that every unit has.
+pub const UNIT_INTERFACE: &str = "org.freedesktop.systemd1.Unit";
 /// Every job object lies below this path.
 pub const JOB_PREFIX: &str = "/org/freedesktop/systemd1/job/";
 
@@ -44,13 +46,9 @@ pub static MANAGER: Interface = Interface {
     properties: &[read::manager::PROPERTIES, read::manager::DEFAULT_LIMITS],
 };
 
-/// What the arbiter has beside systemd's API; stands on the manager's object.
-pub static ARBITER: Interface =
-    Interface { name: "org.cgarbiter.Manager", methods: &[methods::ARBITER], signals: &[], properties: &[] };
-
 /// `org.freedesktop.systemd1.Unit`
 pub static UNIT: Interface = Interface {
-    name: "org.freedesktop.systemd1.Unit",
+    name: UNIT_INTERFACE,
     methods: &[methods::UNIT],
     signals: &[],
     properties: &[read::unit::PROPERTIES, read::dependencies::PROPERTIES],
@@ -110,11 +108,11 @@ pub static LOG_CONTROL: Interface = Interface {
 pub static STANDARD: [&Interface; 3] = [&PEER, &INTROSPECTABLE, &PROPERTIES];
 
 /// Every interface there is.
-pub static ALL: [&Interface; 11] =
-    [&PEER, &INTROSPECTABLE, &PROPERTIES, &MANAGER, &ARBITER, &UNIT, &SLICE, &SCOPE, &SERVICE, &JOB, &LOG_CONTROL];
+pub static ALL: [&Interface; 10] =
+    [&PEER, &INTROSPECTABLE, &PROPERTIES, &MANAGER, &UNIT, &SLICE, &SCOPE, &SERVICE, &JOB, &LOG_CONTROL];
 
 /// On the manager.
-pub static ON_MANAGER: [&Interface; 2] = [&MANAGER, &ARBITER];
+pub static ON_MANAGER: [&Interface; 1] = [&MANAGER];
 /// On jobs.
 pub static ON_JOB: [&Interface; 1] = [&JOB];
 /// On the log control object.
@@ -137,10 +135,22 @@ pub fn on_unit(kind: UnitType) -> &'static [&'static Interface] {
     }
 }
 
-/// The name of the interface that only units of this type have, if there is one.
+/// The interface that only units of this type have.
 #[must_use]
-pub fn type_interface(kind: UnitType) -> Option<&'static str> {
-    on_unit(kind).get(1).map(|interface| interface.name)
+pub fn type_interface(kind: UnitType) -> &'static str {
+    match kind {
+        UnitType::Slice => SLICE.name,
+        UnitType::Scope => SCOPE.name,
+        UnitType::Service => SERVICE.name,
+        UnitType::Mount => "org.freedesktop.systemd1.Mount",
+        UnitType::Swap => "org.freedesktop.systemd1.Swap",
+        UnitType::Socket => "org.freedesktop.systemd1.Socket",
+        UnitType::Target => "org.freedesktop.systemd1.Target",
+        UnitType::Device => "org.freedesktop.systemd1.Device",
+        UnitType::Automount => "org.freedesktop.systemd1.Automount",
+        UnitType::Timer => "org.freedesktop.systemd1.Timer",
+        UnitType::Path => "org.freedesktop.systemd1.Path",
+    }
 }
 
 /// What an object path stands for.

@@ -222,6 +222,7 @@ fn unit_value(view: &View<'_>, property: &Property) -> Value {
         Read::Unit(read) | Read::Kernel(read) => read(view),
         Read::Setting => settings::value(view, property),
         Read::Number(number) => Value::U64(number),
+        Read::Nothing => settings::nothing(property.signature),
         Read::Manager(_) | Read::Job(_) => unreachable!("{} stands on a unit interface", property.name),
     }
 }
@@ -230,6 +231,7 @@ fn manager_value(view: &ManagerView<'_>, property: &Property) -> Value {
     match property.read {
         Read::Manager(read) => read(view),
         Read::Number(number) => Value::U64(number),
+        Read::Nothing => settings::nothing(property.signature),
         _ => unreachable!("{} stands on a manager interface", property.name),
     }
 }
@@ -237,6 +239,7 @@ fn manager_value(view: &ManagerView<'_>, property: &Property) -> Value {
 fn job_value(job: JobView<'_>, property: &Property) -> Value {
     match property.read {
         Read::Job(read) => read(&job),
+        Read::Nothing => settings::nothing(property.signature),
         _ => unreachable!("{} stands on the job interface", property.name),
     }
 }

@@ -158,6 +158,8 @@ pub enum Read {
     Setting,
     /// Always this.
     Number(u64),
+    /// Always the value that means nothing: none of it is served, or there is never any.
+    Nothing,
     /// The manager's facts.
     Manager(fn(&ManagerView<'_>) -> Value),
     /// The job.
@@ -204,4 +206,9 @@ pub(super) const fn unit(
 /// A property that the property table tells.
 pub(super) const fn setting(name: &'static str, signature: &'static str, emits: Emits) -> Property {
     Property { name, signature, emits, read: Read::Setting }
+}
+
+/// A property that never holds anything.
+pub(super) const fn nothing(name: &'static str, signature: &'static str, emits: Emits) -> Property {
+    Property { name, signature, emits, read: Read::Nothing }
 }

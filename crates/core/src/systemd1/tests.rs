@@ -2,12 +2,16 @@
 //! unit, and the errors are those that systemd 252 was seen to give.
 
 mod decoding;
+mod encoding;
+mod like_systemd;
 mod reading;
 
-use super::MethodCall;
+use super::{ManagerView, MethodCall, View};
+use crate::config::Config;
 use crate::graph::Graph;
 use crate::names::UnitName;
 use crate::settings::{KillSettings, Resources, Settings, TasksMax};
+use crate::time::Timestamp;
 use crate::unit::{LoadState, Unit, UnitId};
 use crate::value::Value;
 use alloc::string::String;
@@ -83,4 +87,48 @@ fn text_args(texts: &[&str]) -> Vec<Value> {
 
 fn unit_path(label: &str) -> String {
     alloc::format!("{ROOT}/unit/{label}")
+}
+
+const UNIT: &str = "org.freedesktop.systemd1.Unit";
+const SCOPE: &str = "org.freedesktop.systemd1.Scope";
+const MAX: Value = Value::U64(u64::MAX);
+
+/// One unit, alone in the world.
+struct Alone {
+    config: Config,
+    graph: Graph,
+    id: UnitId,
+}
+
+impl Alone {
+    fn new(text: &str) -> Self {
+        let mut graph = Graph::default();
+        let id = add(&mut graph, text, None);
+        Self { config: Config::example(), graph, id }
+    }
+
+    fn unit(&mut self) -> &mut Unit {
+        self.graph.unit_mut(self.id)
+    }
+
+    fn view(&self) -> View<'_> {
+        View { config: &self.config, graph: &self.graph, unit: self.id, readings: None }
+    }
+
+    fn get(&self, interface: &str, name: &str) -> Value {
+        super::unit_property(&self.view(), interface, name).expect("readable")
+    }
+}
+
+fn manager_view(config: &Config) -> ManagerView<'_> {
+    ManagerView {
+        config,
+        units: 3,
+        failed_units: 0,
+        jobs: 0,
+        installed_jobs: 1,
+        failed_jobs: 0,
+        environment: &[],
+        started: Timestamp { realtime: 5, monotonic: 4 },
+    }
 }

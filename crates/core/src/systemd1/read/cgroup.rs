@@ -6,7 +6,7 @@ use crate::plan::Counters;
 use crate::settings::{Resources, UNSET};
 use crate::systemd1::read::View;
 use crate::systemd1::table::Emits::{Const, False};
-use crate::systemd1::table::{Property, Read, setting, unit};
+use crate::systemd1::table::{Property, Read, nothing, setting, unit};
 use crate::unit::Unit;
 use crate::value::Value;
 use alloc::format;
@@ -80,17 +80,17 @@ pub(crate) const SETTINGS: &[Property] = &[
     setting("IPAccounting", "b", False),
     setting("IPAddressAllow", "a(iayu)", False),
     setting("IPAddressDeny", "a(iayu)", False),
-    setting("IPIngressFilterPath", "as", False),
-    setting("IPEgressFilterPath", "as", False),
+    nothing("IPIngressFilterPath", "as", False),
+    nothing("IPEgressFilterPath", "as", False),
     setting("DisableControllers", "as", False),
     setting("ManagedOOMSwap", "s", False),
     setting("ManagedOOMMemoryPressure", "s", False),
     setting("ManagedOOMMemoryPressureLimit", "u", False),
     setting("ManagedOOMPreference", "s", False),
-    setting("BPFProgram", "a(ss)", False),
-    setting("SocketBindAllow", "a(iiqq)", False),
-    setting("SocketBindDeny", "a(iiqq)", False),
-    setting("RestrictNetworkInterfaces", "(bas)", False),
+    nothing("BPFProgram", "a(ss)", False),
+    nothing("SocketBindAllow", "a(iiqq)", False),
+    nothing("SocketBindDeny", "a(iiqq)", False),
+    nothing("RestrictNetworkInterfaces", "(bas)", False),
 ];
 
 /// How scopes and services are killed.

@@ -5,9 +5,8 @@
 use crate::graph::Edge;
 use crate::names::UnitType;
 use crate::systemd1::read::View;
-use crate::systemd1::read::unit::no_strings;
 use crate::systemd1::table::Emits::Const;
-use crate::systemd1::table::{Property, unit};
+use crate::systemd1::table::{Property, nothing, unit};
 use crate::unit::{LoadState, Unit};
 use crate::value::Value;
 use alloc::vec::Vec;
@@ -33,8 +32,8 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("OnSuccessOf", "as", Const, |v| list(v, Edge::OnSuccessOf)),
     unit("OnFailure", "as", Const, |v| list(v, Edge::OnFailure)),
     unit("OnFailureOf", "as", Const, |v| list(v, Edge::OnFailureOf)),
-    unit("Triggers", "as", Const, |_| no_strings()),
-    unit("TriggeredBy", "as", Const, |_| no_strings()),
+    nothing("Triggers", "as", Const),
+    nothing("TriggeredBy", "as", Const),
     unit("PropagatesReloadTo", "as", Const, |v| list(v, Edge::PropagatesReloadTo)),
     unit("ReloadPropagatedFrom", "as", Const, |v| list(v, Edge::ReloadPropagatedFrom)),
     unit("PropagatesStopTo", "as", Const, |v| list(v, Edge::PropagatesStopTo)),

@@ -4,10 +4,9 @@ use crate::settings::UNSET;
 use crate::systemd1::encode::unit_path;
 use crate::systemd1::read::{JobView, ManagerView};
 use crate::systemd1::table::Emits::{self, Const, False, True};
-use crate::systemd1::table::{Property, Read};
+use crate::systemd1::table::{Property, Read, nothing};
 use crate::value::Value;
 use alloc::vec;
-use alloc::vec::Vec;
 
 /// The version of systemd whose features are served; clients read the leading digits.
 pub const VERSION: &str = "252.1-cgarbiter";
@@ -136,7 +135,7 @@ pub(crate) const JOB_PROPERTIES: &[Property] = &[
     job("Unit", "(so)", Const, |j| Value::Struct(vec![Value::str(&j.unit), unit_path(&j.unit)])),
     job("JobType", "s", Const, |j| Value::str(j.kind)),
     job("State", "s", True, |j| Value::str(j.state)),
-    job("ActivationDetails", "a(ss)", Const, |_| Value::Array("(ss)".into(), Vec::new())),
+    nothing("ActivationDetails", "a(ss)", Const),
 ];
 
 /// The log goes to the standard error stream at a level that the operator chooses at start; what is shown is the default.

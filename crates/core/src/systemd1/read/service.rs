@@ -1,62 +1,61 @@
 //! Properties of scopes and of services (reference 06.3, 06.6) that are neither about the cgroup nor about killing. Of the
 //! execution environment only what the arbiter itself sets is shown; the rest is as the arbiter's own.
 
-use super::unit::{monotonic, no_strings, realtime};
+use super::unit::{monotonic, realtime};
 use crate::service::ServiceState;
 use crate::settings::{ExecCommand, ServiceSettings, ServiceType};
 use crate::systemd1::read::View;
 use crate::systemd1::table::Emits::{Const, False, Invalidates, True};
-use crate::systemd1::table::{Property, unit};
+use crate::systemd1::table::{Property, nothing, setting, unit};
 use crate::time::{INFINITY, Timestamp};
 use crate::value::Value;
 use alloc::vec;
-use alloc::vec::Vec;
 
 pub(crate) const SCOPE_PROPERTIES: &[Property] = &[
     unit("Controller", "s", True, |v| Value::str(v.subject().controller.as_deref().unwrap_or(""))),
-    unit("TimeoutStopUSec", "t", Const, |v| Value::U64(v.subject().settings.timeout_stop_usec)),
+    setting("TimeoutStopUSec", "t", Const),
     unit("Result", "s", True, |v| Value::str(v.subject().result.as_str())),
-    unit("RuntimeMaxUSec", "t", Const, |v| Value::U64(v.subject().settings.runtime_max_usec)),
-    unit("RuntimeRandomizedExtraUSec", "t", Const, |v| Value::U64(v.subject().settings.runtime_extra_usec)),
+    setting("RuntimeMaxUSec", "t", Const),
+    setting("RuntimeRandomizedExtraUSec", "t", Const),
     unit("OOMPolicy", "s", Const, |v| Value::str(oom_policy(v))),
 ];
 
 pub(crate) const PROPERTIES: &[Property] = &[
     unit("Type", "s", Const, |v| Value::str(kind(v))),
     unit("ExitType", "s", Const, |_| Value::str("main")),
-    unit("Restart", "s", Const, |_| Value::str("no")),
-    unit("PIDFile", "s", Const, |_| Value::str("")),
+    setting("Restart", "s", Const),
+    nothing("PIDFile", "s", Const),
     unit("NotifyAccess", "s", Const, |_| Value::str("none")),
     unit("RestartUSec", "t", Const, |_| Value::U64(100_000)),
     unit("TimeoutStartUSec", "t", Const, |v| Value::U64(timeout_start(v))),
-    unit("TimeoutStopUSec", "t", Const, |v| Value::U64(v.subject().settings.timeout_stop_usec)),
+    setting("TimeoutStopUSec", "t", Const),
     unit("TimeoutAbortUSec", "t", False, |v| Value::U64(v.subject().settings.timeout_stop_usec)),
     unit("TimeoutStartFailureMode", "s", Const, |_| Value::str("terminate")),
     unit("TimeoutStopFailureMode", "s", Const, |_| Value::str("terminate")),
-    unit("RuntimeMaxUSec", "t", Const, |v| Value::U64(v.subject().settings.runtime_max_usec)),
-    unit("RuntimeRandomizedExtraUSec", "t", Const, |v| Value::U64(v.subject().settings.runtime_extra_usec)),
-    unit("WatchdogUSec", "t", False, |_| Value::U64(0)),
-    unit("WatchdogTimestamp", "t", False, |_| Value::U64(0)),
-    unit("WatchdogTimestampMonotonic", "t", False, |_| Value::U64(0)),
-    unit("RootDirectoryStartOnly", "b", Const, |_| Value::Bool(false)),
-    unit("RemainAfterExit", "b", Const, |v| Value::Bool(settings(v).is_some_and(|s| s.remain_after_exit))),
+    setting("RuntimeMaxUSec", "t", Const),
+    setting("RuntimeRandomizedExtraUSec", "t", Const),
+    nothing("WatchdogUSec", "t", False),
+    nothing("WatchdogTimestamp", "t", False),
+    nothing("WatchdogTimestampMonotonic", "t", False),
+    nothing("RootDirectoryStartOnly", "b", Const),
+    setting("RemainAfterExit", "b", Const),
     unit("GuessMainPID", "b", Const, |_| Value::Bool(true)),
-    unit("RestartPreventExitStatus", "(aiai)", Const, |_| no_statuses()),
-    unit("RestartForceExitStatus", "(aiai)", Const, |_| no_statuses()),
-    unit("SuccessExitStatus", "(aiai)", Const, |_| no_statuses()),
+    nothing("RestartPreventExitStatus", "(aiai)", Const),
+    nothing("RestartForceExitStatus", "(aiai)", Const),
+    nothing("SuccessExitStatus", "(aiai)", Const),
     unit("MainPID", "u", True, |v| Value::U32(state(v).and_then(|s| s.main_pid).unwrap_or(0))),
-    unit("ControlPID", "u", True, |_| Value::U32(0)),
-    unit("BusName", "s", Const, |_| Value::str("")),
-    unit("FileDescriptorStoreMax", "u", Const, |_| Value::U32(0)),
-    unit("NFileDescriptorStore", "u", False, |_| Value::U32(0)),
-    unit("StatusText", "s", True, |_| Value::str("")),
-    unit("StatusErrno", "i", True, |_| Value::I32(0)),
+    nothing("ControlPID", "u", True),
+    nothing("BusName", "s", Const),
+    nothing("FileDescriptorStoreMax", "u", Const),
+    nothing("NFileDescriptorStore", "u", False),
+    nothing("StatusText", "s", True),
+    nothing("StatusErrno", "i", True),
     unit("Result", "s", True, |v| Value::str(v.subject().result.as_str())),
     unit("ReloadResult", "s", True, |_| Value::str("success")),
     unit("CleanResult", "s", True, |_| Value::str("success")),
     unit("UID", "u", True, |_| Value::U32(u32::MAX)),
     unit("GID", "u", True, |_| Value::U32(u32::MAX)),
-    unit("NRestarts", "u", True, |_| Value::U32(0)),
+    nothing("NRestarts", "u", True),
     unit("OOMPolicy", "s", Const, |v| Value::str(oom_policy(v))),
     unit("ExecMainStartTimestamp", "t", True, |v| realtime(started(v))),
     unit("ExecMainStartTimestampMonotonic", "t", True, |v| monotonic(started(v))),
@@ -65,25 +64,25 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("ExecMainPID", "u", True, |v| Value::U32(state(v).map_or(0, |s| s.exec_main_pid))),
     unit("ExecMainCode", "i", True, |v| Value::I32(state(v).map_or(0, |s| s.exec_main_code))),
     unit("ExecMainStatus", "i", True, |v| Value::I32(state(v).map_or(0, |s| s.exec_main_status))),
-    unit("ExecCondition", COMMANDS, Invalidates, |_| no_commands(COMMAND)),
-    unit("ExecConditionEx", COMMANDS_EX, Invalidates, |_| no_commands(COMMAND_EX)),
-    unit("ExecStartPre", COMMANDS, Invalidates, |_| no_commands(COMMAND)),
-    unit("ExecStartPreEx", COMMANDS_EX, Invalidates, |_| no_commands(COMMAND_EX)),
+    nothing("ExecCondition", COMMANDS, Invalidates),
+    nothing("ExecConditionEx", COMMANDS_EX, Invalidates),
+    nothing("ExecStartPre", COMMANDS, Invalidates),
+    nothing("ExecStartPreEx", COMMANDS_EX, Invalidates),
     unit("ExecStart", COMMANDS, Invalidates, |v| commands(v, COMMAND, |c| Value::Bool(c.ignore_failure))),
     unit("ExecStartEx", COMMANDS_EX, Invalidates, |v| commands(v, COMMAND_EX, flags)),
-    unit("ExecStartPost", COMMANDS, Invalidates, |_| no_commands(COMMAND)),
-    unit("ExecStartPostEx", COMMANDS_EX, Invalidates, |_| no_commands(COMMAND_EX)),
-    unit("ExecReload", COMMANDS, Invalidates, |_| no_commands(COMMAND)),
-    unit("ExecReloadEx", COMMANDS_EX, Invalidates, |_| no_commands(COMMAND_EX)),
-    unit("ExecStop", COMMANDS, Invalidates, |_| no_commands(COMMAND)),
-    unit("ExecStopEx", COMMANDS_EX, Invalidates, |_| no_commands(COMMAND_EX)),
-    unit("ExecStopPost", COMMANDS, Invalidates, |_| no_commands(COMMAND)),
-    unit("ExecStopPostEx", COMMANDS_EX, Invalidates, |_| no_commands(COMMAND_EX)),
-    unit("Environment", "as", Const, |v| settings(v).map_or_else(no_strings, |s| Value::strings(&s.environment))),
-    unit("User", "s", Const, |v| Value::str(v.subject().settings.user.as_deref().unwrap_or(""))),
-    unit("Group", "s", Const, |v| Value::str(v.subject().settings.group.as_deref().unwrap_or(""))),
-    unit("WorkingDirectory", "s", Const, |_| Value::str("")),
-    unit("LogNamespace", "s", Const, |_| Value::str("")),
+    nothing("ExecStartPost", COMMANDS, Invalidates),
+    nothing("ExecStartPostEx", COMMANDS_EX, Invalidates),
+    nothing("ExecReload", COMMANDS, Invalidates),
+    nothing("ExecReloadEx", COMMANDS_EX, Invalidates),
+    nothing("ExecStop", COMMANDS, Invalidates),
+    nothing("ExecStopEx", COMMANDS_EX, Invalidates),
+    nothing("ExecStopPost", COMMANDS, Invalidates),
+    nothing("ExecStopPostEx", COMMANDS_EX, Invalidates),
+    setting("Environment", "as", Const),
+    setting("User", "s", Const),
+    setting("Group", "s", Const),
+    nothing("WorkingDirectory", "s", Const),
+    nothing("LogNamespace", "s", Const),
 ];
 
 const COMMAND: &str = "(sasbttttuii)";
@@ -130,15 +129,6 @@ fn timeout_start(view: &View<'_>) -> u64 {
 
 fn oom_policy(view: &View<'_>) -> &'static str {
     if view.subject().settings.resources.delegate { "continue" } else { "stop" }
-}
-
-fn no_statuses() -> Value {
-    let none = || Value::Array("i".into(), Vec::new());
-    Value::Struct(vec![none(), none()])
-}
-
-fn no_commands(signature: &str) -> Value {
-    Value::Array(signature.into(), Vec::new())
 }
 
 fn commands(view: &View<'_>, signature: &str, flags: fn(&ExecCommand) -> Value) -> Value {

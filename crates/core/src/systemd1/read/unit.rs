@@ -3,35 +3,34 @@
 use crate::error::Refusal;
 use crate::graph::Edge;
 use crate::names::UnitType;
-use crate::settings::{CollectMode, RareSettings};
+use crate::settings::RareSettings;
 use crate::systemd1::encode::job_path;
 use crate::systemd1::read::View;
 use crate::systemd1::table::Emits::{Const, False, Invalidates, True};
-use crate::systemd1::table::{Property, unit};
+use crate::systemd1::table::{Property, nothing, setting, unit};
 use crate::time::{INFINITY, Timestamp};
 use crate::unit::{LoadState, Unit};
 use crate::value::Value;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
 pub(crate) const PROPERTIES: &[Property] = &[
     unit("Id", "s", Const, |v| Value::str(&v.subject().name)),
     unit("Names", "as", Const, |v| Value::strings([&v.subject().name])),
-    unit("Following", "s", False, |_| Value::str("")),
-    unit("RequiresMountsFor", "as", Const, |v| rare_list(v, |rare| &rare.requires_mounts_for)),
-    unit("Documentation", "as", Const, |v| rare_list(v, |rare| &rare.documentation)),
+    nothing("Following", "s", False),
+    setting("RequiresMountsFor", "as", Const),
+    setting("Documentation", "as", Const),
     unit("Description", "s", Const, |v| Value::str(v.subject().description())),
-    unit("AccessSELinuxContext", "s", Const, |_| Value::str("")),
+    nothing("AccessSELinuxContext", "s", Const),
     unit("LoadState", "s", Const, |v| Value::str(v.subject().load.as_str())),
     unit("ActiveState", "s", True, |v| Value::str(v.subject().active().as_str())),
     unit("FreezerState", "s", True, |v| Value::str(v.subject().freezer.as_str())),
     unit("SubState", "s", True, |v| Value::str(v.subject().state.sub())),
     unit("FragmentPath", "s", Const, |v| Value::str(v.subject().fragment.as_deref().unwrap_or(""))),
-    unit("SourcePath", "s", Const, |v| Value::str(rare(v).and_then(|r| r.source_path.as_deref()).unwrap_or(""))),
+    setting("SourcePath", "s", Const),
     unit("DropInPaths", "as", Const, |v| Value::strings(&v.subject().drop_ins)),
     unit("UnitFileState", "s", False, |v| Value::str(unit_file_state(v.subject()))),
-    unit("UnitFilePreset", "s", False, |_| Value::str("")),
+    nothing("UnitFilePreset", "s", False),
     unit("StateChangeTimestamp", "t", True, |v| realtime(v.subject().times.state_change)),
     unit("StateChangeTimestampMonotonic", "t", True, |v| monotonic(v.subject().times.state_change)),
     unit("InactiveExitTimestamp", "t", True, |v| realtime(v.subject().times.inactive_exit)),
@@ -46,32 +45,32 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("CanStop", "b", Const, |v| Value::Bool(can_stop(v))),
     unit("CanReload", "b", Const, |v| Value::Bool(v.graph.edges(v.unit, Edge::PropagatesReloadTo).next().is_some())),
     unit("CanIsolate", "b", Const, |v| Value::Bool(can_start(v) && rare(v).is_some_and(|r| r.allow_isolate))),
-    unit("CanClean", "as", Const, |_| no_strings()),
+    nothing("CanClean", "as", Const),
     unit("CanFreeze", "b", Const, |v| Value::Bool(can_freeze(v.subject()))),
     unit("Job", "(uo)", True, job),
-    unit("StopWhenUnneeded", "b", Const, |v| rare_flag(v, |rare| rare.stop_when_unneeded)),
-    unit("RefuseManualStart", "b", Const, |v| rare_flag(v, |rare| rare.refuse_manual_start)),
-    unit("RefuseManualStop", "b", Const, |v| rare_flag(v, |rare| rare.refuse_manual_stop)),
-    unit("AllowIsolate", "b", Const, |v| rare_flag(v, |rare| rare.allow_isolate)),
-    unit("DefaultDependencies", "b", Const, |v| Value::Bool(v.subject().settings.default_dependencies)),
+    setting("StopWhenUnneeded", "b", Const),
+    setting("RefuseManualStart", "b", Const),
+    setting("RefuseManualStop", "b", Const),
+    setting("AllowIsolate", "b", Const),
+    setting("DefaultDependencies", "b", Const),
     unit("OnSuccessJobMode", "s", Const, |_| Value::str("fail")),
     unit("OnFailureJobMode", "s", Const, |_| Value::str("replace")),
     unit("IgnoreOnIsolate", "b", Const, |v| Value::Bool(ignore_on_isolate(v))),
-    unit("NeedDaemonReload", "b", False, |_| Value::Bool(false)),
-    unit("Markers", "as", False, |v| rare_list(v, |rare| &rare.markers)),
-    unit("JobTimeoutUSec", "t", Const, |v| Value::U64(rare(v).and_then(|r| r.job_timeout_usec).unwrap_or(INFINITY))),
+    nothing("NeedDaemonReload", "b", False),
+    setting("Markers", "as", False),
+    setting("JobTimeoutUSec", "t", Const),
     unit("JobRunningTimeoutUSec", "t", Const, |v| Value::U64(job_running_timeout(v))),
     unit("JobTimeoutAction", "s", Const, |_| Value::str("none")),
-    unit("JobTimeoutRebootArgument", "s", Const, |_| Value::str("")),
+    nothing("JobTimeoutRebootArgument", "s", Const),
     // There are no conditions, and clients take a false result for a failed one.
     unit("ConditionResult", "b", True, |_| Value::Bool(true)),
     unit("AssertResult", "b", True, |_| Value::Bool(true)),
-    unit("ConditionTimestamp", "t", True, |_| Value::U64(0)),
-    unit("ConditionTimestampMonotonic", "t", True, |_| Value::U64(0)),
-    unit("AssertTimestamp", "t", True, |_| Value::U64(0)),
-    unit("AssertTimestampMonotonic", "t", True, |_| Value::U64(0)),
-    unit("Conditions", "a(sbbsi)", Invalidates, |_| Value::Array("(sbbsi)".into(), Vec::new())),
-    unit("Asserts", "a(sbbsi)", Invalidates, |_| Value::Array("(sbbsi)".into(), Vec::new())),
+    nothing("ConditionTimestamp", "t", True),
+    nothing("ConditionTimestampMonotonic", "t", True),
+    nothing("AssertTimestamp", "t", True),
+    nothing("AssertTimestampMonotonic", "t", True),
+    nothing("Conditions", "a(sbbsi)", Invalidates),
+    nothing("Asserts", "a(sbbsi)", Invalidates),
     unit("LoadError", "(ss)", Const, |v| load_error(v.subject().load_error.as_deref())),
     unit("Transient", "b", Const, |v| Value::Bool(v.subject().transient)),
     unit("Perpetual", "b", Const, |v| Value::Bool(v.subject().perpetual)),
@@ -82,11 +81,11 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("FailureActionExitStatus", "i", Const, |_| Value::I32(-1)),
     unit("SuccessAction", "s", Const, |_| Value::str("none")),
     unit("SuccessActionExitStatus", "i", Const, |_| Value::I32(-1)),
-    unit("RebootArgument", "s", Const, |_| Value::str("")),
+    nothing("RebootArgument", "s", Const),
     unit("InvocationID", "ay", True, |v| Value::Bytes(v.subject().invocation_id.map_or_else(Vec::new, Vec::from))),
-    unit("CollectMode", "s", Const, |v| Value::str(collect_mode(v.subject().settings.collect_mode))),
-    unit("Refs", "as", False, |_| no_strings()),
-    unit("ActivationDetails", "a(ss)", True, |_| Value::Array("(ss)".into(), Vec::new())),
+    setting("CollectMode", "s", Const),
+    nothing("Refs", "as", False),
+    nothing("ActivationDetails", "a(ss)", True),
 ];
 
 /// Microseconds since 1970.
@@ -99,21 +98,8 @@ pub(super) fn monotonic(moment: Timestamp) -> Value {
     Value::U64(moment.monotonic)
 }
 
-/// An empty `as`.
-pub(super) fn no_strings() -> Value {
-    Value::Array("s".into(), Vec::new())
-}
-
 fn rare<'a>(view: &View<'a>) -> Option<&'a RareSettings> {
     view.subject().settings.rare.as_deref()
-}
-
-fn rare_flag(view: &View<'_>, pick: fn(&RareSettings) -> bool) -> Value {
-    Value::Bool(rare(view).is_some_and(pick))
-}
-
-fn rare_list(view: &View<'_>, pick: fn(&RareSettings) -> &Vec<String>) -> Value {
-    rare(view).map_or_else(no_strings, |rare| Value::strings(pick(rare)))
 }
 
 /// Whether a client may start it; dependencies may still do so when this is false.
@@ -159,11 +145,4 @@ fn job(view: &View<'_>) -> Value {
 fn load_error(error: Option<&Refusal>) -> Value {
     let (name, text) = error.map_or(("", ""), |error| (error.kind.bus_name(), error.message.as_str()));
     Value::Struct(vec![Value::str(name), Value::str(text)])
-}
-
-fn collect_mode(mode: CollectMode) -> &'static str {
-    match mode {
-        CollectMode::Inactive => "inactive",
-        CollectMode::InactiveOrFailed => "inactive-or-failed",
-    }
 }

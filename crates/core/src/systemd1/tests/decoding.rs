@@ -16,10 +16,7 @@ const PATHS: [&str; 7] = [
 ];
 
 fn sample_call(path: &str, interface: &str, method: &Method) -> MethodCall {
-    let args = match method.name {
-        "Plan" => vec![Value::str("GetUnit"), Value::Variant(alloc::boxed::Box::new(Value::str("a.scope")))],
-        _ => method.input.iter().map(|(_, signature)| sample(signature)).collect(),
-    };
+    let args = method.input.iter().map(|(_, signature)| sample(signature)).collect();
     call(path, interface, method.name, args)
 }
 

@@ -1,22 +1,49 @@
 use super::*;
-use crate::config::Config;
 use crate::effect::JobRow;
-use crate::systemd1::objects::{on_unit, type_interface};
-use crate::systemd1::{self, ManagerView, View};
-use crate::time::Timestamp;
+use crate::event::Readings;
+use crate::names::{CgroupPath, UnitType};
+use crate::plan::Counters;
+use crate::properties;
+use crate::systemd1;
+use crate::systemd1::objects::on_unit;
+use crate::systemd1::table::Read;
+
+const TYPES: [&str; 4] = ["a.scope", "a.slice", "a.service", "a.target"];
 
 #[test]
 fn every_property_has_its_declared_type_on_every_type_of_unit() {
-    let config = Config::example();
-    for text in ["a.scope", "a.slice", "a.service", "a.target"] {
-        let mut graph = Graph::default();
-        let id = add(&mut graph, text, None);
-        let view = View { config: &config, graph: &graph, unit: id, readings: None };
+    for text in TYPES {
+        let alone = Alone::new(text);
         for interface in on_unit(name(text).unit_type()) {
             for property in interface.properties() {
-                let value = systemd1::unit_property(&view, interface.name, property.name).expect("in the table");
+                let value = alone.get(interface.name, property.name);
                 assert_eq!(value.signature(), property.signature, "{text} {}", property.name);
             }
+        }
+    }
+}
+
+/// Settable, but shown under no name on units of that type: systemd does the same.
+const HIDDEN: [(&str, UnitType); 2] = [("User", UnitType::Scope), ("Group", UnitType::Scope)];
+
+#[test]
+fn what_can_be_set_can_be_read_with_the_same_type() {
+    for text in TYPES {
+        let kind = name(text).unit_type();
+        let shown = |name: &str| on_unit(kind).iter().find_map(|interface| interface.property(name));
+        for row in properties::rows().filter(|row| row.is_readable() && row.types.has(kind)) {
+            let alias = row.name.ends_with("Overridable");
+            match shown(row.name) {
+                // Shown with the times and results of its last run.
+                Some(property) if row.name == "ExecStart" => assert!(property.signature.starts_with("a(sasb")),
+                Some(property) => assert_eq!(property.signature, row.signature(), "{}", row.name),
+                None => assert!(alias || HIDDEN.contains(&(row.name, kind)), "{} of {kind:?} is not shown", row.name),
+            }
+        }
+        let settings = on_unit(kind).iter().flat_map(|interface| interface.properties());
+        for property in settings.filter(|property| matches!(property.read, Read::Setting)) {
+            let row = properties::row(property.name).expect("a row");
+            assert_eq!(row.signature(), property.signature, "{}", row.name);
         }
     }
 }
@@ -39,27 +66,72 @@ fn every_property_of_manager_job_and_log_has_its_declared_type() {
     }
 }
 
-fn manager_view(config: &Config) -> ManagerView<'_> {
-    ManagerView {
-        config,
-        units: 3,
-        failed_units: 0,
-        jobs: 0,
-        installed_jobs: 1,
-        failed_jobs: 0,
-        environment: &[],
-        started: Timestamp { realtime: 5, monotonic: 4 },
+#[test]
+fn the_control_group_is_the_path_that_clients_see() {
+    let mut alone = Alone::new("a.scope");
+    assert_eq!(alone.get(SCOPE, "ControlGroup"), Value::str(""));
+    alone.unit().realized.path = CgroupPath::parse("/a.slice/a.scope");
+    assert_eq!(alone.get(SCOPE, "ControlGroup"), Value::str("/a.slice/a.scope"));
+    alone.config.root = "/below".into();
+    assert_eq!(alone.get(SCOPE, "ControlGroup"), Value::str("/below/a.slice/a.scope"));
+    alone.unit().realized.path = Some(CgroupPath::root());
+    assert_eq!(alone.get(SCOPE, "ControlGroup"), Value::str("/below"));
+    alone.config.root = String::new();
+    assert_eq!(alone.get(SCOPE, "ControlGroup"), Value::str("/"));
+}
+
+#[test]
+fn counters_are_shown_only_while_they_are_accounted() {
+    let mut alone = Alone::new("a.scope");
+    let counters = Counters {
+        cpu_nsec: Some(7),
+        memory_current: Some(4096),
+        tasks_current: Some(2),
+        io: Some([1, 2, 3, 4]),
+        ..Counters::default()
+    };
+    let readings = Readings { counters, effective_cpus: Some("0-2,65\n".into()), effective_mems: Some("\n".into()) };
+    let get = |alone: &Alone, name: &str| {
+        let view = View { readings: Some(&readings), ..alone.view() };
+        systemd1::unit_property(&view, SCOPE, name).expect("readable")
+    };
+    assert_eq!(get(&alone, "CPUUsageNSec"), Value::U64(7));
+    assert_eq!(get(&alone, "TasksCurrent"), Value::U64(2));
+    assert_eq!(get(&alone, "IOWriteBytes"), MAX);
+    assert_eq!(get(&alone, "MemoryAvailable"), MAX);
+    let cpus = [7, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0, 0];
+    assert_eq!(get(&alone, "EffectiveCPUs"), Value::Bytes(cpus.to_vec()));
+    assert_eq!(get(&alone, "EffectiveMemoryNodes"), Value::Bytes(Vec::new()));
+    alone.unit().settings.resources.io_accounting = true;
+    alone.unit().settings.resources.memory_max = 10_000;
+    assert_eq!(get(&alone, "IOWriteBytes"), Value::U64(3));
+    assert_eq!(get(&alone, "MemoryAvailable"), Value::U64(5904));
+    alone.unit().settings.resources.memory_accounting = false;
+    assert_eq!(get(&alone, "MemoryCurrent"), MAX);
+    alone.unit().realized.last = Some(alloc::boxed::Box::new(counters));
+    assert_eq!(alone.get(SCOPE, "CPUUsageNSec"), Value::U64(7));
+    assert_eq!(alone.get(SCOPE, "TasksCurrent"), MAX);
+}
+
+#[test]
+fn the_kernel_is_asked_only_for_what_it_alone_knows() {
+    for (interface, property, wanted) in [
+        (SCOPE, Some("MemoryCurrent"), true),
+        (SCOPE, Some("MemoryMax"), false),
+        (SCOPE, Some("IPIngressBytes"), false),
+        (UNIT, Some("ActiveState"), false),
+        ("", Some("MemoryCurrent"), false),
+        (SCOPE, None, true),
+        (UNIT, None, false),
+        ("", None, true),
+        (MANAGER, None, false),
+    ] {
+        assert_eq!(systemd1::needs_readings(interface, property), wanted, "{interface} {property:?}");
     }
 }
 
 #[test]
-fn get_all_of_nothing_is_the_union() {
-    let config = Config::example();
-    let mut graph = Graph::default();
-    let id = add(&mut graph, "a.scope", None);
-    let view = View { config: &config, graph: &graph, unit: id, readings: None };
-    let all = systemd1::unit_properties(&view, "").expect("all");
-    let unit = systemd1::unit_properties(&view, "org.freedesktop.systemd1.Unit").expect("unit");
-    let scope = systemd1::unit_properties(&view, type_interface(crate::names::UnitType::Scope).expect("scope"));
-    assert_eq!(all.len(), unit.len() + scope.expect("scope").len());
+fn a_dump_names_what_matters() {
+    let text = systemd1::dump(&Alone::new("a.scope").view());
+    assert!(text.starts_with("-> Unit a.scope:\n\tDescription: a.scope\n") && text.ends_with('\n'));
 }
