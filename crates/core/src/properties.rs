@@ -94,3 +94,6 @@ fn wrong_type() -> Refusal {
 fn plainly_invalid() -> Refusal {
     invalid("Failed to set unit properties: Invalid argument")
 }
+
+#[cfg(test)]
+mod tests;

@@ -94,3 +94,6 @@ pub fn required_controller(property: &Property) -> Option<Controller> {
     let Property::Setting(setting) = property else { return None };
     setting.row().controller.filter(|_| setting.limits())
 }
+
+#[cfg(test)]
+mod tests;

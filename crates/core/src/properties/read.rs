@@ -20,7 +20,7 @@ use alloc::vec::Vec;
 #[must_use]
 pub fn read(name: &str, settings: &Settings, config: &Config, unit_type: UnitType) -> Option<Value> {
     let row = row(name).filter(|row| row.is_readable() && shows(row, unit_type))?;
-    read_row(row, settings, config)
+    read_row(row, settings, config, unit_type)
 }
 
 /// Types show all of their cgroup context, also what only others can set.
@@ -29,12 +29,12 @@ fn shows(row: &Row, unit_type: UnitType) -> bool {
         || (unit_type.is_managed() && matches!(row.kind, Kind::Delegate | Kind::DelegateControllers))
 }
 
-/// The same for a row that is at hand.
-fn read_row(row: &Row, s: &Settings, config: &Config) -> Option<Value> {
+/// The same for a row that is at hand. The one flag that can be unset, `IgnoreOnIsolate`, is then on for all but services.
+fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Option<Value> {
     let extra = s.resources.extra();
     Some(match &row.kind {
         Kind::Flag(field) => Value::Bool(*(field.get)(s)),
-        Kind::OptionalFlag(field) => Value::Bool((field.get)(s).unwrap_or(false)),
+        Kind::OptionalFlag(field) => Value::Bool((field.get)(s).unwrap_or(unit_type != UnitType::Service)),
         Kind::Text(field, _) => Value::str((field.get)(s).as_deref().unwrap_or("")),
         Kind::Principal(field) => Value::str((field.get)(s).as_deref().unwrap_or("")),
         Kind::Description => Value::str(s.description.as_deref()?),

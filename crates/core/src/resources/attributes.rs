@@ -17,6 +17,8 @@ const QUOTA_USEC_MIN: u64 = 1_000;
 const PERIOD_USEC_MAX: u64 = 1_000_000;
 /// The period when none is set.
 const PERIOD_USEC: u64 = 100_000;
+/// More processes than the kernel can number are refused as a limit.
+const PIDS_MAX: u64 = 4_194_304;
 const USEC_PER_SEC: u64 = 1_000_000;
 /// Weight of a cgroup of which nothing else is known.
 pub(super) const WEIGHT: u64 = 100;
@@ -111,5 +113,6 @@ pub(super) fn limit(value: u64) -> Cow<'static, str> {
 
 fn pids(r: &Resources, config: &Config, visit: &mut dyn FnMut(Attribute)) {
     let count = resolve_tasks_max(r.tasks_max, &config.machine);
+    let count = if count > PIDS_MAX { UNSET } else { count };
     visit(Attribute::new(Controller::Pids, "pids.max", limit(count), "max"));
 }

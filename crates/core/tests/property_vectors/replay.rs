@@ -4,13 +4,16 @@ use crate::expected;
 use crate::wire::{decode, items, variant};
 use cgarbiter_core::Config;
 use cgarbiter_core::Refusal;
+use cgarbiter_core::attribute::Inherited;
 use cgarbiter_core::client::Transport;
+use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::names::{UnitName, UnitType, label_unescape};
 use cgarbiter_core::properties::{self, Context, Property};
+use cgarbiter_core::resources::attributes;
 use cgarbiter_core::settings::Settings;
 use cgarbiter_core::unit_file::TransientFile;
 use serde_json::Value as Json;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// What was compared, and what differed.
 #[derive(Default)]
@@ -18,11 +21,14 @@ pub(crate) struct Tally {
     pub(crate) arrays: usize,
     pub(crate) values: usize,
     pub(crate) files: usize,
+    pub(crate) attributes: usize,
     pub(crate) differences: Vec<String>,
 }
 
 struct Known {
     settings: Settings,
+    /// Drop-ins outlived it: its settings are no longer known here.
+    vague: bool,
     /// The transient file's lines, then drop-ins by stem.
     files: BTreeMap<String, Vec<String>>,
 }
@@ -32,11 +38,13 @@ pub(crate) struct Replay<'a> {
     tally: &'a mut Tally,
     config: Config,
     units: BTreeMap<String, Known>,
+    /// Units without a file of their own that have drop-ins, which outlive them.
+    configured: BTreeSet<String>,
 }
 
 impl<'a> Replay<'a> {
     pub(crate) fn new(scenario: &'a Json, tally: &'a mut Tally) -> Self {
-        Self { scenario, tally, config: Config::example(), units: BTreeMap::new() }
+        Self { scenario, tally, config: Config::example(), units: BTreeMap::new(), configured: BTreeSet::new() }
     }
 
     pub(crate) fn run(mut self) {
@@ -45,6 +53,7 @@ impl<'a> Replay<'a> {
                 "call" => self.call(step),
                 "get" => self.compare_values(step),
                 "files" => self.compare_files(step),
+                "cgroup" => self.compare_attributes(step),
                 "settle" => self.forget(step),
                 "write_unit_file" => return,
                 _ => {}
@@ -81,7 +90,8 @@ impl<'a> Replay<'a> {
         let Ok(parsed) = parsed else { return };
         if creating || !self.units.contains_key(name) {
             let settings = properties::default_settings(unit_type, &self.config);
-            self.units.insert(name.into(), Known { settings, files: BTreeMap::new() });
+            let vague = self.configured.contains(name);
+            self.units.insert(name.into(), Known { settings, vague, files: BTreeMap::new() });
         }
         let known = self.units.get_mut(name).expect("just made");
         apply_all(known, unit_type, creating, &parsed);
@@ -115,7 +125,7 @@ impl<'a> Replay<'a> {
 
     fn compare_values(&mut self, step: &Json) {
         let name = step["unit"].as_str().expect("unit");
-        let Some(known) = self.units.get(name).filter(|_| step["loaded"] == true) else { return };
+        let Some(known) = self.units.get(name).filter(|known| step["loaded"] == true && !known.vague) else { return };
         let unit_type = UnitName::parse(name).expect("valid").unit_type();
         let mut found = Vec::new();
         for (property, json) in step["props"].as_object().expect("props") {
@@ -146,6 +156,41 @@ impl<'a> Replay<'a> {
         found.iter().for_each(|text| self.differ(text));
     }
 
+    /// What the kernel shows for the values we would write.
+    fn compare_attributes(&mut self, step: &Json) {
+        let (Some(files), Some(path)) = (step["files"].as_object(), step["path"].as_str()) else { return };
+        let Some(wanted) = self.our_attributes(path) else { return };
+        let mut found = Vec::new();
+        for (file, json) in files {
+            let (Some(theirs), Some(ours)) = (json.as_str(), wanted.get(file.as_str())) else { continue };
+            self.tally.attributes += 1;
+            if !expected::kernel_shows(file, ours, theirs) {
+                found.push(format!("{path} {file} is {ours:?} instead of {theirs:?}"));
+            }
+        }
+        found.iter().for_each(|text| self.differ(text));
+    }
+
+    fn our_attributes(&self, path: &str) -> Option<BTreeMap<&'static str, String>> {
+        let (above, name) = path.rsplit_once('/')?;
+        let known = self.units.get(name).filter(|known| !known.vague)?;
+        let mut inherited = Inherited::default();
+        for slice in above.rsplit('/').filter_map(|name| self.units.get(name)) {
+            let resources = &slice.settings.resources;
+            let (min, low) = (resources.default_memory_min, resources.default_memory_low);
+            inherited.memory_min = inherited.memory_min.or(resources.default_memory_min_set.then_some(min));
+            inherited.memory_low = inherited.memory_low.or(resources.default_memory_low_set.then_some(low));
+        }
+        let mut wanted = BTreeMap::new();
+        let mask = ControllerMask::all();
+        attributes(&known.settings.resources, &inherited, mask, &self.config, &mut |attribute| {
+            if attribute.device.is_empty() {
+                wanted.insert(attribute.file, attribute.value);
+            }
+        });
+        Some(wanted)
+    }
+
     fn our_file(&self, path: &str) -> Option<Vec<String>> {
         let (dir, file) = path.rsplit_once('/')?;
         let (unit, key) = match file.strip_suffix(".conf") {
@@ -159,9 +204,11 @@ impl<'a> Replay<'a> {
 
     /// Units that have gone begin anew.
     fn forget(&mut self, step: &Json) {
-        items(&step["unit_removed"]).iter().filter_map(Json::as_str).for_each(|name| {
-            self.units.remove(name);
-        });
+        for name in items(&step["unit_removed"]).iter().filter_map(Json::as_str) {
+            if self.units.remove(name).is_some_and(|known| known.vague || !known.files.contains_key("")) {
+                self.configured.insert(name.into());
+            }
+        }
     }
 }
 
