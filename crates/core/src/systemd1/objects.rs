@@ -135,22 +135,10 @@ pub fn on_unit(kind: UnitType) -> &'static [&'static Interface] {
     }
 }
 
-/// The interface that only units of this type have.
+/// The name of the interface that only units of this type have; none for types that are known by name only.
 #[must_use]
-pub fn type_interface(kind: UnitType) -> &'static str {
-    match kind {
-        UnitType::Slice => SLICE.name,
-        UnitType::Scope => SCOPE.name,
-        UnitType::Service => SERVICE.name,
-        UnitType::Mount => "org.freedesktop.systemd1.Mount",
-        UnitType::Swap => "org.freedesktop.systemd1.Swap",
-        UnitType::Socket => "org.freedesktop.systemd1.Socket",
-        UnitType::Target => "org.freedesktop.systemd1.Target",
-        UnitType::Device => "org.freedesktop.systemd1.Device",
-        UnitType::Automount => "org.freedesktop.systemd1.Automount",
-        UnitType::Timer => "org.freedesktop.systemd1.Timer",
-        UnitType::Path => "org.freedesktop.systemd1.Path",
-    }
+pub fn type_interface(kind: UnitType) -> Option<&'static str> {
+    on_unit(kind).get(1).map(|interface| interface.name)
 }
 
 /// What an object path stands for.

@@ -1,8 +1,7 @@
 use super::*;
 use crate::effect::JobRow;
 use crate::graph::Edge;
-use crate::names::UnitType;
-use crate::systemd1::{self, type_interface};
+use crate::systemd1;
 
 fn strings(graph: &Graph, unit: UnitId, name: &str) -> Vec<String> {
     let config = Config::example();
@@ -106,7 +105,7 @@ fn get_all_goes_by_interface() {
     let view = alone.view();
     let all = systemd1::unit_properties(&view, "").expect("all");
     let unit = systemd1::unit_properties(&view, UNIT).expect("unit");
-    let scope = systemd1::unit_properties(&view, type_interface(UnitType::Scope)).expect("scope");
+    let scope = systemd1::unit_properties(&view, SCOPE).expect("scope");
     assert_eq!(all.len(), unit.len() + scope.len());
     assert_eq!(systemd1::unit_properties(&view, PROPERTIES), Ok(Vec::new()));
     for interface in ["org.freedesktop.systemd1.Service", "org.example.X"] {
@@ -214,8 +213,8 @@ fn changes_announce_what_systemd_252_announces() {
     }
     assert_eq!(unit.len(), 22);
     assert_eq!(names("a.scope", SCOPE), (vec!["Controller", "Result"], vec![]));
-    assert_eq!(names("a.slice", type_interface(UnitType::Slice)), (vec![], vec![]));
-    let (service, commands) = names("a.service", type_interface(UnitType::Service));
+    assert_eq!(names("a.slice", "org.freedesktop.systemd1.Slice"), (vec![], vec![]));
+    let (service, commands) = names("a.service", "org.freedesktop.systemd1.Service");
     assert!(service.contains(&"MainPID") && service.contains(&"ExecMainStatus") && commands.contains(&"ExecStart"));
-    assert_eq!(names("a.target", type_interface(UnitType::Target)), (vec![], vec![]));
+    assert_eq!(names("a.target", "org.freedesktop.systemd1.Target"), (vec![], vec![]));
 }
