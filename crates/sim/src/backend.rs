@@ -14,10 +14,13 @@ mod answer;
 mod apply;
 mod pins;
 mod programs;
+mod real;
 mod signals;
 #[cfg(test)]
 mod tests;
 mod watches;
+
+pub use real::Real;
 
 use crate::kernel::{Caller, CgroupId, Config, Errno, Exit, File, Fork, Kernel, Notice, Pid};
 use crate::store::Store;
@@ -27,7 +30,7 @@ use cgarbiter_core::plan::{OnError, Pin, Step};
 use cgarbiter_core::{Event, Instant, OpError, Outcome, Plan, Report};
 use pins::Pins;
 use programs::Programs;
-use signals::Outside;
+use real::Outside;
 use std::collections::VecDeque;
 use watches::Watches;
 
@@ -120,14 +123,21 @@ impl SimBackend {
     }
 
     /// Does the next step of the plan in flight; the report when it was the last.
+    ///
+    /// # Panics
+    /// When no plan is in flight.
     pub fn step(&mut self) -> Option<Report> {
         match self.next_step().cloned() {
             Some(step) => {
                 self.absorb();
                 let result = self.apply(&step.op);
+                self.stop_and_continue_after(&step.op);
                 self.record(result)
             }
-            None => self.running.take().map(|running| self.finish(running, None)),
+            None => {
+                let running = self.running.take().expect("a plan is in flight");
+                Some(self.finish(running, None))
+            }
         }
     }
 
@@ -214,15 +224,16 @@ impl SimBackend {
     fn ended(&mut self, pid: Pid) {
         self.pins.ended(pid);
         self.programs.ended(pid);
-        self.outside.ended(pid);
+        let told = self.outside.ended(pid);
         if self.kernel.parent_of(pid) != Some(self.arbiter) {
             return;
         }
         if let (Ok(exit), Ok(pid)) = (self.kernel.reap(self.arbiter, pid), u32::try_from(pid)) {
-            let status = match exit {
+            let seen = match exit {
                 Exit::Code(code) => ExitStatus::Code(i32::from(code)),
                 Exit::Signal(signal) => ExitStatus::Signal(i32::from(signal)),
             };
+            let status = told.unwrap_or(seen);
             self.exits.push_back(Event::Exited { pid, status });
         }
     }

@@ -2,6 +2,7 @@
 
 pub mod backend;
 pub mod kernel;
+pub mod live;
 pub mod store;
 pub mod trace;
 pub mod vectors;

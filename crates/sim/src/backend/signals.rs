@@ -1,30 +1,14 @@
-//! Signals from the arbiter: to simulated processes at once, to real ones (see [`live`](crate::live)) by a list that the
-//! driver takes away.
+//! Signals from the arbiter: to simulated processes at once, to real ones by way of the driver.
 
 use super::{SimBackend, error};
 use crate::kernel::{CgroupId, Errno, File, Pid, State};
 use cgarbiter_core::OpError;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::Signals;
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::BTreeSet;
 
-const SIGHUP: u8 = 1;
-const SIGCONT: u8 = 18;
-
-/// Processes that are real: signals to them wait to be delivered.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Outside {
-    pub(super) real: BTreeSet<Pid>,
-    pub(super) deliveries: VecDeque<(Pid, u8)>,
-}
-
-impl Outside {
-    pub(super) fn ended(&mut self, pid: Pid) {
-        if self.real.remove(&pid) {
-            self.deliveries.retain(|(other, _)| *other != pid);
-        }
-    }
-}
+const SIGHUP: i32 = 1;
+const SIGCONT: i32 = 18;
 
 impl SimBackend {
     /// Signals every process in the cgroup and below it, until none is there that has not got them.
@@ -50,7 +34,7 @@ impl SimBackend {
         if self.kernel.state(pid) != Some(State::Alive) {
             return 0;
         }
-        self.send(pid, u8::try_from(signals.first).unwrap_or(0));
+        self.send(pid, signals.first);
         if signals.then_continue {
             self.send(pid, SIGCONT);
         }
@@ -60,10 +44,11 @@ impl SimBackend {
         1
     }
 
-    fn send(&mut self, pid: Pid, signal: u8) {
-        if self.outside.real.contains(&pid) {
-            self.outside.deliveries.push_back((pid, signal));
-        } else {
+    fn send(&mut self, pid: Pid, signal: i32) {
+        if self.outside.deliver(pid, signal) {
+            return;
+        }
+        if let Ok(signal) = u8::try_from(signal) {
             // A process that the signal before has ended does not need this one.
             let _ = self.kernel.kill(&self.myself(), pid, signal);
         }
