@@ -1,11 +1,13 @@
 //! The simulator's command line.
 
+use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
-use cgarbiter_sim::vectors::{self, Tally};
-use clap::{Parser, Subcommand};
+use cgarbiter_sim::vectors::systemd::{Expected, Options, Score};
+use cgarbiter_sim::vectors::{self, Played, Tally};
+use clap::{Args, Parser, Subcommand};
 
 /// Everything outside the arbiter's core, imagined.
 #[derive(Parser)]
@@ -18,17 +20,35 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Command {
     /// Replay recordings of real kernels or of systemd, and count where the imagined ones answer the same
-    Vectors {
-        /// Files of JSON lines, plain or compressed with gzip
-        #[arg(required = true)]
-        files: Vec<PathBuf>,
-    },
+    Vectors(Vectors),
+}
+
+#[derive(Args)]
+struct Vectors {
+    /// Files of JSON lines, plain or compressed with gzip
+    #[arg(required = true)]
+    files: Vec<PathBuf>,
+    /// Show so many differing steps of each scenario (recordings of systemd)
+    #[arg(long, default_value_t = 2)]
+    show: usize,
+    /// Leave out what is labelled as behaviour that need not be copied
+    #[arg(long)]
+    no_quirks: bool,
+    /// Only scenarios whose name contains this
+    #[arg(long, value_name = "TEXT")]
+    only: Option<String>,
+    /// Print everything that happens, step by step
+    #[arg(long)]
+    trace: bool,
+    /// Differences that are there on purpose, and floors of groups
+    #[arg(long, value_name = "FILE")]
+    expected: Option<PathBuf>,
 }
 
 /// 0 when all is well, 1 when something differs, 2 when something could not be read.
 fn main() -> ExitCode {
-    let Command::Vectors { files } = Arguments::parse().command;
-    match replay_all(&files) {
+    let Command::Vectors(arguments) = Arguments::parse().command;
+    match replay_all(&arguments) {
         Ok(code) => code,
         Err(error) => {
             writeln!(io::stderr(), "cgarbiter-sim: {error}").ok();
@@ -37,30 +57,38 @@ fn main() -> ExitCode {
     }
 }
 
-fn replay_all(files: &[PathBuf]) -> io::Result<ExitCode> {
-    let mut all = Tally::default();
-    let mut unread = false;
+fn replay_all(arguments: &Vectors) -> io::Result<ExitCode> {
+    let expected = read_expected(arguments.expected.as_deref())?;
+    let (mut all, mut score, mut unread) = (Tally::default(), Score::default(), false);
     let mut out = io::stdout().lock();
-    for file in files {
-        match vectors::replay_file(file) {
-            Ok(tally) => {
+    for file in &arguments.files {
+        match vectors::play_file(file) {
+            Ok(Played::Kernel(tally)) => {
                 print_tally(&mut out, file, &tally)?;
                 all.add(&tally);
             }
+            Ok(Played::Systemd(read)) => read.replay(&arguments.options(), &mut score),
             Err(error) => {
                 unread = true;
                 writeln!(io::stderr(), "{error}")?;
             }
         }
     }
-    if files.len() > 1 {
+    print_score(&mut out, arguments, &score)?;
+    if arguments.files.len() > 1 && score.groups.is_empty() {
         writeln!(out, "in all: {all}")?;
     }
-    Ok(match (unread, all.differ > 0) {
+    let differs = all.differ > 0 || expected.unexpected(&score).next().is_some();
+    Ok(match (unread, differs) {
         (true, _) => ExitCode::from(2),
         (false, true) => ExitCode::from(1),
         (false, false) => ExitCode::SUCCESS,
     })
+}
+
+fn read_expected(file: Option<&Path>) -> io::Result<Expected> {
+    let Some(file) = file else { return Ok(Expected::default()) };
+    toml::from_str(&fs::read_to_string(file)?).map_err(io::Error::other)
 }
 
 fn print_tally(out: &mut impl Write, file: &Path, tally: &Tally) -> io::Result<()> {
@@ -69,4 +97,30 @@ fn print_tally(out: &mut impl Write, file: &Path, tally: &Tally) -> io::Result<(
         writeln!(out, "  {difference}")?;
     }
     Ok(())
+}
+
+fn print_score(out: &mut impl Write, arguments: &Vectors, score: &Score) -> io::Result<()> {
+    for line in &score.traces {
+        writeln!(out, "{line}")?;
+    }
+    let mut shown = ("", 0);
+    for difference in &score.differences {
+        shown = if shown.0 == difference.scenario { (shown.0, shown.1 + 1) } else { (&difference.scenario, 1) };
+        if shown.1 <= arguments.show {
+            writeln!(out, "{difference}")?;
+        }
+    }
+    for (group, count) in &score.groups {
+        writeln!(out, "{group:<24} {count}")?;
+    }
+    if !score.groups.is_empty() {
+        writeln!(out, "{:<24} {}, {} left out", "in all", score.total(), score.skipped)?;
+    }
+    Ok(())
+}
+
+impl Vectors {
+    fn options(&self) -> Options {
+        Options { no_quirks: self.no_quirks, only: self.only.clone(), trace: self.trace }
+    }
 }

@@ -4,6 +4,7 @@
 //! kernel, `{"header":…}` systemd.
 
 pub mod kernel;
+pub mod systemd;
 
 use std::fmt;
 use std::fs;
@@ -92,14 +93,6 @@ pub enum Error {
         /// What is wrong with it.
         reason: String,
     },
-    /// Nobody plays such recordings.
-    #[error("{path}: recordings of {what} cannot be played")]
-    Unplayable {
-        /// The file.
-        path: PathBuf,
-        /// What it records.
-        what: &'static str,
-    },
 }
 
 /// A line that is not what it should be.
@@ -111,15 +104,24 @@ pub struct BadLine {
     pub reason: String,
 }
 
-/// Replays a file of either kind.
+/// What came of a file.
+#[derive(Clone, Debug)]
+pub enum Played {
+    /// It records a kernel: what agrees.
+    Kernel(Tally),
+    /// It records systemd: read, and ready to be replayed.
+    Systemd(systemd::File),
+}
+
+/// Reads a file of either kind. One of a kernel is replayed at once.
 ///
 /// # Errors
 /// When it cannot be read or understood.
-pub fn replay_file(path: &Path) -> Result<Tally, Error> {
+pub fn play_file(path: &Path) -> Result<Played, Error> {
     let text = read_text(path).map_err(|source| Error::Read { path: path.to_owned(), source })?;
     let played = match kind(&text) {
-        Some(Kind::Kernel) => kernel::replay(&text),
-        Some(Kind::Systemd) => return Err(Error::Unplayable { path: path.to_owned(), what: "systemd" }),
+        Some(Kind::Kernel) => kernel::replay(&text).map(Played::Kernel),
+        Some(Kind::Systemd) => systemd::File::parse(&text).map(Played::Systemd),
         None => Err(BadLine { line: 1, reason: "neither a machine nor a header".to_owned() }),
     };
     played.map_err(|BadLine { line, reason }| Error::Malformed { path: path.to_owned(), line, reason })
