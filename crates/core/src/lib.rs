@@ -17,6 +17,7 @@ extern crate std;
 
 mod atoms;
 pub mod attribute;
+pub mod cgarbiter1;
 pub mod client;
 pub mod config;
 pub mod controllers;

@@ -21,7 +21,6 @@
 
 mod apply;
 mod cmdline;
-mod device;
 mod dirs;
 mod errno;
 mod executor;
