@@ -32,7 +32,7 @@ def same(what, want, got):
         fail("%s: want %r, got %r" % (what, want, got))
 
 
-def soon(what, condition, seconds=10):
+def soon(what, condition, seconds=20):
     end = time.monotonic() + seconds
     while not condition():
         if time.monotonic() > end:

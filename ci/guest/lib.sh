@@ -48,14 +48,14 @@ ok() {
     status 0 "$@"
 }
 
-# soon WHAT COMMAND...: the command succeeds within ten seconds
+# soon WHAT COMMAND...: the command succeeds within twenty seconds
 soon() {
     soon_what=$1
     shift
-    soon_left=100
+    soon_left=200
     while ! "$@" >/dev/null 2>&1; do
         soon_left=$((soon_left - 1))
-        [ $soon_left -gt 0 ] || fail "$soon_what: not so within 10 s: $*"
+        [ $soon_left -gt 0 ] || fail "$soon_what: not so within 20 s: $*"
         sleep 0.1
     done
 }

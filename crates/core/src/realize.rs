@@ -165,9 +165,10 @@ impl<'a> Builder<'a> {
     }
 
     fn write_attributes(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
-        let on_error = if unit.work.starting { OnError::Stop } else { OnError::Report };
         let cause = cause_of(unit);
         for attribute in wanted_attributes(self.graph, self.config, id) {
+            let matters = unit.work.starting && !attribute.optional;
+            let on_error = if matters { OnError::Stop } else { OnError::Report };
             if needs_write(self.graph, unit, &attribute) {
                 self.push(Phase::Make, depth, id, cause, on_error, attribute.into_op(cgroup.clone()));
             }

@@ -1,5 +1,6 @@
 //! One function per `Op`, one or two system calls each. What "already so" means for each is said at the `Op`.
 
+use crate::device::disk_of;
 use crate::dirs::Dir;
 use crate::errno::at;
 use crate::executor::Executor;
@@ -38,6 +39,10 @@ impl Executor {
             Op::Rmdir { cgroup, watch } => self.rmdir(cgroup, *watch),
             Op::SubtreeControl { cgroup, enable, disable } => self.subtree_control(cgroup, *enable, *disable),
             Op::Write { cgroup, file, value } => self.write(cgroup, file, value),
+            Op::WriteDevice { cgroup, file, device, value } => {
+                let disk = disk_of(device).map_err(|errno| at(device.clone())(errno))?;
+                self.write(cgroup, file, &format!("{disk} {value}"))
+            }
             Op::Watch { cgroup, watch, memory } => {
                 let directory = self.path_of(cgroup, "");
                 self.shared.notices.add(&directory, *watch, *memory).map(|()| Outcome::Done)

@@ -98,11 +98,21 @@ impl Executor {
         Ok(Self { shared: Arc::new(shared), dirs: Dirs::default(), text: Vec::new() })
     }
 
-    /// Runs a plan step by step; ends at the first refusal that is not only to be reported.
+    /// Runs a plan step by step; ends at the first refusal that is not only to be reported. For a caller who hands in the
+    /// report before he drains notices again; see [`run_unannounced`](Self::run_unannounced) for others.
     pub fn run(&mut self, plan: &Plan) -> Report {
+        let report = self.run_unannounced(plan);
+        self.announce();
+        report
+    }
+
+    /// The same, for a plan that runs on one thread while another drains notices: the present state of its new watches
+    /// is not reported before [`announce`](Self::announce), which is called once the report has been handed in. A notice
+    /// of a watch that the core does not know yet would be lost.
+    pub fn run_unannounced(&mut self, plan: &Plan) -> Report {
         let mut outcomes = Vec::with_capacity(plan.steps.len());
         let mut failed = None;
-        for step in &plan.steps {
+        for step in plan.steps.iter() {
             match (self.apply(&step.op), step.on_error) {
                 (Ok(outcome), _) => outcomes.push(outcome),
                 (Err(error), OnError::Report) => outcomes.push(Outcome::Refused(error)),
@@ -114,6 +124,11 @@ impl Executor {
         }
         assert!(failed.is_some() || outcomes.len() == plan.steps.len());
         Report { plan: plan.id, outcomes, failed }
+    }
+
+    /// The reports of all plans run so far have been handed in.
+    pub fn announce(&self) {
+        self.shared.notices.announce();
     }
 
     /// Takes over a pidfd that a client sent.

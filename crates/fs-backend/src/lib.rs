@@ -21,6 +21,7 @@
 
 mod apply;
 mod cmdline;
+mod device;
 mod dirs;
 mod errno;
 mod executor;

@@ -29,6 +29,10 @@ const EXEC_LOOK_MSEC: u8 = 100;
 /// After this long it is believed; should it fail later, its exit code tells.
 const EXEC_WAIT: Duration = Duration::from_secs(5);
 
+/// Signals there are, and the bytes of a set of them, as the kernel counts.
+const SIGNALS: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 };
+const SIGSET_SIZE: usize = SIGNALS as usize / 8;
+
 /// What the child was at when it failed.
 const STAGE_MIGRATE: u8 = 1;
 const STAGE_SETUP: u8 = 2;
@@ -170,9 +174,16 @@ unsafe fn become_program(prepared: &Prepared, procs: Option<RawFd>, tell: RawFd)
         {
             fail(tell, STAGE_MIGRATE);
         }
-        for signal in 1..=libc::SIGRTMAX() {
-            // Refused for SIGKILL, SIGSTOP and those that the C library keeps to itself.
-            libc::signal(signal, libc::SIG_DFL);
+        // The C library would refuse the two signals that it keeps to itself, and they may be ignored like any other.
+        let default_action = [0_u64; 8];
+        for signal in 1..=SIGNALS {
+            libc::syscall(
+                libc::SYS_rt_sigaction,
+                signal,
+                default_action.as_ptr(),
+                std::ptr::null::<u64>(),
+                SIGSET_SIZE,
+            );
         }
         libc::setsid();
         libc::umask(0o022);

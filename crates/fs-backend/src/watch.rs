@@ -45,7 +45,9 @@ pub(crate) struct Notices {
 struct Table {
     watches: HashMap<WatchDescriptor, WatchId>,
     descriptors: BTreeMap<WatchId, [Option<WatchDescriptor>; 2]>,
-    /// Added, and their present state not yet reported.
+    /// Added, but whoever listens does not know them yet.
+    unannounced: Vec<WatchId>,
+    /// Announced, and their present state not yet reported.
     fresh: Vec<WatchId>,
     children: BTreeMap<u32, OwnedFd>,
 }
@@ -83,13 +85,21 @@ impl Notices {
         };
         let mut table = self.table();
         table.enter(watch, [Some(events), memory]);
-        let first = table.fresh.is_empty();
-        table.fresh.push(watch);
-        drop(table);
-        if first {
-            self.wake();
-        }
+        table.unannounced.push(watch);
         Ok(())
+    }
+
+    /// The watches added since are known now: the present state of each is reported with the next drain.
+    pub(crate) fn announce(&self) {
+        let mut table = self.table();
+        if table.unannounced.is_empty() {
+            return;
+        }
+        let mut added = std::mem::take(&mut table.unannounced);
+        table.fresh.append(&mut added);
+        drop(table);
+        // Fails only when the counter is full, and then it is readable anyway.
+        let _ = self.wake.write(1);
     }
 
     fn add_file(&self, directory: &str, file: &str) -> Result<WatchDescriptor, OpError> {
@@ -107,6 +117,7 @@ impl Notices {
             let _ = self.inotify.rm_watch(descriptor);
         }
         table.fresh.retain(|fresh| *fresh != watch);
+        table.unannounced.retain(|added| *added != watch);
     }
 
     /// Waits for the end of a child.
@@ -197,11 +208,6 @@ impl Notices {
         any
     }
 
-    fn wake(&self) {
-        // Fails only when the counter is full, and then it is readable anyway.
-        let _ = self.wake.write(1);
-    }
-
     fn table(&self) -> MutexGuard<'_, Table> {
         self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -261,6 +267,7 @@ mod tests {
     }
 
     fn drained(notices: &Notices) -> Vec<u64> {
+        notices.announce();
         let mut seen = Vec::new();
         let all = notices.drain(&mut |event| match event {
             Event::CgroupChanged { watch } => seen.push(watch.0),

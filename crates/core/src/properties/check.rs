@@ -42,7 +42,7 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
     Ok(match &row.kind {
         Kind::Flag(_) | Kind::OptionalFlag(_) | Kind::Delegate => Checked::Flag(values::boolean(value)?),
         Kind::Text(_, accepts) => text(row.name, value, *accepts)?,
-        Kind::Principal(_) => text(row.name, value, is_principal)?,
+        Kind::Principal(_) => principal(row.name, value, context)?,
         Kind::Description => Checked::Text(Some(values::string(value)?.into())),
         Kind::Choice(choice) => Checked::Choice(word(row.name, choice, value)?),
         Kind::Signal(..) => Checked::Signal(signal(row.name, value)?),
@@ -118,10 +118,15 @@ fn word(name: &str, choice: &Choice, value: &Value) -> Result<usize, Refusal> {
         return Ok(index);
     }
     if choice.unserved.contains(&word) {
-        let text = format!("{name}={word} is not supported here; supported: {}.", choice.words.join(", "));
-        return Err(Refusal::new(RefusalKind::NotSupported, text));
+        return Err(unserved(name, word, &choice.words.join(", ")));
     }
     Err(if choice.named_refusal { invalid_setting(name, word) } else { plainly_invalid() })
+}
+
+/// What systemd can do and we cannot; accepting it would be a silent promise.
+fn unserved(name: &str, word: &str, served: &str) -> Refusal {
+    let text = format!("{name}={word} is not supported here; supported: {served}.");
+    Refusal::new(RefusalKind::NotSupported, text)
 }
 
 fn signal(name: &str, value: &Value) -> Result<i32, Refusal> {
@@ -134,6 +139,17 @@ fn text(name: &str, value: &Value, accepts: fn(&str) -> bool) -> Result<Checked,
         "" => Ok(Checked::Text(None)),
         text if accepts(text) => Ok(Checked::Text(Some(text.into()))),
         text => Err(invalid_setting(name, text)),
+    }
+}
+
+/// Scopes hand their cgroup to a user; services run as the arbiter does, which has to be said.
+fn principal(name: &str, value: &Value, context: &Context<'_>) -> Result<Checked, Refusal> {
+    let checked = text(name, value, is_principal)?;
+    match &checked {
+        Checked::Text(Some(who)) if context.unit_type == UnitType::Service && !matches!(&**who, "root" | "0") => {
+            Err(unserved(name, who, "root"))
+        }
+        _ => Ok(checked),
     }
 }
 

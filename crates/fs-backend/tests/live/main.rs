@@ -1,0 +1,8 @@
+//! The backend against the kernel it runs on. Each test works in a cgroup of its own below a cgroup2 mount and removes it;
+//! where that is not permitted, it says so and passes. `CGARBITER_REQUIRE_LIVE=1` makes it fail instead.
+#![expect(clippy::print_stderr, reason = "a skipped test has to say so")]
+
+mod cgroups;
+mod processes;
+mod signals;
+mod world;

@@ -1,0 +1,195 @@
+//! Processes that are moved, started and looked at.
+
+use crate::world::{Sleeper, World, cgroup};
+use cgarbiter_core::event::{ExitStatus, Member};
+use cgarbiter_core::plan::{Counters, Pin, Signals, Spawn};
+use cgarbiter_core::{Answer, Errno, Op, Outcome, Question};
+use std::time::Duration;
+
+fn spawn(path: &str, arguments: &[&str]) -> Op {
+    let command = Spawn {
+        path: path.into(),
+        arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
+        environment: vec!["A=b".into()],
+    };
+    Op::Spawn { cgroup: cgroup("s"), command: Box::new(command) }
+}
+
+fn spawned(world: &mut World, script: &str) -> u32 {
+    match world.run([spawn("/bin/sh", &["sh", "-c", script])])[..] {
+        [Outcome::Spawned { pid }] => pid,
+        ref other => panic!("{other:?}"),
+    }
+}
+
+fn signals(first: i32) -> Signals {
+    Signals { first, then_continue: true, then_hangup: false }
+}
+
+#[test]
+fn a_process_is_attached_and_seen_there() {
+    let Some(mut world) = World::new() else { return };
+    world.mkdir(&["s", "s/sub"]);
+    let sleeper = Sleeper::new();
+    let pid = sleeper.pid();
+    world.attach("s/sub", pid);
+    assert_eq!(world.executor.pin_count(), 0);
+    let whereabouts = Answer::Cgroup { pid, cgroup: Some(cgroup("s/sub")) };
+    assert_eq!(world.executor.answer(&Question::CgroupOf(pid)), whereabouts);
+    let pin = world.pin(pid);
+    assert_eq!(world.executor.answer(&Question::CgroupOfPin(pin)), whereabouts);
+    assert_eq!(world.executor.pin_count(), 0);
+    let member = Member { cgroup: cgroup("s/sub"), pid, command: "sleep 1000".into() };
+    let members = Answer::Members(Some(vec![member]));
+    // For a moment on its way to become its program, a process has no command line.
+    world.until("the program", |world, _| world.executor.answer(&Question::Members(cgroup("s"))) == members);
+    // Once more is fine.
+    world.attach("s/sub", pid);
+    assert_eq!(
+        world.executor.answer(&Question::CgroupOf(std::process::id())),
+        Answer::Cgroup { pid: std::process::id(), cgroup: None },
+        "outside"
+    );
+}
+
+#[test]
+fn whoever_has_ended_is_gone() {
+    let Some(mut world) = World::new() else { return };
+    world.mkdir(&["s"]);
+    let (mut zombie, mut reaped) = (Sleeper::new(), Sleeper::new());
+    let pins = [world.pin(zombie.pid()), world.pin(reaped.pid())];
+    reaped.kill();
+    reaped.reap();
+    zombie.kill();
+    let is_zombie = |pid: u32| std::fs::read_to_string(format!("/proc/{pid}/stat")).is_ok_and(|s| s.contains(") Z "));
+    while !is_zombie(zombie.pid()) {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let attach = pins.map(|pin| Op::Attach { cgroup: cgroup("s"), pin });
+    assert_eq!(world.run(attach), [Outcome::Gone, Outcome::Gone]);
+    assert_eq!(world.refused(Op::Attach { cgroup: cgroup("s"), pin: Pin(999) }).errno, Errno::BadF);
+}
+
+#[test]
+fn a_refused_attach_names_the_file_and_lets_go() {
+    let Some(mut world) = World::new() else { return };
+    let sleeper = Sleeper::new();
+    let pin = world.pin(sleeper.pid());
+    let error = world.refused(Op::Attach { cgroup: cgroup("missing"), pin });
+    assert_eq!(error.errno, Errno::NoEnt);
+    assert!(error.file.ends_with("/missing/cgroup.procs"), "{error}");
+    assert_eq!(world.executor.pin_count(), 0);
+}
+
+#[test]
+fn a_spawned_process_runs_in_its_cgroup_with_a_clean_slate() {
+    let Some(mut world) = World::new() else { return };
+    world.mkdir(&["s"]);
+    let out = world.files.path().join("out");
+    let script = format!(
+        "exec >{}; grep ^0:: /proc/self/cgroup; echo A=$A; pwd; \
+         cat /proc/self/status",
+        out.display()
+    );
+    let pid = spawned(&mut world, &script);
+    assert_eq!(world.exit_of(pid), ExitStatus::Code(0));
+    let text = std::fs::read_to_string(out).expect("written");
+    let mut lines = text.lines();
+    let mut next = || lines.next().expect("one more line").trim();
+    assert!(next().ends_with(&format!("{}/s", world.executor.root().path())), "{text}");
+    assert_eq!(next(), "A=b");
+    assert_eq!(next(), "/");
+    for key in ["SigBlk:", "SigIgn:", "SigCgt:"] {
+        let set = text.lines().find_map(|line| line.strip_prefix(key)).expect("a set of signals");
+        assert_eq!(set.trim(), "0000000000000000", "{key}");
+    }
+    assert!(text.contains(&format!("\nNSsid:\t{pid}\n")), "a session of its own: {text}");
+}
+
+#[test]
+fn ends_are_told_as_they_were() {
+    let Some(mut world) = World::new() else { return };
+    world.mkdir(&["s"]);
+    let pid = spawned(&mut world, "exit 7");
+    assert_eq!(world.exit_of(pid), ExitStatus::Code(7));
+    let pid = spawned(&mut world, "kill -9 $$");
+    assert_eq!(world.exit_of(pid), ExitStatus::Signal(9));
+    // A realtime signal has no name, but a number.
+    let pid = spawned(&mut world, "kill -40 $$");
+    assert_eq!(world.exit_of(pid), ExitStatus::Signal(40));
+    let pid = spawned(&mut world, "sleep 1000");
+    let signal = Op::SignalOne { pid, signals: signals(15) };
+    assert_eq!(world.run([signal.clone()]), [Outcome::Signalled { count: 1 }]);
+    assert_eq!(world.exit_of(pid), ExitStatus::Signal(15));
+    assert_eq!(world.run([signal]), [Outcome::Signalled { count: 0 }]);
+}
+
+#[test]
+fn a_program_that_cannot_run_is_refused() {
+    let Some(mut world) = World::new() else { return };
+    world.mkdir(&["s"]);
+    let error = world.refused(spawn("/no/such/program", &["x"]));
+    assert_eq!((error.file.as_str(), error.errno), ("/no/such/program", Errno::NoEnt));
+    assert_eq!(world.refused(spawn("/etc/passwd", &["x"])).errno, Errno::Access);
+    assert_eq!(world.refused(spawn("/bin/sh", &["nul\0"])).errno, Errno::Inval);
+    world.until("nobody is left", |world, _| !world.is_populated("s"));
+    world.run([Op::Rmdir { cgroup: cgroup("s"), watch: None }]);
+    let error = world.refused(spawn("/bin/true", &["true"]));
+    assert_eq!(error.errno, Errno::NoEnt);
+    assert!(error.file.ends_with("/s"), "{error}");
+}
+
+#[test]
+fn a_process_can_start_frozen_and_after_a_kill() {
+    let Some(mut world) = World::new() else { return };
+    world.mkdir(&["s"]);
+    world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.freeze", value: "1".into() }]);
+    let pid = spawned(&mut world, "exit 3");
+    world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.freeze", value: "0".into() }]);
+    assert_eq!(world.exit_of(pid), ExitStatus::Code(3));
+    // Some kernels kill what is cloned into a cgroup that was once killed.
+    world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.kill", value: "1".into() }]);
+    let pid = spawned(&mut world, "exit 4");
+    assert_eq!(world.exit_of(pid), ExitStatus::Code(4));
+}
+
+#[test]
+fn counters_are_read_as_far_as_they_exist() {
+    let Some(mut world) = World::new() else { return };
+    world.mkdir(&["s"]);
+    let pid = spawned(&mut world, "i=0; while [ $i -lt 20000 ]; do i=$((i+1)); done");
+    world.exit_of(pid);
+    let outcomes = world.run([Op::ReadCounters { cgroup: cgroup("s") }, Op::ReadCounters { cgroup: cgroup("gone") }]);
+    let [Outcome::Counters(counters), Outcome::Counters(none)] = outcomes[..] else { panic!("{outcomes:?}") };
+    assert!(counters.cpu_nsec.is_some_and(|nsec| nsec > 0), "{counters:?}");
+    assert_eq!(none, Counters::default());
+    match world.executor.answer(&Question::Readings(cgroup("s"))) {
+        Answer::Readings(Some(readings)) => assert_eq!(readings.counters.cpu_nsec, counters.cpu_nsec),
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn a_clone_on_another_thread_shares_pins_and_watches() {
+    let Some(mut world) = World::new() else { return };
+    let sleeper = Sleeper::new();
+    let pin = world.pin(sleeper.pid());
+    let mut other = world.executor.clone();
+    std::thread::spawn(move || {
+        let unit = cgarbiter_core::names::UnitName::parse("s.scope").expect("valid");
+        let (cause, on_error) = (cgarbiter_core::plan::Cause::Start, cgarbiter_core::plan::OnError::Stop);
+        let step = |op| cgarbiter_core::Step { unit: unit.clone(), cause, on_error, op };
+        let watch = cgarbiter_core::plan::WatchId(1);
+        let steps = vec![
+            step(Op::Mkdir { cgroup: cgroup("s") }),
+            step(Op::Watch { cgroup: cgroup("s"), watch, memory: false }),
+            step(Op::Attach { cgroup: cgroup("s"), pin }),
+        ];
+        let report = other.run(&cgarbiter_core::Plan { id: cgarbiter_core::plan::PlanId(1), steps: steps.into() });
+        assert_eq!(report.failed, None);
+    })
+    .join()
+    .expect("the plan runs");
+    world.until_changed(1);
+    assert!(world.is_populated("s"));
+}
