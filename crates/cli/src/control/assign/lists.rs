@@ -68,7 +68,7 @@ fn range(item: &str) -> Result<(usize, usize), String> {
 pub(super) fn device(text: &str) -> Vec<(String, String)> {
     match text.split_once(' ') {
         _ if text.is_empty() => vec![],
-        Some((path, access)) => vec![(path.to_owned(), access.trim().to_owned())],
+        Some((path, access)) => vec![(path.to_owned(), access.to_owned())],
         None => vec![(text.to_owned(), String::new())],
     }
 }

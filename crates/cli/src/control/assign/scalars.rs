@@ -56,6 +56,9 @@ pub(super) fn bandwidth(text: &str) -> Result<u64, String> {
 /// `1G`, `1.5M`, `1G 200M`: parts with ever smaller suffixes; a part without one counts bytes.
 pub(super) fn size(text: &str, base: u64) -> Result<u64, String> {
     let mut rest = text.trim();
+    if rest.starts_with('.') {
+        return Err("expected a digit before the point".to_owned());
+    }
     let (mut total, mut previous) = (0_u64, usize::MAX);
     while !rest.is_empty() || previous == usize::MAX {
         let (number, after) = Decimal::take(rest).ok_or("expected a size such as 512M")?;
@@ -206,12 +209,15 @@ struct Decimal {
 }
 
 impl Decimal {
-    /// Takes a number from the front; none if there is no digit.
+    /// Takes a number from the front; none if there is no digit, or none after the point.
     fn take(text: &str) -> Option<(Self, &str)> {
         let whole = text.len() - text.trim_start_matches(|c: char| c.is_ascii_digit()).len();
         let mut end = whole;
         if let Some(after_dot) = text[whole..].strip_prefix('.') {
             end = text.len() - after_dot.trim_start_matches(|c: char| c.is_ascii_digit()).len();
+            if end == whole + 1 {
+                return None;
+            }
         }
         let fraction = text.get(whole + 1..end).unwrap_or("");
         let digits = format!("{}{}", &text[..whole], &fraction[..fraction.len().min(12)]);

@@ -1,4 +1,5 @@
 //! What each form of assignment becomes on the wire. Values marked W were seen on the wire from systemd-run 252.
+//! The accepted texts were also given to systemd-run 252, and the units were the same afterwards.
 
 use super::*;
 
@@ -29,7 +30,6 @@ fn sizes() {
         ("1G512M", 3 << 29),
         ("1E", 1 << 60),
         ("1K 1", 1025),
-        (".5K", 512),
         ("infinity", INFINITY),
         ("", INFINITY),
     ] {
@@ -42,7 +42,7 @@ fn sizes() {
 
 #[test]
 fn wrong_sizes() {
-    for text in ["64Q", "-1", "M", "16E", "1M 1G", "1G 1G", "64M!", "1e3", "64 M x"] {
+    for text in ["64Q", ".5K", "5.", "5.K", "-1", "M", "16E", "1M 1G", "1G 1G", "64M!", "1e3", "64 M x"] {
         assert!(parse(&format!("MemoryMax={text}")).is_err(), "{text}");
     }
     insta::assert_snapshot!(refused("MemoryMax=64Q"), @"MemoryMax=64Q: unknown size suffix, expected K, M, G, T, P or E");
@@ -119,6 +119,7 @@ fn spans() {
         ("1min30s", 90_000_000),
         ("1.5h", 5_400_000_000),
         ("20 ms", 20_000),
+        (".5", 500_000),
         ("1us", 1),
         ("1µs", 1),
         ("2d", 172_800_000_000),
@@ -130,7 +131,7 @@ fn spans() {
         check(&format!("TimeoutStopSec={text}"), "TimeoutStopUSec", Value::U64(usec));
     }
     check("RuntimeMaxSec=1h", "RuntimeMaxUSec", Value::U64(3_600_000_000));
-    for wrong in ["", "s", "5 parsecs", "-5s", "5s!", "999999999999999y"] {
+    for wrong in ["", "s", "5.", "5 parsecs", "-5s", "5s!", "999999999999999y"] {
         assert!(parse(&format!("TimeoutStopSec={wrong}")).is_err(), "{wrong}");
     }
 }
