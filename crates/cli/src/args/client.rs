@@ -9,25 +9,25 @@ Without --address the client tries, in this order, /run/cgarbiter/systemd1.sock,
 /run/systemd/private and the system bus; with --session the same three of the user's own manager. \
 Any server of org.freedesktop.systemd1 will do, systemd itself included.
 
+With --json the answer on standard output is one JSON value and nothing else; errors are one JSON \
+object on standard error.
+
 Exit status:
-  0  success
-  1  the request was refused or a job failed
-  2  the command line is wrong
-  3  the unit does not support the operation; status: the unit is not active
-  4  not permitted; status: there is no such unit
-  5  the unit is not loaded
-  6  the unit could not be loaded
-  7  no server answered
-  run: the exit status of the command itself; 126 if it cannot be executed, 127 if it is not found
+  0         success
+  1         the request was refused or a job failed
+  2         the command line is wrong
+  3         the unit does not support the operation; status: the unit is not active
+  4         not permitted; status: there is no such unit
+  5         the unit is not loaded
+  6         the unit could not be loaded
+  7         no server answered
+  126, 127  run: the command cannot be executed, is not found; otherwise its own exit status
 
 Environment:
   CGARBITER_ADDRESS         where to connect, like --address
   XDG_RUNTIME_DIR           where the sockets of the user's manager are (--session)
   DBUS_SYSTEM_BUS_ADDRESS   the system bus
-  DBUS_SESSION_BUS_ADDRESS  the session bus (--session)
-
-With --json the answer on standard output is one JSON value and nothing else; errors are one JSON \
-object on standard error.";
+  DBUS_SESSION_BUS_ADDRESS  the session bus (--session)";
 
 /// Inspect and steer the slices, scopes and services of a machine.
 ///

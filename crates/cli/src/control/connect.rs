@@ -13,7 +13,7 @@ use zbus::connection::Builder;
 use crate::args::client::Global;
 
 use super::client::{DESTINATION, MANAGER, MANAGER_PATH};
-use super::error::{Attempt, Error, Result};
+use super::error::{Attempt, Error, Result, io_text};
 use super::socket::ManagerSocket;
 
 const HANDSHAKE: Duration = Duration::from_secs(5);
@@ -76,8 +76,8 @@ fn targets(global: &Global, variable: impl Fn(&str) -> Option<String>) -> Vec<Ta
 type Outcome = std::result::Result<(Connection, bool), String>;
 
 async fn own_socket(path: &PathBuf) -> Outcome {
-    let stream = UnixStream::connect(path).await.map_err(text_of_io)?;
-    let owner = stream.peer_cred().map_err(text_of_io)?.uid();
+    let stream = UnixStream::connect(path).await.map_err(|e| io_text(&e))?;
+    let owner = stream.peer_cred().map_err(|e| io_text(&e))?.uid();
     if owner != 0 && owner != nix::unistd::geteuid().as_raw() {
         return Err(format!("served by user {owner}, which is neither root nor you"));
     }
@@ -121,9 +121,9 @@ async fn either(address: &str) -> Outcome {
 fn builder(address: &str) -> std::result::Result<Builder<'static>, String> {
     match unix_address(address) {
         Some(unix) => {
-            let stream = StdStream::connect_addr(&unix.map_err(text_of_io)?).map_err(text_of_io)?;
-            stream.set_nonblocking(true).map_err(text_of_io)?;
-            Ok(Builder::socket(ManagerSocket(UnixStream::from_std(stream).map_err(text_of_io)?)))
+            let stream = StdStream::connect_addr(&unix.map_err(|e| io_text(&e))?).map_err(|e| io_text(&e))?;
+            stream.set_nonblocking(true).map_err(|e| io_text(&e))?;
+            Ok(Builder::socket(ManagerSocket(UnixStream::from_std(stream).map_err(|e| io_text(&e))?)))
         }
         None => Ok(Builder::address(zbus::Address::try_from(address).map_err(text_of)?)),
     }
@@ -168,18 +168,9 @@ fn unescape(text: &str) -> String {
     String::from_utf8_lossy(&bytes).into_owned()
 }
 
-fn text_of_io(error: std::io::Error) -> String {
-    match error.raw_os_error() {
-        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
-        None => error.to_string(),
-    }
-}
-
 fn text_of(error: zbus::Error) -> String {
     match error {
-        zbus::Error::InputOutput(e) | zbus::Error::Connection(e, _) if e.raw_os_error().is_some() => {
-            nix::errno::Errno::from_raw(e.raw_os_error().unwrap_or(0)).desc().to_owned()
-        }
+        zbus::Error::InputOutput(e) | zbus::Error::Connection(e, _) => io_text(&e),
         other => other.to_string(),
     }
 }

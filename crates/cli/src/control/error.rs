@@ -46,9 +46,9 @@ pub(crate) enum Error {
     Assign(#[from] AssignError),
     #[error("{0}")]
     Usage(String),
-    #[error("{what}: {source}")]
+    #[error("{what}: {}", io_text(.source))]
     Io { what: String, source: io::Error },
-    #[error("cannot execute {command}: {source}")]
+    #[error("cannot execute {command}: {}", io_text(.source))]
     Exec { command: String, source: io::Error },
     /// Everything was said already; only the exit status is left.
     #[error("exit status {0}")]
@@ -86,13 +86,12 @@ impl Error {
         match error {
             zbus::Error::MethodError(name, text, _) => {
                 let name = name.to_string();
-                Self::Refused { what, text: text.unwrap_or_else(|| name.clone()), name }
+                Self::Refused { what, text: text_or_name(text.as_deref(), &name), name }
             }
             zbus::Error::FDO(error) => {
                 use zbus::DBusError as _;
                 let name = error.name().to_string();
-                let text = error.description().map_or_else(|| name.clone(), ToOwned::to_owned);
-                Self::Refused { what, name, text }
+                Self::Refused { what, text: text_or_name(error.description(), &name), name }
             }
             source => Self::Transport { what, source },
         }
@@ -136,7 +135,18 @@ fn status_of(name: &str) -> u8 {
     STATUS.iter().find(|(known, _)| *known == name).map_or(FAILURE, |(_, status)| *status)
 }
 
+/// The system's own words, without "(os error 2)".
+pub(crate) fn io_text(error: &io::Error) -> String {
+    match error.raw_os_error() {
+        Some(number) => nix::errno::Errno::from_raw(number).desc().to_owned(),
+        None => error.to_string(),
+    }
+}
+
 fn tried(attempts: &[Attempt]) -> String {
+    if attempts.is_empty() {
+        return ": XDG_RUNTIME_DIR and DBUS_SESSION_BUS_ADDRESS are not set, so there is nowhere to look".to_owned();
+    }
     let mut text = String::new();
     for Attempt { address, reason } in attempts {
         let _ = write!(text, "\n  {address}: {reason}");
@@ -152,6 +162,15 @@ fn hint(name: &str) -> &'static str {
             " (try as root)"
         }
         _ => "",
+    }
+}
+
+/// What the server said. A bus daemon's refusal is a page of detail nobody can use.
+fn text_or_name(text: Option<&str>, name: &str) -> String {
+    match text {
+        None | Some("") => name.to_owned(),
+        Some(text) if text.starts_with("Rejected send message") => "the message bus does not let you".to_owned(),
+        Some(text) => text.to_owned(),
     }
 }
 
@@ -222,6 +241,14 @@ mod tests {
         insta::assert_snapshot!(refused("org.freedesktop.systemd1.NoSuchUnit"), @"cannot stop a.scope: Unit a.scope not loaded.");
         insta::assert_snapshot!(Error::Job { unit: "a.scope".into(), result: "timeout".into() }, @"the job of a.scope timed out");
         insta::assert_snapshot!(Error::Job { unit: "a.scope".into(), result: "odd".into() }, @"the job of a.scope ended with 'odd'");
+    }
+
+    #[test]
+    fn io_errors_in_the_words_of_the_system() {
+        let source = io::Error::from_raw_os_error(libc::ENOENT);
+        let error = Error::Exec { command: "x".into(), source };
+        insta::assert_snapshot!(error, @"cannot execute x: No such file or directory");
+        assert_eq!(error.exit_status(), 127);
     }
 
     #[test]

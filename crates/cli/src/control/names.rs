@@ -1,8 +1,6 @@
 //! Unit names as people write them → full names and object paths. The server judges whether they are valid.
 
-/// Unit types, as suffixes of names.
-const TYPES: &[&str] =
-    &["service", "mount", "swap", "socket", "target", "device", "automount", "timer", "path", "slice", "scope"];
+use cgarbiter_core::names::{UnitName, UnitType, label_escape, slice_parent};
 
 /// Adds the suffix if there is none, and escapes what cannot stand in a name.
 pub(crate) fn mangle(name: &str, default_type: &str) -> String {
@@ -39,7 +37,7 @@ fn has_type(name: &str) -> bool {
 /// The unit's type: the known suffix.
 pub(crate) fn type_of(name: &str) -> Option<&'static str> {
     let (_, suffix) = name.rsplit_once('.')?;
-    TYPES.iter().copied().find(|known| *known == suffix)
+    UnitType::from_suffix(suffix).map(UnitType::suffix)
 }
 
 /// The interface with the properties of the unit's type.
@@ -50,32 +48,15 @@ pub(crate) fn type_interface(name: &str) -> String {
     format!("org.freedesktop.systemd1.{}", first.into_iter().chain(letters).collect::<String>())
 }
 
-/// The object path of a unit.
+/// The object path of a unit, valid name or not: the server is to judge.
 pub(crate) fn unit_path(name: &str) -> String {
-    let mut path = "/org/freedesktop/systemd1/unit/".to_owned();
-    if name.is_empty() {
-        path.push('_');
-    }
-    for (i, byte) in name.bytes().enumerate() {
-        if byte.is_ascii_alphabetic() || (byte.is_ascii_digit() && i > 0) {
-            path.push(byte.into());
-        } else {
-            path.push_str(&format!("_{byte:02x}"));
-        }
-    }
-    path
+    format!("/org/freedesktop/systemd1/unit/{}", label_escape(name))
 }
 
 /// The slice a slice lies in; none for the root.
 pub(crate) fn parent_slice(slice: &str) -> Option<String> {
-    let stem = slice.strip_suffix(".slice")?;
-    if stem == "-" {
-        return None;
-    }
-    Some(match stem.rsplit_once('-') {
-        Some((parent, _)) if !parent.is_empty() => format!("{parent}.slice"),
-        _ => "-.slice".to_owned(),
-    })
+    let name = UnitName::parse(slice).ok().filter(UnitName::is_valid_slice)?;
+    slice_parent(&name).map(|parent| parent.as_str().to_owned())
 }
 
 #[cfg(test)]

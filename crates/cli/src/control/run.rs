@@ -34,8 +34,9 @@ struct Started {
 /// Returns only if something failed.
 pub(super) fn run(global: &Global, args: &Run) -> Result<Infallible> {
     let properties = assign::parse_all(&args.properties)?;
+    let unit = scope_name(args)?;
     let identity = identity::look_up(args.uid.as_deref(), args.gid.as_deref())?;
-    let started = super::runtime()?.block_on(start(global, args, properties))?;
+    let started = super::runtime()?.block_on(start(global, args, unit, properties))?;
     announce(global, args, &started);
     if let Some(nice) = args.nice {
         identity::set_nice(nice)?;
@@ -43,12 +44,17 @@ pub(super) fn run(global: &Global, args: &Run) -> Result<Infallible> {
     become_command(args, &identity, &started.invocation_id)
 }
 
-async fn start(global: &Global, args: &Run, properties: Vec<Property>) -> Result<Started> {
+fn scope_name(args: &Run) -> Result<String> {
+    let Some(name) = &args.unit else { return Ok(format!("run-r{}.scope", random_id()?)) };
+    let unit = names::mangle(name, "scope");
+    match names::type_of(&unit) {
+        Some("scope") => Ok(unit),
+        _ => Err(Error::Usage(format!("{unit} is not the name of a scope"))),
+    }
+}
+
+async fn start(global: &Global, args: &Run, unit: String, properties: Vec<Property>) -> Result<Started> {
     let client = Client::connect(global).await?;
-    let unit = match &args.unit {
-        Some(name) => names::mangle(name, "scope"),
-        None => format!("run-r{}.scope", random_id()?),
-    };
     let what = format!("cannot start {unit}");
     let mut watch = JobWatch::start(&client).await?;
     let job = start_scope(&client, &what, &unit, &scope_properties(args, properties)).await?;

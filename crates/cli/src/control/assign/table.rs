@@ -148,6 +148,9 @@ fn distance(a: &str, b: &str) -> usize {
 
 #[cfg(test)]
 mod tests {
+    use cgarbiter_core::names::UnitType;
+    use cgarbiter_core::properties::{Row, When, row, rows};
+
     use super::*;
 
     #[test]
@@ -157,6 +160,63 @@ mod tests {
         let before = all.len();
         all.dedup();
         assert_eq!(before, all.len());
+    }
+
+    /// What a name and form become on the bus, with the signature of the value.
+    fn on_the_wire() -> Vec<(String, String)> {
+        let sample = |form: Form| match form {
+            Form::Text | Form::Words | Form::Paths | Form::Interfaces | Form::CpuSet => "",
+            Form::Bool => "yes",
+            Form::Delegate => "yes",
+            Form::I32 | Form::U32 | Form::Weight | Form::CpuWeight => "1",
+            Form::Protection | Form::SizeLimit | Form::CountLimit => "1",
+            Form::Fraction | Form::Quota => "1%",
+            Form::Span | Form::SpanLimit => "1s",
+            Form::Signal => "TERM",
+            Form::DeviceAllow | Form::Program | Form::PathSize | Form::PathWeight | Form::PathSpan => "",
+            Form::Addresses | Form::Binds => "",
+        };
+        let encode = |form, name: &str, text: &str| {
+            let property = super::super::encode(name, form, text).unwrap();
+            (property.name, property.value.to_variant().value_signature().to_string())
+        };
+        let mut all = Vec::new();
+        for (form, name) in TABLE.iter().flat_map(|(form, names)| names.iter().map(|name| (*form, *name))) {
+            all.push(encode(form, name, sample(form)));
+            match form {
+                Form::Protection | Form::SizeLimit | Form::CountLimit => all.push(encode(form, name, "1%")),
+                Form::Delegate => all.push(encode(form, name, "cpu")),
+                _ => {}
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn types_are_those_of_the_server() {
+        for (name, signature) in on_the_wire() {
+            if let Some(row) = row(&name) {
+                assert_eq!(row.signature(), signature, "{name}");
+            }
+        }
+    }
+
+    fn missing(wanted: impl Fn(&Row) -> bool) -> String {
+        let known: Vec<String> = on_the_wire().into_iter().map(|(name, _)| name).collect();
+        let missing = rows().filter(|row| wanted(row) && !known.iter().any(|name| name == row.name));
+        missing.map(|row| row.name).collect::<Vec<_>>().join(" ")
+    }
+
+    /// All but the names of version 1 of cgroups.
+    #[test]
+    fn everything_changeable_can_be_written() {
+        insta::assert_snapshot!(missing(|row| row.is_settable(UnitType::Scope, false)), @"CPUShares StartupCPUShares BlockIOWeight StartupBlockIOWeight BlockIODeviceWeight BlockIOReadBandwidth BlockIOWriteBandwidth");
+    }
+
+    /// All of a new scope but old spellings, what `run` sends by itself, what needs a bus, and backward dependencies.
+    #[test]
+    fn everything_of_a_new_scope_can_be_written() {
+        insta::assert_snapshot!(missing(|row| row.when == When::Creation && row.is_settable(UnitType::Scope, true)), @"RequiresOverridable RequisiteOverridable AddRef RequiredBy RequisiteOf WantedBy BoundBy UpheldBy ConsistsOf ConflictedBy OnSuccessOf OnFailureOf Triggers TriggeredBy References ReferencedBy InSlice SliceOf PIDs PIDFDs Controller");
     }
 
     #[test]
