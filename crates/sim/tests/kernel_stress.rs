@@ -56,7 +56,7 @@ impl Stress {
         let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
         let version = random.pick(&[Version::V6_1, Version::V6_12, Version::V6_18, Version::V7_3]);
         let mut kernel = Kernel::new(Config { immediate, ..Config::of(version) });
-        kernel.remount(MountOptions { nsdelegate: seed % 2 == 0, ..MountOptions::default() });
+        kernel.remount(MountOptions { nsdelegate: seed.is_multiple_of(2), ..MountOptions::default() });
         let cgroups = vec![CgroupId::ROOT];
         Self { random, kernel, cgroups, tids: vec![Kernel::INIT], descriptors: vec![], watches: vec![], numbers: 5000 }
     }
