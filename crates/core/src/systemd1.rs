@@ -7,7 +7,6 @@
 
 mod arguments;
 mod decode;
-mod dump;
 mod encode;
 mod introspect;
 mod methods;
@@ -19,7 +18,6 @@ pub mod table;
 mod tests;
 
 pub use decode::decode;
-pub use dump::dump;
 pub use encode::{encode_reply, encode_signal};
 pub use introspect::introspect;
 pub use objects::{UNIT_INTERFACE, type_interface};

@@ -5,6 +5,7 @@
 use crate::graph::Edge;
 use crate::names::UnitType;
 use crate::systemd1::read::View;
+use crate::systemd1::read::unit::has_default_dependencies;
 use crate::systemd1::table::Emits::Const;
 use crate::systemd1::table::{Property, nothing, unit};
 use crate::unit::{LoadState, Unit};
@@ -66,11 +67,11 @@ fn slice_ties<'a>(view: &View<'a>, edge: Edge) -> impl Iterator<Item = &'a str> 
 
 /// What systemd adds to loaded units of the type.
 fn defaults(unit: &Unit, edge: Edge) -> &'static [&'static str] {
-    if unit.load != LoadState::Loaded || unit.perpetual {
+    if unit.load != LoadState::Loaded {
         return &[];
     }
     let service = unit.unit_type() == UnitType::Service;
-    match (edge, unit.settings.default_dependencies && unit.unit_type().is_managed()) {
+    match (edge, has_default_dependencies(unit) && unit.unit_type().is_managed()) {
         (Edge::Before | Edge::Conflicts, true) => &["shutdown.target"],
         (Edge::Requires, true) if service => &["sysinit.target"],
         (Edge::After, true) if service => &["sysinit.target", "basic.target", "systemd-journald.socket"],

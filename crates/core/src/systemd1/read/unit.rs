@@ -52,7 +52,7 @@ pub(crate) const PROPERTIES: &[Property] = &[
     setting("RefuseManualStart", "b", Const),
     setting("RefuseManualStop", "b", Const),
     setting("AllowIsolate", "b", Const),
-    setting("DefaultDependencies", "b", Const),
+    unit("DefaultDependencies", "b", Const, |v| Value::Bool(has_default_dependencies(v.subject()))),
     unit("OnSuccessJobMode", "s", Const, |_| Value::str("fail")),
     unit("OnFailureJobMode", "s", Const, |_| Value::str("replace")),
     unit("IgnoreOnIsolate", "b", Const, |v| Value::Bool(ignore_on_isolate(v))),
@@ -114,6 +114,11 @@ fn can_stop(view: &View<'_>) -> bool {
 
 fn can_freeze(unit: &Unit) -> bool {
     unit.unit_type().is_managed() && !unit.name.is_root_slice() && unit.name.as_str() != "init.scope"
+}
+
+/// Units that are always there stand outside the order of start and shutdown.
+pub(super) fn has_default_dependencies(unit: &Unit) -> bool {
+    unit.settings.default_dependencies && !unit.perpetual
 }
 
 fn ignore_on_isolate(view: &View<'_>) -> bool {

@@ -4,6 +4,7 @@ use crate::request::{JobRef, JobVerb, Object, Request, UnitRef};
 use crate::systemd1::objects::{ALL, Node};
 use crate::systemd1::table::{Method, Serve};
 use crate::systemd1::{decode, introspect};
+use proptest::prelude::*;
 
 const PATHS: [&str; 7] = [
     ROOT,
@@ -212,4 +213,49 @@ fn assert_balanced(xml: &str) {
         }
     }
     panic!("the outer node is never closed");
+}
+
+/// Any value, also such as no wire can carry: arrays whose elements are of another type than they say.
+fn any_value() -> impl Strategy<Value = Value> {
+    let basic = prop_oneof![
+        any::<bool>().prop_map(Value::Bool),
+        any::<u32>().prop_map(Value::U32),
+        any::<i32>().prop_map(Value::I32),
+        any::<u64>().prop_map(Value::U64),
+        any::<u64>().prop_map(Value::Handle),
+        "[a-z./@-]{0,8}".prop_map(Value::Str),
+        proptest::collection::vec(any::<u8>(), 0..4).prop_map(Value::Bytes),
+    ];
+    let element = prop_oneof!["s", "u", "(sv)", "(sa(sv))", "y", "v"].prop_map(String::from);
+    basic.prop_recursive(3, 12, 3, move |inner| {
+        let items = || proptest::collection::vec(inner.clone(), 0..3);
+        prop_oneof![
+            (element.clone(), items()).prop_map(|(signature, items)| Value::Array(signature, items)),
+            items().prop_map(Value::Struct),
+            inner.clone().prop_map(|value| Value::Variant(alloc::boxed::Box::new(value))),
+        ]
+    })
+}
+
+proptest! {
+    #[test]
+    fn whatever_comes_is_decoded_or_refused(
+        path in proptest::sample::select(PATHS.to_vec()),
+        pick in any::<proptest::sample::Index>(),
+        args in proptest::collection::vec(any_value(), 0..5),
+    ) {
+        let node = Node::at(path).expect("a path of ours");
+        let all = node.interfaces().iter().chain(&crate::systemd1::objects::STANDARD);
+        let methods: Vec<_> = all.flat_map(|interface| interface.methods()).collect();
+        let method = pick.get(&methods);
+        let fits = method.input.fit(&args);
+        let answer = decode(call(path, "", method.name, args));
+        prop_assert!(fits || answer.is_err());
+    }
+
+    #[test]
+    fn any_path_and_member_gets_an_answer(path in "(/[a-z_0-9]{0,6}){0,6}", member in "[A-Za-z]{0,12}") {
+        let _ = decode(call(&path, "", &member, vec![]));
+        let _ = introspect(&path, [], []);
+    }
 }

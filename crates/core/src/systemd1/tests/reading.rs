@@ -129,9 +129,3 @@ fn the_kernel_is_asked_only_for_what_it_alone_knows() {
         assert_eq!(systemd1::needs_readings(interface, property), wanted, "{interface} {property:?}");
     }
 }
-
-#[test]
-fn a_dump_names_what_matters() {
-    let text = systemd1::dump(&Alone::new("a.scope").view());
-    assert!(text.starts_with("-> Unit a.scope:\n\tDescription: a.scope\n") && text.ends_with('\n'));
-}
