@@ -143,6 +143,8 @@ pub(super) struct Cgroup {
     pub(super) tasks: Vec<u32>,
     /// Leaders that ended here while other threads of theirs live.
     pub(super) dead_leaders: Vec<u32>,
+    /// Tasks that have ended and are about to leave.
+    pub(super) leaving: u32,
     pub(super) populated_domain_children: u32,
     pub(super) populated_threaded_children: u32,
     pub(super) kills: u32,
@@ -187,6 +189,7 @@ impl Cgroup {
             threaded_children: 0,
             tasks: Vec::new(),
             dead_leaders: Vec::new(),
+            leaving: 0,
             populated_domain_children: 0,
             populated_threaded_children: 0,
             kills: 0,
@@ -208,7 +211,17 @@ impl Cgroup {
         self.parent.is_none()
     }
 
+    /// What `cgroup.events` says.
     pub(super) fn populated(&self) -> bool {
-        !self.tasks.is_empty() || self.populated_domain_children > 0 || self.populated_threaded_children > 0
+        self.leaving > 0 || self.holds_tasks()
+    }
+
+    /// Are there live tasks, here or below?
+    pub(super) fn holds_tasks(&self) -> bool {
+        !self.tasks.is_empty() || self.has_populated_children()
+    }
+
+    pub(super) fn has_populated_children(&self) -> bool {
+        self.populated_domain_children > 0 || self.populated_threaded_children > 0
     }
 }

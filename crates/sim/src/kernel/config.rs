@@ -57,8 +57,8 @@ pub struct Config {
     /// Bug: a child cloned into a cgroup dies at birth when that cgroup and the creator's own were killed by
     /// `cgroup.kill` a different number of times.
     pub kill_at_birth: bool,
-    /// Deaths and freezing happen inside the call that causes them. Otherwise they wait for [`Kernel::settle_one`],
-    /// as on a real machine, where the write returns first.
+    /// Deaths and freezing happen inside the call that causes them, as the kernel vectors have it. Otherwise they wait
+    /// for [`Kernel::settle_one`], as on a real machine, where the call returns first.
     ///
     /// [`Kernel::settle_one`]: super::Kernel::settle_one
     pub immediate: bool,

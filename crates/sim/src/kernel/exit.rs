@@ -1,5 +1,6 @@
 //! How threads and processes end: zombies, orphans, reaping, and deaths that are still on their way.
 
+use super::cgroup::CgroupId;
 use super::notices::Notice;
 use super::process::{Exit, Pid, State};
 use super::{Errno, Kernel};
@@ -11,6 +12,8 @@ pub enum Unsettled {
     Death(Pid),
     /// This thread is about to stop in a frozen cgroup.
     Freeze(Pid),
+    /// A task that ended is about to leave this cgroup, which is populated until then (6.19 and later).
+    Leave(CgroupId),
 }
 
 impl Kernel {
@@ -90,6 +93,7 @@ impl Kernel {
                 let task = self.task(tid).expect("a freezing thread is there");
                 self.freeze_task(task);
             }
+            Unsettled::Leave(cgroup) => self.finish_leaving(cgroup.index()),
         }
     }
 
@@ -141,7 +145,7 @@ impl Kernel {
         assert!(self.tasks[task].live, "a task ends once");
         let tid = self.tasks[task].tid;
         self.unsettled.retain(|effect| *effect != Unsettled::Freeze(tid));
-        self.leave(task);
+        self.leave_at_exit(task);
         self.tasks[task].live = false;
     }
 

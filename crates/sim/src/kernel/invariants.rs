@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::process::{NOBODY, State};
-use super::{CgroupId, Controller, ControllerSet, Kernel};
+use super::{CgroupId, Controller, ControllerSet, Kernel, Unsettled};
 
 impl Kernel {
     /// Recomputes every counter and reference.
@@ -34,7 +34,13 @@ impl Kernel {
         let namespaces = self.processes.iter().filter(|(_, process)| process.cgroup_ns == Some(index)).count();
         let files: usize = self.files.iter().map(|(_, open)| open.references(index)).sum();
         let watches = self.watches.iter().filter(|(_, watch)| watch.is_of(index)).count();
-        u32::try_from(children + tasks + namespaces + files + watches).expect("few")
+        let leaving = self.count_leaving(index);
+        u32::try_from(children + tasks + namespaces + files + watches + leaving).expect("few")
+    }
+
+    fn count_leaving(&self, index: u32) -> usize {
+        let this = Unsettled::Leave(self.id(index));
+        self.unsettled.iter().filter(|effect| **effect == this).count()
     }
 
     fn check_place(&self, index: u32) {
@@ -66,6 +72,7 @@ impl Kernel {
             let process = &self.processes[task.process];
             assert!(!task.live && task.cgroup == index && process.live_threads > 0, "a leader that ended first");
         }
+        assert_eq!(cgroup.leaving as usize, self.count_leaving(index), "tasks that are leaving");
         let populated = cgroup.children.values().filter(|child| self.cgroups[**child].populated());
         let (threaded, domains): (Vec<u32>, Vec<u32>) = populated.partition(|child| self.is_threaded(**child));
         assert_eq!(cgroup.populated_threaded_children as usize, threaded.len(), "populated threaded children");

@@ -27,6 +27,35 @@ impl Kernel {
         self.tasks[task].frozen = false;
     }
 
+    /// A task has ended. From 6.19 on it leaves a moment after its process can be waited for.
+    pub(super) fn leave_at_exit(&mut self, task: u32) {
+        let cgroup = self.tasks[task].cgroup;
+        if !self.config.immediate && self.config.at_least(6, 19) {
+            self.pin(cgroup);
+            self.cgroups[cgroup].leaving += 1;
+            self.unsettled.push(Unsettled::Leave(self.id(cgroup)));
+        }
+        self.leave(task);
+    }
+
+    /// The moment has passed. The cgroup may have been removed meanwhile: a task that leaves does not hold it.
+    pub(super) fn finish_leaving(&mut self, cgroup: u32) {
+        if self.cgroups[cgroup].live {
+            self.cgroups[cgroup].leaving -= 1;
+            if self.cgroups[cgroup].leaving == 0 && self.cgroups[cgroup].tasks.is_empty() {
+                self.populate(cgroup, false);
+            }
+        }
+        self.unpin(cgroup);
+    }
+
+    /// A cgroup that is removed while tasks are leaving is not populated any more.
+    pub(super) fn forget_leaving(&mut self, cgroup: u32) {
+        if std::mem::take(&mut self.cgroups[cgroup].leaving) > 0 {
+            self.populate(cgroup, false);
+        }
+    }
+
     fn leave_place(&mut self, task: u32, cgroup: u32, slot: u32) {
         let list = &mut self.cgroups[cgroup].tasks;
         assert!(list[slot as usize] == task, "a task knows its place");
@@ -60,7 +89,7 @@ impl Kernel {
     fn populate(&mut self, cgroup: u32, now: bool) {
         let change = if now { 1 } else { -1 };
         let own = &self.cgroups[cgroup];
-        let others = own.populated_domain_children > 0 || own.populated_threaded_children > 0;
+        let others = own.leaving > 0 || own.has_populated_children();
         let (mut child, mut changed) = (cgroup, !others);
         while changed {
             self.notify(child, File::CgroupEvents);
@@ -220,7 +249,7 @@ impl Kernel {
 
 #[cfg(test)]
 mod tests {
-    use crate::kernel::{Caller, CgroupId, Config, File, Fork, Kernel, Notice, Unsettled};
+    use crate::kernel::{Caller, CgroupId, Config, File, Fork, Kernel, Notice, Unsettled, Version};
 
     #[test]
     fn freezing_may_take_its_time() {
@@ -240,5 +269,30 @@ mod tests {
         kernel.write(&root, a, File::CgroupFreeze, b"1").expect("written");
         kernel.write(&root, a, File::CgroupFreeze, b"0").expect("written");
         assert!(kernel.unsettled().is_empty(), "a freeze that was taken back does not come");
+    }
+
+    #[test]
+    fn a_zombie_may_still_populate_its_cgroup_for_a_moment() {
+        let root = Caller::INIT;
+        let config = |version| Config { immediate: false, ..Config::of(version) };
+        for (version, late) in [(Version::V6_18, false), (Version::V7_3, true)] {
+            let mut kernel = Kernel::new(config(version));
+            let a = kernel.mkdir(&root, CgroupId::ROOT, b"a").expect("made");
+            let b = kernel.mkdir(&root, a, b"b").expect("made");
+            let pid = kernel.fork(&root, &Fork { into: Some(b), ..Fork::default() }).expect("started");
+            kernel.exit(pid, 0).expect("alive");
+            kernel.reap(Kernel::INIT, pid).expect("a zombie");
+            let populated = |kernel: &Kernel, id| kernel.read(&root, id, File::CgroupEvents).expect("there");
+            assert_eq!(populated(&kernel, a).starts_with("populated 1"), late);
+            assert_eq!(kernel.read(&root, b, File::CgroupProcs).expect("there"), "");
+            let mut other = kernel.clone();
+            other.settle();
+            assert!(populated(&other, a).starts_with("populated 0"));
+            kernel.rmdir(&root, b).expect("nothing live is in it");
+            assert!(populated(&kernel, a).starts_with("populated 0"));
+            kernel.check_invariants();
+            kernel.settle();
+            kernel.check_invariants();
+        }
     }
 }

@@ -11,6 +11,8 @@ pub const SIGTERM: u8 = 15;
 const SIGCHLD: u8 = 17;
 const SIGCONT: u8 = 18;
 const SIGSTOP: u8 = 19;
+/// SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU: they and SIGCONT take each other back while they wait.
+const STOP_SIGNALS: u64 = 0b1111 << SIGSTOP;
 const SIGURG: u8 = 23;
 const SIGWINCH: u8 = 28;
 
@@ -97,6 +99,9 @@ impl Kernel {
         let signals = &mut self.processes[process].signals;
         if signal == SIGCONT {
             signals.stopped = false;
+            signals.pending &= !STOP_SIGNALS;
+        } else if STOP_SIGNALS >> signal & 1 == 1 {
+            signals.pending &= !(1 << SIGCONT);
         }
         if signals.ignored >> signal & 1 == 0 {
             signals.pending |= 1 << signal;
@@ -131,7 +136,7 @@ impl Kernel {
     fn default_action(&mut self, process: u32, signal: u8) {
         match signal {
             SIGCHLD | SIGCONT | SIGURG | SIGWINCH => {}
-            SIGSTOP..=22 => self.processes[process].signals.stopped = true,
+            _ if STOP_SIGNALS >> signal & 1 == 1 => self.processes[process].signals.stopped = true,
             _ => self.doom(process, signal),
         }
     }
@@ -209,6 +214,22 @@ mod tests {
         kernel.write(&Caller::INIT, cgroup, File::CgroupFreeze, b"1").expect("written");
         kernel.kill(&Caller::INIT, pid, SIGKILL).expect("sent");
         assert_eq!(kernel.state(pid), Some(State::Zombie(Exit::Signal(SIGKILL))));
+    }
+
+    #[test]
+    fn a_stopped_process_goes_on_and_then_takes_what_waited() {
+        let (mut kernel, cgroup, pid) = world(true);
+        kernel.kill(&Caller::INIT, pid, SIGSTOP).expect("sent");
+        kernel.kill(&Caller::INIT, pid, SIGTERM).expect("sent");
+        assert!(kernel.state(pid) == Some(State::Alive) && kernel.has_pending(pid, SIGTERM));
+        kernel.kill(&Caller::INIT, pid, SIGCONT).expect("sent");
+        assert_eq!(kernel.state(pid), TERMINATED);
+        let other = kernel.fork(&Caller::INIT, &Fork { into: Some(cgroup), ..Fork::default() }).expect("started");
+        kernel.write(&Caller::INIT, cgroup, File::CgroupFreeze, b"1").expect("written");
+        kernel.kill(&Caller::INIT, other, SIGSTOP).expect("sent");
+        kernel.kill(&Caller::INIT, other, SIGCONT).expect("sent");
+        kernel.write(&Caller::INIT, cgroup, File::CgroupFreeze, b"0").expect("written");
+        assert!(kernel.can_act(other), "the stop was taken back before it was seen");
     }
 
     #[test]

@@ -83,7 +83,7 @@ impl Kernel {
         let index = self.live(id)?;
         let Some(parent) = self.cgroups[index].parent else { return Err(Errno::EBUSY) };
         self.permit_directory(who, parent, WRITE | EXECUTE)?;
-        if self.cgroups[index].populated() || !self.cgroups[index].children.is_empty() {
+        if self.cgroups[index].holds_tasks() || !self.cgroups[index].children.is_empty() {
             return Err(Errno::EBUSY);
         }
         self.destroy(parent, index);
@@ -92,6 +92,7 @@ impl Kernel {
 
     fn destroy(&mut self, parent: u32, index: u32) {
         let id = self.id(index);
+        self.forget_leaving(index);
         self.drop_controllers(index);
         self.count_descendants(index, -1);
         let name = Arc::clone(&self.cgroups[index].name);
