@@ -3,3 +3,4 @@
 pub mod args;
 pub mod bench;
 pub mod control;
+pub mod daemon;

@@ -2,10 +2,11 @@
 
 pub mod bench;
 pub mod client;
+pub mod daemon;
 
 use clap::CommandFactory;
 
 /// The command line of every program, for man pages and shell completions.
 pub fn all() -> Vec<clap::Command> {
-    vec![client::Args::command()]
+    vec![client::Args::command(), daemon::Args::command()]
 }

@@ -1,0 +1,51 @@
+//! The daemon: its parts are put together here, and its loop turns here. No rule lives here.
+
+mod backend;
+mod clock;
+mod config;
+mod executor;
+mod live;
+mod notify;
+mod presence;
+mod serve;
+
+pub use backend::{Backend, BackendError};
+pub use config::{Choices, ConfigError};
+pub use serve::{Daemon, ServeError};
+
+use crate::args::daemon::Args;
+use clap::Parser;
+use std::process::ExitCode;
+
+/// Runs `cgarbiterd`.
+#[must_use]
+pub fn main() -> ExitCode {
+    let args = Args::parse();
+    start_log();
+    match run(&args) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error}");
+            ExitCode::from(error.exit_code())
+        }
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_env("CGARBITER_LOG")
+        .unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("info"));
+    let _ = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).without_time().try_init();
+}
+
+fn run(args: &Args) -> Result<(), ServeError> {
+    let choices = Choices::gather(args)?;
+    if args.check_config {
+        return choices.print(&mut std::io::stdout().lock()).map_err(ServeError::Io);
+    }
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Io)?;
+    runtime.block_on(async {
+        let mut daemon = Daemon::prepare(choices)?;
+        daemon.open().await?;
+        daemon.serve().await
+    })
+}

@@ -1,0 +1,240 @@
+//! Which backend there is, and what the core is told about it.
+
+use super::clock;
+use super::config::Choices;
+use super::live::LiveBackend;
+use crate::args::daemon::BackendChoice;
+use cgarbiter_core::config::{Machine, Quotas};
+use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::event::PinAnswer;
+use cgarbiter_core::plan::{Pin, Plan};
+use cgarbiter_core::{Answer, Config, Event, OpError, Question, Report};
+use cgarbiter_dbus::Descriptors;
+use cgarbiter_fs_backend::{ChildOutput, Executor, Kernel, Options, Root, RootChoice, RootError, machine};
+use std::cell::RefCell;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::rc::Rc;
+
+/// The leaf for processes that sit in the managed root, where they would keep controllers from being handed down.
+const LEAF: &str = "init.scope";
+/// What children find in their environment.
+const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
+
+/// Why there is no backend.
+#[derive(Debug, thiserror::Error)]
+pub enum BackendError {
+    /// No root to manage.
+    #[error("{0}")]
+    Root(#[from] RootError),
+    /// Something refused.
+    #[error("{0}")]
+    Refused(#[from] OpError),
+    /// The simulated kernel cannot be set up.
+    #[error("the simulated kernel cannot be set up: {0}")]
+    Sim(std::io::Error),
+}
+
+/// Where the cgroups are.
+pub enum Backend {
+    /// In the kernel.
+    Real(Box<Executor>),
+    /// In a simulated one, around real processes.
+    Sim(Rc<RefCell<LiveBackend>>),
+}
+
+/// A backend, what the core shall know of it, and a line that says which it is.
+pub struct Chosen {
+    /// The backend.
+    pub backend: Backend,
+    /// For the core.
+    pub config: Config,
+    /// For people.
+    pub summary: String,
+}
+
+impl Backend {
+    /// Finds the backend the operator wants, or the best there is.
+    ///
+    /// # Errors
+    /// There is none like that.
+    pub fn choose(choices: &Choices) -> Result<Chosen, BackendError> {
+        match choices.backend {
+            BackendChoice::Cgroupfs => Self::real(choices),
+            BackendChoice::Sim => Self::sim(choices, "as asked"),
+            BackendChoice::Auto => match Self::real(choices) {
+                Err(BackendError::Root(error)) => {
+                    tracing::warn!("no real cgroup tree: {error}");
+                    Self::sim(choices, "since no real cgroup tree can be managed")
+                }
+                other => other,
+            },
+        }
+    }
+
+    fn real(choices: &Choices) -> Result<Chosen, BackendError> {
+        let choice = RootChoice { path: choices.root.clone(), beside_systemd: choices.beside_systemd };
+        let root = Root::find(&choice)?;
+        let kernel = Kernel::probe(&root);
+        for line in kernel.remarks() {
+            tracing::info!("{line}");
+        }
+        empty_root(&root)?;
+        let directory = root.directory().to_owned();
+        let config = Config {
+            root: root.path().to_owned(),
+            supported: root.supported()?,
+            root_enabled: root.enabled()?,
+            ..config(choices, machine(&root)).map_err(BackendError::Sim)?
+        };
+        let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported);
+        let options = Options { file_root: choices.file_root.clone(), child_output: ChildOutput::Inherit };
+        let executor = Executor::new(root, kernel, &options)?;
+        Ok(Chosen { backend: Self::Real(Box::new(executor)), config, summary })
+    }
+
+    fn sim(choices: &Choices, why: &str) -> Result<Chosen, BackendError> {
+        let machine = simulated_machine();
+        let config =
+            Config { supported: ControllerMask::all(), ..config(choices, machine).map_err(BackendError::Sim)? };
+        let live = LiveBackend::new().map_err(BackendError::Sim)?;
+        let summary = format!("simulated kernel, {why}: no cgroup is touched");
+        Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, summary })
+    }
+
+    /// Runs a plan here and now.
+    pub fn run(&mut self, plan: &Plan) -> Report {
+        match self {
+            Self::Real(executor) => executor.run(plan),
+            Self::Sim(live) => live.borrow_mut().run(plan),
+        }
+    }
+
+    /// Answers a question.
+    pub fn answer(&mut self, question: &Question) -> Answer {
+        match self {
+            Self::Real(executor) => executor.answer(question),
+            Self::Sim(live) => live.borrow_mut().answer(question),
+        }
+    }
+
+    /// Lets go of processes.
+    pub fn release(&mut self, pins: &[Pin]) {
+        match self {
+            Self::Real(executor) => executor.release(pins),
+            Self::Sim(live) => live.borrow_mut().release(pins),
+        }
+    }
+
+    /// Another hand on the same backend, for the thread that runs slow plans; only the real one has slow plans.
+    #[must_use]
+    pub fn second(&self) -> Option<Executor> {
+        match self {
+            Self::Real(executor) => Some((**executor).clone()),
+            Self::Sim(_) => None,
+        }
+    }
+
+    /// The descriptor that becomes readable when there is something to [`drain`](Self::drain).
+    #[must_use]
+    pub fn notices(&self) -> RawFd {
+        match self {
+            Self::Real(executor) => executor.notices().as_raw_fd(),
+            Self::Sim(live) => live.borrow().notices(),
+        }
+    }
+
+    /// Hands over what has happened. Never blocks. Answers whether that was all.
+    pub fn drain(&mut self, hand_over: &mut dyn FnMut(Event)) -> bool {
+        match self {
+            Self::Real(executor) => executor.drain(hand_over),
+            Self::Sim(live) => live.borrow_mut().drain(hand_over),
+        }
+    }
+
+    /// What takes hold of processes whose descriptors clients send.
+    #[must_use]
+    pub fn descriptors(&self) -> Box<dyn Descriptors> {
+        match self {
+            Self::Real(executor) => Box::new(RealDescriptors((**executor).clone())),
+            Self::Sim(live) => Box::new(SimDescriptors(live.clone())),
+        }
+    }
+}
+
+/// Moves processes out of a root that is not the top of the hierarchy: as long as it holds some, no controller can be
+/// handed down.
+fn empty_root(root: &Root) -> Result<(), BackendError> {
+    if root.is_top() {
+        return Ok(());
+    }
+    let inside = root.internal_processes()?;
+    if !inside.is_empty() {
+        let moved = root.move_to_leaf(LEAF, &inside)?;
+        tracing::info!("moved {moved} processes from {} into {LEAF} below it", root.directory());
+    }
+    Ok(())
+}
+
+fn config(choices: &Choices, machine: Machine) -> std::io::Result<Config> {
+    let mut defaults = choices.defaults.clone();
+    if let Some(share) = choices.tasks_max_share {
+        defaults.tasks_max = machine.tasks_max / 10_000 * share + machine.tasks_max % 10_000 * share / 10_000;
+    }
+    Ok(Config {
+        root: String::new(),
+        supported: ControllerMask::empty(),
+        root_enabled: ControllerMask::empty(),
+        machine,
+        defaults,
+        unit_paths: choices.unit_paths.clone(),
+        environment: vec![PATH.into()],
+        seed: clock::seed()?,
+        quotas: Quotas::default(),
+        uid: nix::unistd::geteuid().as_raw(),
+    })
+}
+
+/// The machine as the simulated kernel shows it: the real one's memory and tasks.
+fn simulated_machine() -> Machine {
+    let read = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
+    let number = |path: &str, default: u64| read(path).trim().parse().unwrap_or(default);
+    let meminfo = read("/proc/meminfo");
+    let total = meminfo.lines().find_map(|line| line.strip_prefix("MemTotal:"));
+    let kib: u64 = total.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(1 << 20);
+    let tasks = number("/proc/sys/kernel/threads-max", 32_768).min(number("/proc/sys/kernel/pid_max", 32_769) - 1);
+    let architecture = if cfg!(target_arch = "x86_64") { "x86-64" } else { std::env::consts::ARCH };
+    Machine {
+        memory_bytes: kib * 1024,
+        page_size: 4096,
+        tasks_max: tasks,
+        architecture: architecture.into(),
+        virtualization: String::new(),
+    }
+}
+
+struct RealDescriptors(Executor);
+
+impl Descriptors for RealDescriptors {
+    fn adopt(&mut self, descriptor: OwnedFd) -> u64 {
+        match self.0.adopt(descriptor) {
+            Ok(PinAnswer::Held { pin, .. }) => pin.0,
+            _ => 0,
+        }
+    }
+
+    fn release(&mut self, pin: u64) {
+        self.0.release(&[Pin(pin)]);
+    }
+}
+
+struct SimDescriptors(Rc<RefCell<LiveBackend>>);
+
+impl Descriptors for SimDescriptors {
+    fn adopt(&mut self, descriptor: OwnedFd) -> u64 {
+        self.0.borrow_mut().adopt(&descriptor)
+    }
+
+    fn release(&mut self, pin: u64) {
+        self.0.borrow_mut().release(&[Pin(pin)]);
+    }
+}

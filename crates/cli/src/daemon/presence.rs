@@ -1,0 +1,83 @@
+//! Sockets on disk, one daemon for each, and what makes software find us where it looks for systemd.
+
+use nix::fcntl::{Flock, FlockArg};
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::net::UnixListener;
+use std::path::{Path, PathBuf};
+
+/// Its existence says "booted with systemd" (`sd_booted`).
+const BOOTED: &str = "/run/systemd/system";
+/// Where systemd's own tools connect to as root.
+pub(super) const PRIVATE_SOCKET: &str = "/run/systemd/private";
+
+/// A bound socket that only we serve; its file goes with it.
+pub(super) struct Socket {
+    path: PathBuf,
+    /// Held for as long as we serve.
+    _lock: Flock<File>,
+}
+
+impl Socket {
+    /// Binds the path, in place of a socket that a dead daemon left.
+    ///
+    /// # Errors
+    /// Another daemon serves it, or the directory cannot be written.
+    pub(super) fn bind(path: &Path, open: bool) -> io::Result<(Self, UnixListener)> {
+        if let Some(directory) = path.parent() {
+            std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
+        }
+        let lock = lock(path)?;
+        match std::fs::remove_file(path) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            _ => {}
+        }
+        let listener = UnixListener::bind(path)?;
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(if open { 0o666 } else { 0o600 }))?;
+        listener.set_nonblocking(true)?;
+        Ok((Self { path: path.to_owned(), _lock: lock }, listener))
+    }
+}
+
+impl Drop for Socket {
+    fn drop(&mut self) {
+        let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn lock(path: &Path) -> io::Result<Flock<File>> {
+    let mut name = path.as_os_str().to_owned();
+    name.push(".lock");
+    let file = OpenOptions::new().create(true).truncate(false).write(true).mode(0o600).open(&name)?;
+    Flock::lock(file, FlockArg::LockExclusiveNonblock).map_err(|(_, errno)| match errno {
+        nix::errno::Errno::EAGAIN => io::Error::new(io::ErrorKind::AddrInUse, "another cgarbiterd serves this socket"),
+        errno => errno.into(),
+    })
+}
+
+/// The directory that says "booted with systemd": made once the sockets answer, removed before they close.
+pub(super) struct Booted {
+    made: bool,
+}
+
+impl Booted {
+    /// Makes it.
+    ///
+    /// # Errors
+    /// It cannot be made.
+    pub(super) fn announce() -> io::Result<Self> {
+        let made = !Path::new(BOOTED).is_dir();
+        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(BOOTED)?;
+        Ok(Self { made })
+    }
+}
+
+impl Drop for Booted {
+    fn drop(&mut self) {
+        if self.made {
+            // Not empty: somebody keeps unit files there, and it stays.
+            let _ = std::fs::remove_dir(BOOTED);
+        }
+    }
+}

@@ -1,0 +1,264 @@
+//! The loop: waits for one thing, hands it to the manager, does what the manager wants.
+
+use super::backend::{Backend, BackendError};
+use super::clock::now;
+use super::config::{Choices, ConfigError};
+use super::executor::{PlanThread, is_slow};
+use super::presence::{Booted, PRIVATE_SOCKET, Socket};
+use super::notify;
+use crate::args::daemon::Presence;
+use cgarbiter_core::effect::{Message, Severity};
+use cgarbiter_core::plan::Plan;
+use cgarbiter_core::{Answer, Effect, Event, Manager, Question};
+use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
+use std::os::fd::{AsRawFd, RawFd};
+use std::path::PathBuf;
+use std::time::Duration;
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::signal::unix::{Signal, SignalKind, signal};
+
+/// Why the daemon cannot go on.
+#[derive(Debug, thiserror::Error)]
+pub enum ServeError {
+    /// The configuration.
+    #[error("{0}")]
+    Config(#[from] ConfigError),
+    /// The tree.
+    #[error("{0}")]
+    Backend(#[from] BackendError),
+    /// A socket.
+    #[error("cannot serve {}: {error}", path.display())]
+    Socket {
+        /// Which.
+        path: PathBuf,
+        /// Why.
+        error: std::io::Error,
+    },
+    /// The bus.
+    #[error("cannot join the bus {address}: {error}")]
+    Bus {
+        /// Which.
+        address: String,
+        /// Why.
+        error: BusError,
+    },
+    /// The system.
+    #[error("{0}")]
+    Io(#[from] std::io::Error),
+}
+
+impl ServeError {
+    /// The exit status that goes with it.
+    #[must_use]
+    pub fn exit_code(&self) -> u8 {
+        match self {
+            Self::Config(_) => 3,
+            Self::Backend(_) => 4,
+            Self::Socket { .. } | Self::Bus { .. } => 5,
+            Self::Io(_) => 1,
+        }
+    }
+}
+
+/// A descriptor that somebody else owns and that lives as long as the daemon.
+struct Borrowed(RawFd);
+
+impl AsRawFd for Borrowed {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0
+    }
+}
+
+/// Everything put together.
+pub struct Daemon {
+    // Dropped in this order: what makes us found goes before the sockets.
+    booted: Option<Booted>,
+    sockets: Vec<Socket>,
+    choices: Choices,
+    manager: Manager,
+    front_end: FrontEnd,
+    notices: AsyncFd<Borrowed>,
+    backend: Backend,
+    plan_thread: Option<PlanThread>,
+    /// A plan that the manager has handed out and that has not been begun.
+    plan: Option<Plan>,
+    /// A plan runs on the thread.
+    away: bool,
+}
+
+impl Daemon {
+    /// Finds the backend and makes the manager; nothing is served yet. Needs a tokio runtime around it.
+    ///
+    /// # Errors
+    /// There is no tree to manage.
+    pub fn prepare(choices: Choices) -> Result<Self, ServeError> {
+        let chosen = Backend::choose(&choices)?;
+        tracing::info!("{}", chosen.summary);
+        let access = if choices.open_sockets { Access::Everyone } else { Access::Owner };
+        let config = FrontEndConfig { access, ..FrontEndConfig::default() };
+        let front_end = FrontEnd::new(config, chosen.backend.descriptors())?;
+        let notices = AsyncFd::with_interest(Borrowed(chosen.backend.notices()), Interest::READABLE)?;
+        let plan_thread = chosen.backend.second().map(PlanThread::start).transpose()?;
+        Ok(Self {
+            booted: None,
+            sockets: Vec::new(),
+            choices,
+            manager: Manager::new(chosen.config, now()),
+            front_end,
+            notices,
+            backend: chosen.backend,
+            plan_thread,
+            plan: None,
+            away: false,
+        })
+    }
+
+    /// Opens sockets and joins the bus.
+    ///
+    /// # Errors
+    /// One of them cannot be had.
+    pub async fn open(&mut self) -> Result<(), ServeError> {
+        let global = self.choices.presence == Presence::Global;
+        let mut paths = self.choices.sockets.clone();
+        if global {
+            paths.push(PRIVATE_SOCKET.into());
+        }
+        for path in paths {
+            let failed = |error| ServeError::Socket { path: path.clone(), error };
+            let (socket, listener) = Socket::bind(&path, self.choices.open_sockets).map_err(failed)?;
+            self.front_end.listen_private(listener).map_err(failed)?;
+            self.sockets.push(socket);
+            tracing::info!("serving {}", path.display());
+        }
+        if let Some(address) = self.choices.bus.clone() {
+            let joined = self.front_end.join_bus(&address).await;
+            joined.map_err(|error| ServeError::Bus { address: address.clone(), error })?;
+            tracing::info!("on the bus {address} as org.freedesktop.systemd1");
+        }
+        if global {
+            self.booted = Some(Booted::announce()?);
+        }
+        Ok(())
+    }
+
+    /// Serves until a signal says stop. Whatever runs goes on running.
+    ///
+    /// # Errors
+    /// The system no longer lets us wait.
+    pub async fn serve(&mut self) -> Result<(), ServeError> {
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        notify::ready(self.choices.notify_fd.take());
+        while self.turn(&mut terminate, &mut interrupt).await? {}
+        notify::stopping();
+        tracing::info!("stopped serving; everything that runs goes on");
+        self.front_end.flush();
+        self.booted = None;
+        self.front_end.leave_bus();
+        Ok(())
+    }
+
+    /// Waits for one thing and deals with it; false when that is to stop.
+    async fn turn(&mut self, terminate: &mut Signal, interrupt: &mut Signal) -> Result<bool, ServeError> {
+        let wait = self.manager.poll_timeout().map(|at| {
+            Duration::from_micros(at.0.saturating_sub(now().monotonic.0))
+        });
+        let sleep = tokio::time::sleep(wait.unwrap_or(Duration::MAX));
+        let away = self.away;
+        tokio::select! {
+            _ = terminate.recv() => return Ok(false),
+            _ = interrupt.recv() => return Ok(false),
+            event = plan_done(&mut self.plan_thread), if away => {
+                self.away = false;
+                self.hand_in(event);
+            }
+            event = self.front_end.next() => {
+                let event = event?;
+                self.hand_in(event);
+                // What has come with it is seen before the plan is run: one plan serves them all.
+                while let Some(event) = self.front_end.take_ready() {
+                    self.hand_in(event);
+                }
+            }
+            guard = self.notices.readable() => {
+                let mut guard = guard?;
+                let mut events = Vec::new();
+                if self.backend.drain(&mut |event| events.push(event)) {
+                    guard.clear_ready();
+                }
+                events.into_iter().for_each(|event| self.hand_in(event));
+            }
+            () = sleep, if wait.is_some() => {
+                self.manager.handle_timeout(now());
+                self.carry_out();
+            }
+        }
+        self.run_plans();
+        self.front_end.flush();
+        Ok(true)
+    }
+
+    fn hand_in(&mut self, event: Event) {
+        self.manager.handle_event(now(), event);
+        self.carry_out();
+    }
+
+    /// Does what the manager wants; plans are put aside.
+    fn carry_out(&mut self) {
+        while let Some(effect) = self.manager.poll_effect() {
+            match effect {
+                Effect::Run(plan) => {
+                    assert!(self.plan.is_none() && !self.away, "one plan is in flight at a time");
+                    self.plan = Some(plan);
+                }
+                Effect::Read(id, question) => {
+                    let answer = match &question {
+                        // The bus tells when a name goes; whether it was ever there is not worth waiting for.
+                        Question::BusNameOwned(_) => Answer::Flag(true),
+                        question => self.backend.answer(question),
+                    };
+                    self.manager.handle_event(now(), Event::ReadDone { id, answer });
+                }
+                Effect::Reply(call, reply) => self.front_end.reply(call, reply),
+                Effect::Emit(signal, audience) => self.front_end.emit(signal, &audience),
+                Effect::Release(pins) => self.backend.release(&pins),
+                Effect::Tell(message) => log(&message),
+            }
+        }
+    }
+
+    /// Runs plans until there is none, or one has gone to the thread.
+    fn run_plans(&mut self) {
+        while let Some(plan) = self.plan.take() {
+            match &self.plan_thread {
+                Some(thread) if is_slow(&plan) => {
+                    thread.run(plan);
+                    self.away = true;
+                    return;
+                }
+                _ => {
+                    let report = self.backend.run(&plan);
+                    self.hand_in(Event::PlanDone(report));
+                }
+            }
+        }
+    }
+}
+
+async fn plan_done(thread: &mut Option<PlanThread>) -> Event {
+    match thread {
+        Some(thread) => thread.done().await,
+        None => std::future::pending().await,
+    }
+}
+
+fn log(message: &Message) {
+    let unit = message.unit.as_ref().map_or("", |name| name.as_str());
+    let text = &message.text;
+    match message.severity {
+        Severity::Info => tracing::info!(unit, "{text}"),
+        Severity::Warning => tracing::warn!(unit, "{text}"),
+        Severity::Error => tracing::error!(unit, "{text}"),
+    }
+}
