@@ -3,7 +3,7 @@
 //! Pure. What a value looks like is in `scalars` and `lists`; which name takes which form is in `table`.
 
 mod lists;
-mod scalars;
+pub(crate) mod scalars;
 mod table;
 
 use zbus::Variant;

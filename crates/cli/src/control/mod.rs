@@ -1,6 +1,6 @@
 //! The client: one verb, one file; each makes its calls and prints its answer.
 
-mod assign;
+pub(crate) mod assign;
 mod change;
 mod client;
 mod connect;

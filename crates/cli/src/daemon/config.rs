@@ -289,7 +289,7 @@ fn from_args(args: &Args) -> File {
 fn parse_span(span: &Number) -> Result<u64, ConfigError> {
     match span {
         Number::Plain(seconds) => Ok(seconds.saturating_mul(1_000_000)),
-        Number::Words(words) => crate::control::assign::parse_time_span(words).ok_or_else(|| ConfigError::Value {
+        Number::Words(words) => crate::control::assign::scalars::span(words).map_err(|_| ConfigError::Value {
             key: "defaults.timeout-stop",
             value: words.clone(),
             expected: "seconds, or a time span such as \"1min 30s\"",

@@ -138,7 +138,7 @@ pub(super) fn quota(text: &str) -> Result<u64, String> {
 }
 
 /// `5s`, `1min 30s`, `1.5h`, `90` (seconds), `infinity` → microseconds.
-pub(super) fn span(text: &str) -> Result<u64, String> {
+pub(crate) fn span(text: &str) -> Result<u64, String> {
     const WHAT: &str = "expected a time span such as 5s or 1min 30s";
     let mut rest = text.trim();
     if rest == "infinity" {
