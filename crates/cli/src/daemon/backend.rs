@@ -12,7 +12,7 @@ use cgarbiter_core::{Answer, Config, Event, OpError, Question, Report};
 use cgarbiter_dbus::Descriptors;
 use cgarbiter_fs_backend::{ChildOutput, Executor, Kernel, Options, Root, RootChoice, RootError, machine};
 use std::cell::RefCell;
-use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
 /// The leaf for processes that sit in the managed root, where they would keep controllers from being handed down.
@@ -134,11 +134,13 @@ impl Backend {
         }
     }
 
-    /// The descriptor that becomes readable when there is something to [`drain`](Self::drain).
-    #[must_use]
-    pub fn notices(&self) -> RawFd {
+    /// A descriptor that becomes readable when there is something to [`drain`](Self::drain).
+    ///
+    /// # Errors
+    /// The system gives no more descriptors.
+    pub fn notices(&self) -> std::io::Result<OwnedFd> {
         match self {
-            Self::Real(executor) => executor.notices().as_raw_fd(),
+            Self::Real(executor) => executor.notices().try_clone_to_owned(),
             Self::Sim(live) => live.borrow().notices(),
         }
     }

@@ -124,7 +124,8 @@ impl Choices {
     pub fn gather(args: &Args) -> Result<Self, ConfigError> {
         let mut choices = Self::default();
         for path in files(args)? {
-            let text = std::fs::read_to_string(&path).map_err(|error| ConfigError::Read { path: path.clone(), error })?;
+            let text =
+                std::fs::read_to_string(&path).map_err(|error| ConfigError::Read { path: path.clone(), error })?;
             let file: File =
                 toml::from_str(&text).map_err(|error| ConfigError::Parse { path, error: Box::new(error) })?;
             choices.overlay(file)?;
@@ -323,7 +324,8 @@ mod tests {
     fn a_wrong_key_or_value_is_named_with_its_place() {
         let error = gather("bakcend = \"sim\"\n", Args::default()).expect_err("a wrong key").to_string();
         assert!(error.contains("bakcend") && error.contains("line 1"), "{error}");
-        let error = gather("[defaults]\ntasks-max = \"many\"\n", Args::default()).expect_err("a wrong value").to_string();
+        let error =
+            gather("[defaults]\ntasks-max = \"many\"\n", Args::default()).expect_err("a wrong value").to_string();
         assert!(error.contains("defaults.tasks-max"), "{error}");
     }
 }

@@ -12,7 +12,7 @@ use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTime
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
 use std::collections::BTreeMap;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
 use std::process::{Command, Stdio};
 
@@ -36,8 +36,11 @@ impl LiveBackend {
     }
 
     /// Readable when a process has ended.
-    pub fn notices(&self) -> RawFd {
-        self.ends.0.as_raw_fd()
+    ///
+    /// # Errors
+    /// The system gives no more descriptors.
+    pub fn notices(&self) -> io::Result<OwnedFd> {
+        self.ends.0.as_fd().try_clone_to_owned()
     }
 
     /// Runs a plan.
@@ -157,9 +160,8 @@ impl LiveBackend {
     }
 
     fn spawn(&mut self, spawn: &Spawn) -> Result<Real, OpError> {
-        let fail = |error: &io::Error| {
-            OpError::new(spawn.path.clone(), Errno::from_raw(error.raw_os_error().unwrap_or(0)))
-        };
+        let fail =
+            |error: &io::Error| OpError::new(spawn.path.clone(), Errno::from_raw(error.raw_os_error().unwrap_or(0)));
         let mut command = Command::new(&spawn.path);
         if let Some((name, rest)) = spawn.arguments.split_first() {
             command.arg0(name).args(rest);

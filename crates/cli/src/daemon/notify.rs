@@ -28,8 +28,7 @@ fn send(text: &str) {
         Some(name) => SocketAddr::from_abstract_name(name),
         None => SocketAddr::from_pathname(&path),
     };
-    let sent = address
-        .and_then(|address| UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address));
+    let sent = address.and_then(|address| UnixDatagram::unbound()?.send_to_addr(text.as_bytes(), &address));
     if let Err(error) = sent {
         tracing::warn!("cannot notify {path}: {error}");
     }

@@ -4,14 +4,14 @@ use super::backend::{Backend, BackendError};
 use super::clock::now;
 use super::config::{Choices, ConfigError};
 use super::executor::{PlanThread, is_slow};
-use super::presence::{Booted, PRIVATE_SOCKET, Socket};
 use super::notify;
+use super::presence::{Booted, PRIVATE_SOCKET, Socket};
 use crate::args::daemon::Presence;
 use cgarbiter_core::effect::{Message, Severity};
 use cgarbiter_core::plan::Plan;
 use cgarbiter_core::{Answer, Effect, Event, Manager, Question};
 use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
-use std::os::fd::{AsRawFd, RawFd};
+use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::time::Duration;
 use tokio::io::Interest;
@@ -61,15 +61,6 @@ impl ServeError {
     }
 }
 
-/// A descriptor that somebody else owns and that lives as long as the daemon.
-struct Borrowed(RawFd);
-
-impl AsRawFd for Borrowed {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0
-    }
-}
-
 /// Everything put together.
 pub struct Daemon {
     // Dropped in this order: what makes us found goes before the sockets.
@@ -78,7 +69,7 @@ pub struct Daemon {
     choices: Choices,
     manager: Manager,
     front_end: FrontEnd,
-    notices: AsyncFd<Borrowed>,
+    notices: AsyncFd<OwnedFd>,
     backend: Backend,
     plan_thread: Option<PlanThread>,
     /// A plan that the manager has handed out and that has not been begun.
@@ -98,7 +89,10 @@ impl Daemon {
         let access = if choices.open_sockets { Access::Everyone } else { Access::Owner };
         let config = FrontEndConfig { access, ..FrontEndConfig::default() };
         let front_end = FrontEnd::new(config, chosen.backend.descriptors())?;
-        let notices = AsyncFd::with_interest(Borrowed(chosen.backend.notices()), Interest::READABLE)?;
+        // SAFETY: an OwnedFd is open, names itself always the same, and stays open until the AsyncFd that owns it is
+        // dropped.
+        let registered = unsafe { AsyncFd::register_with_interest(chosen.backend.notices()?, Interest::READABLE) };
+        let notices = registered.map_err(|error| std::io::Error::from(error))?;
         let plan_thread = chosen.backend.second().map(PlanThread::start).transpose()?;
         Ok(Self {
             booted: None,
@@ -161,9 +155,7 @@ impl Daemon {
 
     /// Waits for one thing and deals with it; false when that is to stop.
     async fn turn(&mut self, terminate: &mut Signal, interrupt: &mut Signal) -> Result<bool, ServeError> {
-        let wait = self.manager.poll_timeout().map(|at| {
-            Duration::from_micros(at.0.saturating_sub(now().monotonic.0))
-        });
+        let wait = self.manager.poll_timeout().map(|at| Duration::from_micros(at.0.saturating_sub(now().monotonic.0)));
         let sleep = tokio::time::sleep(wait.unwrap_or(Duration::MAX));
         let away = self.away;
         tokio::select! {
