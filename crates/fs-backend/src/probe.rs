@@ -39,6 +39,8 @@ pub struct Kernel {
     pub memory_recursiveprot: bool,
     /// Mount option `nsdelegate`.
     pub nsdelegate: bool,
+    /// Mount option `favordynmods` (6.0).
+    pub favordynmods: bool,
 }
 
 impl Kernel {
@@ -55,6 +57,7 @@ impl Kernel {
             openat2: root.has_openat2(),
             memory_recursiveprot: option("memory_recursiveprot"),
             nsdelegate: option("nsdelegate"),
+            favordynmods: option("favordynmods"),
             oom_group: delegate.lines().any(|file| file == "memory.oom.group") || release() >= (4, 19),
             ..Self::default()
         };
@@ -136,6 +139,10 @@ impl Kernel {
                 !self.nsdelegate,
                 "cgroup2 is mounted without nsdelegate: a cgroup namespace does not guard the limits of its own root",
             ),
+            (
+                !self.favordynmods,
+                "cgroup2 is mounted without favordynmods: the first process moved after a pause waits some milliseconds",
+            ),
         ];
         lines.into_iter().filter(|(missing, _)| *missing).map(|(_, line)| line).collect()
     }
@@ -214,6 +221,7 @@ mod tests {
             oom_group: true,
             memory_recursiveprot: true,
             nsdelegate: true,
+            favordynmods: true,
         };
         assert!(all.remarks().is_empty());
         assert!(all.may_clone_into());
@@ -223,7 +231,7 @@ mod tests {
         let unknown = Kernel { clone_after_kill: None, ..all.clone() };
         assert!(!unknown.may_clone_into());
         let none = Kernel::default();
-        assert_eq!(none.remarks().len(), 9);
+        assert_eq!(none.remarks().len(), 10);
         assert!(none.remarks().iter().all(|line| !line.contains('\n')));
         assert!(none.check_required().is_err());
         assert!(release() > (3, 0));

@@ -213,7 +213,7 @@ impl Root {
     }
 
     /// Moves processes of the root to a leaf below it (`init.scope`), which is made when missing. Those that have ended
-    /// are passed over. Answers how many were moved.
+    /// are passed over, and so are those outside our pid namespace. Answers how many were moved.
     ///
     /// # Errors
     /// The first refusal; the processes before it have moved.
@@ -228,7 +228,8 @@ impl Root {
             .open_beneath(&format!("{leaf}/cgroup.procs"), OFlag::O_WRONLY)
             .map_err(|errno| at(file.clone())(errno))?;
         let mut moved = 0;
-        for pid in pids {
+        // 0 would mean ourselves; here it stands for a process that cannot be named.
+        for pid in pids.iter().filter(|pid| **pid != 0) {
             match write(&procs, pid.to_string().as_bytes()) {
                 Ok(_) => moved += 1,
                 Err(Errno::ESRCH) => {}

@@ -46,8 +46,8 @@ fn what_is_empty_below_goes_first_and_what_is_not_is_busy() {
     assert!(world.directory.join("u/a/b").exists() && !world.directory.join("u/d").exists());
     // The watch has outlived the refusal.
     drop(sleeper);
-    world.until("the end", |world, _| !world.is_populated("u"));
-    world.until_changed(1);
+    let notice = Event::CgroupChanged { watch: WatchId(1) };
+    world.until("the end", |world, seen| seen.contains(&notice) && !world.is_populated("u"));
     world.run([removal()]);
     assert!(!world.directory.join("u").exists());
 }
@@ -135,8 +135,8 @@ fn edges_of_a_watch() {
         other => panic!("{other:?}"),
     }
     sleeper.kill();
-    world.until_changed(1);
-    world.until("emptiness", |world, _| !world.is_populated("s"));
+    let notice = Event::CgroupChanged { watch: WatchId(1) };
+    world.until("emptiness", |world, seen| seen.contains(&notice) && !world.is_populated("s"));
     // Frozen while empty: one more edge.
     world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.freeze", value: "1".into() }]);
     world.until_changed(1);

@@ -1,8 +1,9 @@
 //! Processes that are moved, started and looked at.
 
 use crate::world::{Sleeper, World, cgroup};
+use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::event::{ExitStatus, Member};
-use cgarbiter_core::plan::{Counters, Pin, Signals, Spawn};
+use cgarbiter_core::plan::{Counters, OnError, Pin, Signals, Spawn};
 use cgarbiter_core::{Answer, Errno, Op, Outcome, Question};
 use std::time::Duration;
 
@@ -86,24 +87,27 @@ fn a_spawned_process_runs_in_its_cgroup_with_a_clean_slate() {
     let Some(mut world) = World::new() else { return };
     world.mkdir(&["s"]);
     let out = world.files.path().join("out");
-    let script = format!(
-        "exec >{}; grep ^0:: /proc/self/cgroup; echo A=$A; pwd; \
-         cat /proc/self/status",
-        out.display()
-    );
-    let pid = spawned(&mut world, &script);
+    std::fs::create_dir(&out).expect("made");
+    let sources = ["status", "cgroup", "environ"].map(|file| format!("/proc/self/{file}"));
+    let mut arguments: Vec<&str> = sources.iter().map(String::as_str).collect();
+    arguments.insert(0, "cp");
+    arguments.push(out.to_str().expect("text"));
+    let pid = match world.run([spawn("/bin/cp", &arguments)])[..] {
+        [Outcome::Spawned { pid }] => pid,
+        ref other => panic!("{other:?}"),
+    };
     assert_eq!(world.exit_of(pid), ExitStatus::Code(0));
-    let text = std::fs::read_to_string(out).expect("written");
-    let mut lines = text.lines();
-    let mut next = || lines.next().expect("one more line").trim();
-    assert!(next().ends_with(&format!("{}/s", world.executor.root().path())), "{text}");
-    assert_eq!(next(), "A=b");
-    assert_eq!(next(), "/");
+    let text = |file: &str| std::fs::read_to_string(out.join(file)).expect("copied");
+    let place = format!("0::{}/s\n", world.executor.root().path());
+    assert!(text("cgroup").ends_with(&place), "{}", text("cgroup"));
+    assert_eq!(text("environ"), "A=b\0");
+    let status = text("status");
     for key in ["SigBlk:", "SigIgn:", "SigCgt:"] {
-        let set = text.lines().find_map(|line| line.strip_prefix(key)).expect("a set of signals");
+        let set = status.lines().find_map(|line| line.strip_prefix(key)).expect("a set of signals");
         assert_eq!(set.trim(), "0000000000000000", "{key}");
     }
-    assert!(text.contains(&format!("\nNSsid:\t{pid}\n")), "a session of its own: {text}");
+    assert!(status.contains(&format!("\nNSsid:\t{pid}\n")), "a session of its own: {status}");
+    assert!(status.contains("\nUmask:\t0022\n"), "{status}");
 }
 
 #[test]
@@ -177,7 +181,7 @@ fn a_clone_on_another_thread_shares_pins_and_watches() {
     let mut other = world.executor.clone();
     std::thread::spawn(move || {
         let unit = cgarbiter_core::names::UnitName::parse("s.scope").expect("valid");
-        let (cause, on_error) = (cgarbiter_core::plan::Cause::Start, cgarbiter_core::plan::OnError::Stop);
+        let (cause, on_error) = (cgarbiter_core::plan::Cause::Start, OnError::Stop);
         let step = |op| cgarbiter_core::Step { unit: unit.clone(), cause, on_error, op };
         let watch = cgarbiter_core::plan::WatchId(1);
         let steps = vec![
@@ -192,4 +196,49 @@ fn a_clone_on_another_thread_shares_pins_and_watches() {
     .expect("the plan runs");
     world.until_changed(1);
     assert!(world.is_populated("s"));
+}
+
+#[test]
+fn a_full_cgroup_is_named() {
+    let Some(mut world) = World::new() else { return };
+    if !world.enable(ControllerMask::PIDS) {
+        return;
+    }
+    world.mkdir(&["s"]);
+    world.run([Op::Write { cgroup: cgroup("s"), file: "pids.max", value: "0".into() }]);
+    let report = world.report([spawn("/bin/true", &["true"])], OnError::Stop);
+    match report.failed {
+        Some(error) => {
+            assert_eq!(error.errno, Errno::Again);
+            assert!(error.file.ends_with("/s/pids.max"), "{error}");
+        }
+        // A process that moves in by itself is not forked there.
+        None => assert!(world.executor.kernel().clone_after_kill_dies()),
+    }
+}
+
+#[test]
+fn a_kill_for_want_of_memory_is_told() {
+    let Some(mut world) = World::new() else { return };
+    if !world.enable(ControllerMask::MEMORY) {
+        return;
+    }
+    world.mkdir(&["s"]);
+    for (file, value) in [("memory.max", "16M"), ("memory.swap.max", "0")] {
+        world.report([Op::Write { cgroup: cgroup("s"), file, value: value.into() }], OnError::Report);
+    }
+    let sleeper = Sleeper::new();
+    world.attach("s", sleeper.pid());
+    world.watch("s", 1);
+    world.until_changed(1);
+    spawned(&mut world, "exec tail -c 200000000 /dev/zero");
+    world.until_changed(1);
+    world.until("the count", |world, _| match world.executor.answer(&Question::Events(cgroup("s"))) {
+        Answer::Events(Some(events)) => events.populated && events.oom_kills.is_some_and(|kills| kills > 0),
+        other => panic!("{other:?}"),
+    });
+    let outcomes = world.run([Op::ReadCounters { cgroup: cgroup("s") }]);
+    let [Outcome::Counters(counters)] = outcomes[..] else { panic!("{outcomes:?}") };
+    assert!(counters.memory_current.is_some() && counters.oom_kills.is_some_and(|kills| kills > 0));
+    assert!(counters.tasks_current.is_some() == world.read("s/cgroup.controllers").contains("pids"));
 }

@@ -1,5 +1,6 @@
 //! A private cgroup, an executor in it, and words to write plans with.
 
+use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::event::{Event, ExitStatus, PinAnswer};
 use cgarbiter_core::names::{CgroupPath, UnitName};
 use cgarbiter_core::plan::{Cause, OnError, Pin, Plan, PlanId, WatchId};
@@ -66,6 +67,24 @@ impl World {
 
     pub(crate) fn mkdir(&mut self, paths: &[&str]) {
         self.run(paths.iter().map(|path| Op::Mkdir { cgroup: cgroup(path) }));
+    }
+
+    /// Hands controllers down, if the machine has them to give.
+    pub(crate) fn enable(&mut self, enable: ControllerMask) -> bool {
+        let parent = self.directory.parent().expect("a mount");
+        // What the whole machine hands down is changed only where the caller has said that it is his to try things on.
+        let may_change = std::env::var_os("CGARBITER_REQUIRE_LIVE").is_some();
+        for controller in enable.controllers().filter(|_| may_change) {
+            let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{}", controller.name()));
+        }
+        if !self.executor.root().supported().expect("readable").contains(enable) {
+            eprintln!("SKIPPED: no {enable} controller is handed down; see CGARBITER_REQUIRE_LIVE");
+            return false;
+        }
+        let disable = ControllerMask::empty();
+        let outcomes = self.run([Op::SubtreeControl { cgroup: CgroupPath::root(), enable, disable }]);
+        assert!(matches!(outcomes[..], [Outcome::Controllers { refused: None, .. }]), "{outcomes:?}");
+        true
     }
 
     pub(crate) fn pin(&mut self, pid: u32) -> Pin {
