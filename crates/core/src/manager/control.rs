@@ -32,7 +32,7 @@ impl Manager {
         list: PropertyList,
     ) -> Answered {
         let id = self.find_or_load(unit)?;
-        self.check_can_be_set(unit, id)?;
+        self.check_is_loaded(unit, id)?;
         let unit_type = self.graph.unit(id).unit_type();
         let mut checked = Vec::with_capacity(list.len());
         for (name, value) in &list {
@@ -67,8 +67,11 @@ impl Manager {
         Ok(None)
     }
 
-    /// A unit that is addressed by name must be loadable; a transient one can only be changed while it is there.
-    fn check_can_be_set(&self, unit: &UnitRef, id: UnitId) -> Result<(), Refusal> {
+    /// A unit that is addressed by name must be loadable; its object takes what comes.
+    ///
+    /// # Errors
+    /// `NoSuchUnit`.
+    pub(super) fn check_is_loaded(&self, unit: &UnitRef, id: UnitId) -> Result<(), Refusal> {
         let target = self.graph.unit(id);
         if matches!(unit, UnitRef::Name(_)) && target.load != LoadState::Loaded {
             let text = format!("Unit {} not found.", target.name);
@@ -226,7 +229,7 @@ impl Manager {
     }
 
     pub(super) fn abandon(&mut self, unit: &UnitRef) -> Answered {
-        let id = self.find_or_load(unit)?;
+        let id = self.find_loaded(unit)?;
         let target = self.graph.unit_mut(id);
         if target.unit_type() != UnitType::Scope {
             let text = format!("Unit {} is not a scope unit.", target.name);
@@ -245,6 +248,7 @@ impl Manager {
 
     pub(super) fn reference(&mut self, client: &Client, unit: &UnitRef) -> Answered {
         let id = self.find_or_load(unit)?;
+        self.check_is_loaded(unit, id)?;
         self.add_reference(client, id);
         Ok(Some(Reply::Done))
     }
@@ -259,7 +263,7 @@ impl Manager {
     }
 
     pub(super) fn unreference(&mut self, client: &Client, unit: &UnitRef) -> Answered {
-        let id = self.find_or_load(unit)?;
+        let id = self.find_loaded(unit)?;
         let references = &mut self.graph.unit_mut(id).references;
         let Some(at) = references.iter().position(|(holder, _)| *holder == client.id) else {
             return Err(Refusal::new(RefusalKind::NotReferenced, "Unit has not been referenced yet."));

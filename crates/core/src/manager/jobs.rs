@@ -58,6 +58,11 @@ impl Manager {
         if kind == JobType::Stop && unit.load != LoadState::Loaded && unit.active() == ActiveState::Inactive {
             return Err(Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded.")));
         }
+        if kind != JobType::Stop
+            && let Some(error) = unit.load_error.as_deref()
+        {
+            return Err(error.clone());
+        }
         let rare = unit.settings.rare.as_deref();
         let refuses = match kind {
             JobType::Start => rare.is_some_and(|rare| rare.refuse_manual_start),

@@ -23,7 +23,8 @@ impl Manager {
     pub(super) fn handle_request(&mut self, call: CallId, client: &Client, request: Request) {
         let privilege = if self.is_privileged(client) { Privilege::Full } else { Privilege::None };
         if let Err(refusal) = policy::check(privilege, &request) {
-            self.reply(call, Err(refusal));
+            let earlier = self.check_before_privilege(&request);
+            self.reply(call, Err(earlier.err().unwrap_or(refusal)));
             return;
         }
         if own_unit_of(&request) {
@@ -36,6 +37,28 @@ impl Manager {
         } else {
             let waiting = Waiting::Pinned { call, client: client.clone(), request: Box::new(request) };
             self.read(Question::Pin(pids), waiting);
+        }
+    }
+
+    /// What systemd finds out before it asks who is asking: whether the unit is there (loading it if the method does
+    /// that) and whether the job mode is one.
+    fn check_before_privilege(&mut self, request: &Request) -> Result<(), Refusal> {
+        match request {
+            Request::StartTransient { mode, .. } => parse_mode(mode, "Job mode {} is invalid.").map(drop),
+            Request::Job { unit, mode, .. } | Request::EnqueueJob { unit, mode, .. } => {
+                self.find_or_load(unit)?;
+                parse_mode(mode, "Job mode {} invalid").map(drop)
+            }
+            Request::SetProperties { unit, .. } | Request::Ref { unit } => {
+                let id = self.find_or_load(unit)?;
+                self.check_is_loaded(unit, id)
+            }
+            Request::Kill { unit, .. }
+            | Request::Freeze { unit }
+            | Request::Thaw { unit }
+            | Request::ResetFailed { unit }
+            | Request::Abandon { unit } => self.find_loaded(unit).map(drop),
+            _ => Ok(()),
         }
     }
 

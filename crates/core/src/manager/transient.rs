@@ -15,6 +15,7 @@ use crate::request::{CallId, PropertyList, Request, UnitRef};
 use crate::settings::Settings;
 use crate::unit::{LoadState, UnitId};
 use crate::unit_file::TransientFile;
+use crate::value::Value;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -184,10 +185,13 @@ impl Manager {
         for (name, value) in properties {
             let context =
                 properties::Context { unit_type, creating: true, transport: &client.transport, config: &self.config };
-            let property = properties::parse(name, value, &context)?;
+            let property = properties::parse(name, value, &context);
+            if name == "Slice" {
+                self.load_slice(value);
+            }
+            let property = property?;
             self.check_supported(&property)?;
             match &property {
-                Property::Slice(Some(slice)) => self.check_slice(slice)?,
                 Property::Pids(pids) => {
                     for pid in pids {
                         let pid = if *pid == 0 { client.pid.unwrap_or(0) } else { *pid };
@@ -204,14 +208,12 @@ impl Manager {
         Ok((checked, attach))
     }
 
-    fn check_slice(&mut self, slice: &UnitName) -> Result<(), Refusal> {
-        let id = self.load_name(slice);
-        let unit = self.graph.unit(id);
-        if unit.load == LoadState::BadSetting {
-            let text = format!("Unit {slice} has a bad unit file setting.");
-            return Err(Refusal::new(RefusalKind::BadUnitSetting, text));
+    /// A slice is loaded as soon as it is named, even when it turns out to be none that can be.
+    fn load_slice(&mut self, value: &Value) {
+        let name = value.as_str().and_then(|text| UnitName::parse(text).ok());
+        if let Some(name) = name.filter(|name| name.unit_type() == UnitType::Slice && name.instance().is_none()) {
+            self.load_name(&name);
         }
-        Ok(())
     }
 
     /// A limit that this machine cannot enforce is refused by name (nothing silent).
@@ -261,10 +263,10 @@ impl Manager {
         pins: &[(u32, PinAnswer)],
     ) -> Answered {
         let invalid = |text: alloc::string::String| Err(Refusal::new(RefusalKind::InvalidArgs, text));
+        let id = self.find_loaded(unit)?;
         let Some(subpath) = CgroupPath::parse(subpath).filter(|path| path.is_root() || subpath.starts_with('/')) else {
             return invalid(format!("Control group path is not absolute or not normalized: {subpath}"));
         };
-        let id = self.find_loaded(unit)?;
         let target = self.graph.unit(id);
         if !target.settings.resources.delegate {
             return invalid("Process migration not available on non-delegated units.".into());
