@@ -58,6 +58,7 @@ mod members;
 mod memory;
 mod migrate;
 mod notices;
+mod oom;
 mod open;
 mod parse;
 mod partition;
