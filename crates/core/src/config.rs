@@ -24,10 +24,22 @@ pub struct Config {
     pub environment: Vec<String>,
     /// 32 bytes of the kernel's randomness for invocation ids.
     pub seed: [u64; 4],
+    /// What becomes of a limit whose controller this tree does not have.
+    pub unsupported: Unsupported,
     /// Quotas.
     pub quotas: Quotas,
     /// The arbiter's own uid: requests of the same uid or of root are privileged.
     pub uid: u32,
+}
+
+/// What becomes of a limit whose controller this tree does not have.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Unsupported {
+    /// Kept and shown as systemd does, and reported to the operator by name.
+    #[default]
+    Report,
+    /// The request is refused.
+    Refuse,
 }
 
 /// Facts of the machine (reference 06.7).
@@ -159,6 +171,7 @@ impl Config {
             unit_paths: UnitPaths::systemd(),
             environment: Vec::new(),
             seed: [1, 2, 3, 4],
+            unsupported: Unsupported::Report,
             quotas: Quotas::default(),
             uid: 0,
         }

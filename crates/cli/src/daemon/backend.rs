@@ -191,6 +191,7 @@ fn config(choices: &Choices, machine: Machine) -> std::io::Result<Config> {
         unit_paths: choices.unit_paths.clone(),
         environment: vec![PATH.into()],
         seed: clock::seed()?,
+        unsupported: choices.unsupported,
         quotas: Quotas::default(),
         uid: nix::unistd::geteuid().as_raw(),
     })

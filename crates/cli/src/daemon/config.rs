@@ -1,7 +1,7 @@
 //! What the operator has chosen: configuration files, overruled by the command line.
 
 use crate::args::daemon::{Args, BackendChoice, Presence, UnitPathChoice};
-use cgarbiter_core::config::{Defaults, UnitPaths};
+use cgarbiter_core::config::{Defaults, UnitPaths, Unsupported};
 use serde::Deserialize;
 use std::io::Write;
 use std::path::{Path, PathBuf};
@@ -56,7 +56,16 @@ struct File {
     file_root: Option<PathBuf>,
     beside_systemd: Option<bool>,
     open_sockets: Option<bool>,
+    unsupported_limits: Option<UnsupportedChoice>,
     defaults: FileDefaults,
+}
+
+/// What becomes of limits that the tree cannot enforce.
+#[derive(Debug, Clone, Copy, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum UnsupportedChoice {
+    Report,
+    Refuse,
 }
 
 /// One socket, or several.
@@ -108,6 +117,8 @@ pub struct Choices {
     pub beside_systemd: bool,
     /// Sockets for everybody.
     pub open_sockets: bool,
+    /// What becomes of limits that the tree cannot enforce.
+    pub unsupported: Unsupported,
     /// What units start with; `tasks_max` as a share is resolved when the machine is known.
     pub defaults: Defaults,
     /// `DefaultTasksMax` in parts per 10,000 of what the system can hold; none when it is a number.
@@ -143,6 +154,11 @@ impl Choices {
         set(&mut self.presence, file.presence);
         set(&mut self.beside_systemd, file.beside_systemd);
         set(&mut self.open_sockets, file.open_sockets);
+        let unsupported = file.unsupported_limits.map(|choice| match choice {
+            UnsupportedChoice::Report => Unsupported::Report,
+            UnsupportedChoice::Refuse => Unsupported::Refuse,
+        });
+        set(&mut self.unsupported, unsupported);
         set(&mut self.file_root, file.file_root);
         if file.root.is_some() {
             self.root = file.root;
@@ -230,6 +246,7 @@ impl Default for Choices {
             file_root: PathBuf::from("/"),
             beside_systemd: false,
             open_sockets: false,
+            unsupported: Unsupported::Report,
             defaults: Defaults::default(),
             tasks_max_share: Some(1500),
             notify_fd: None,
@@ -282,6 +299,7 @@ fn from_args(args: &Args) -> File {
         file_root: args.file_root.clone(),
         beside_systemd: args.beside_systemd.then_some(true),
         open_sockets: args.open_sockets.then_some(true),
+        unsupported_limits: None,
         defaults: FileDefaults::default(),
     }
 }

@@ -39,7 +39,7 @@ impl Manager {
             let context =
                 properties::Context { unit_type, creating: false, transport: &client.transport, config: &self.config };
             let property = properties::parse(name, value, &context)?;
-            self.check_supported(&property)?;
+            self.check_supported(id, &property)?;
             checked.push(property);
         }
         if checked.is_empty() {

@@ -3,7 +3,8 @@
 use super::Manager;
 use super::requests::{Answered, parse_mode};
 use crate::client::Client;
-use crate::effect::{Effect, Reply};
+use crate::config::Unsupported;
+use crate::effect::{Effect, Reply, Severity};
 use crate::error::{Refusal, RefusalKind};
 use crate::event::PinAnswer;
 use crate::job::JobType;
@@ -190,7 +191,7 @@ impl Manager {
                 self.load_slice(value);
             }
             let property = property?;
-            self.check_supported(&property)?;
+            self.check_supported(id, &property)?;
             match &property {
                 Property::Pids(pids) => {
                     for pid in pids {
@@ -216,8 +217,8 @@ impl Manager {
         }
     }
 
-    /// A limit that this machine cannot enforce is refused by name (nothing silent).
-    pub(super) fn check_supported(&self, property: &Property) -> Result<(), Refusal> {
+    /// A limit that this tree cannot enforce is refused or reported, by name in either case (nothing silent).
+    pub(super) fn check_supported(&mut self, id: UnitId, property: &Property) -> Result<(), Refusal> {
         let Some(controller) = crate::resources::required_controller(property) else { return Ok(()) };
         if self.config.supported.contains(controller.mask()) {
             return Ok(());
@@ -228,7 +229,13 @@ impl Manager {
             controller.name(),
             self.config.supported
         );
-        Err(Refusal::new(RefusalKind::NotSupported, text))
+        match self.config.unsupported {
+            Unsupported::Refuse => Err(Refusal::new(RefusalKind::NotSupported, text)),
+            Unsupported::Report => {
+                self.tell(Severity::Warning, Some(id), format!("not enforced: {text}"));
+                Ok(())
+            }
+        }
     }
 
     /// Pass 2: the unit is what was asked for.
