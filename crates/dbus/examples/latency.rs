@@ -7,7 +7,6 @@
 #[path = "../tests/support/mod.rs"]
 mod support;
 
-use cgarbiter_dbus::FrontEndConfig;
 use std::time::Instant;
 use support::client::{call, start_transient};
 use support::{Client, Server};
@@ -15,7 +14,7 @@ use support::{Client, Server};
 const UNITS: usize = 5000;
 
 fn main() {
-    let server = Server::start_with_units(FrontEndConfig::default(), UNITS);
+    let server = Server::start_busy(UNITS);
     let mut client = Client::connect(&server.socket());
     let empty = call("GetUnitByPID", &(1u32,));
     one_at_a_time("GetUnitByPID", &mut client, &empty, 1, 50_000);

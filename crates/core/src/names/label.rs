@@ -3,7 +3,6 @@
 use super::unit_name::UnitName;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
 
 /// Every unit object lies below this path.
 pub const UNIT_PREFIX: &str = "/org/freedesktop/systemd1/unit/";
@@ -20,14 +19,25 @@ fn push_label(out: &mut String, text: &str) {
     if text.is_empty() {
         out.push('_');
     }
+    // Most of a name stands for itself and is copied in one go: lists of units escape thousands of them.
+    let mut run = 0;
     for (i, byte) in text.bytes().enumerate() {
         if byte.is_ascii_alphabetic() || (i > 0 && byte.is_ascii_digit()) {
-            out.push(char::from(byte));
-        } else {
-            // Writing into a String cannot fail.
-            let _ = write!(out, "_{byte:02x}");
+            continue;
         }
+        if run < i {
+            out.push_str(&text[run..i]);
+        }
+        out.extend([b'_', hex_digit(byte >> 4), hex_digit(byte & 15)].map(char::from));
+        run = i + 1;
     }
+    if run < text.len() {
+        out.push_str(&text[run..]);
+    }
+}
+
+fn hex_digit(value: u8) -> u8 {
+    b"0123456789abcdef"[usize::from(value)]
 }
 
 /// The inverse of [`label_escape`]; a `_` without two hex digits stands for itself.

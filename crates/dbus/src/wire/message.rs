@@ -1,6 +1,6 @@
 //! Whole messages: where one ends in a stream of bytes, and how answers, errors, signals and calls are put together.
 
-use crate::wire::units::UnitRows;
+use crate::wire::units;
 use crate::wire::value::Body;
 use cgarbiter_core::effect::Reply;
 use cgarbiter_core::error::Refusal;
@@ -131,7 +131,7 @@ impl Composer {
     /// The answer to a call. When the core's values make no message, the caller is told so instead.
     pub(crate) fn reply(&self, to: &ReplyTo, result: Result<Reply, Refusal>) -> zbus::Result<Message> {
         let built = match result {
-            Ok(Reply::Units(rows)) => self.return_builder(to).build(&UnitRows(&rows)),
+            Ok(Reply::Units(rows)) => units::build(self.return_builder(to), &rows),
             Ok(reply) => self.values(to, &systemd1::encode_reply(reply)),
             Err(refusal) => return self.refuse(to, &refusal),
         };
@@ -177,4 +177,86 @@ pub(crate) fn bus_call(member: &'static str, arguments: &[Value]) -> zbus::Resul
         .interface("org.freedesktop.DBus")
         .with_flags(Flags::NO_AUTO_START)
         .build(&Body::new(arguments)?)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::value::arguments;
+    use cgarbiter_core::effect::UnitRow;
+    use cgarbiter_core::names::UnitName;
+    use proptest::prelude::*;
+
+    fn to() -> ReplyTo {
+        ReplyTo { serial: NonZeroU32::MIN, address: Address::Bus(":1.1".into()) }
+    }
+
+    fn row(name: &str, job: Option<(u32, &'static str)>) -> UnitRow {
+        let name = UnitName::parse(name).expect("a valid name");
+        UnitRow { name, description: "Ein Käfig".into(), load: "loaded", active: "active", sub: "running", job }
+    }
+
+    #[test]
+    fn rows_written_directly_are_the_rows_built_from_values() {
+        for rows in [vec![], vec![row("a.scope", None), row("a-b@c.slice", Some((12, "start"))), row("-.slice", None)]]
+        {
+            let composer = Composer::new().expect("a composer");
+            let direct = composer.reply(&to(), Ok(Reply::Units(rows.clone()))).expect("a message");
+            let values = systemd1::encode_reply(Reply::Units(rows));
+            let slow = composer.values(&to(), &values).expect("a message");
+            assert_eq!(direct.body().data().bytes(), slow.body().data().bytes());
+            assert_eq!(arguments(&direct.body()).expect("a body"), values);
+        }
+    }
+
+    #[test]
+    fn what_is_no_message_is_an_error_for_the_caller() {
+        let composer = Composer::new().expect("a composer");
+        for wrong in [
+            Value::path("not a path"),
+            Value::str("zero \0 byte"),
+            Value::Handle(3),
+            Value::Struct(Vec::new()),
+            Value::Array("u".into(), vec![Value::str("no number")]),
+            Value::Signature("(".into()),
+        ] {
+            let answer = composer.reply(&to(), Ok(Reply::Value(wrong.clone()))).expect("a message");
+            assert_eq!(answer.message_type(), zbus::message::Type::Error, "{wrong:?}");
+        }
+    }
+
+    #[test]
+    fn the_length_is_known_early() {
+        let message = bus_call("Hello", &[]).expect("a message");
+        let bytes = message.data().bytes();
+        assert!(matches!(message_length(&bytes[..15], 1000), Ok(None)));
+        assert!(matches!(message_length(&bytes[..16], 1000), Ok(Some(length)) if length == bytes.len()));
+        assert!(matches!(message_length(&bytes[..16], 100), Err(Broken::TooLong(_))));
+        assert!(matches!(message_length(b"GET", 100), Err(Broken::Beginning)));
+        let huge = [b'l', 1, 0, 1, 255, 255, 255, 255, 1, 0, 0, 0, 255, 255, 255, 255];
+        assert!(matches!(message_length(&huge, 1 << 20), Err(Broken::TooLong(_))));
+    }
+
+    proptest! {
+        /// Bytes of a peer may be anything; they make a message or an error.
+        #[test]
+        fn no_bytes_make_us_panic(changes in prop::collection::vec((0usize..400, any::<u8>()), 0..12), cut in 0usize..60) {
+            let value = Value::Variant(Box::new(Value::dict([("PIDs", Value::Array("u".into(), vec![Value::U32(1)]))])));
+            let args = [Value::str("a.scope"), value, Value::Bytes(vec![1, 2]), Value::path("/a")];
+            let message = bus_call("StartTransientUnit", &args).expect("a message");
+            let mut bytes = message.data().bytes().to_vec();
+            bytes.truncate(bytes.len() - cut.min(bytes.len() - FIXED_HEADER));
+            for (at, byte) in changes {
+                let length = bytes.len();
+                bytes[at % length] = byte;
+            }
+            if let Ok(Some(length)) = message_length(&bytes, 4096) {
+                bytes.resize(length, 0);
+                if let Ok(message) = parse(&bytes, &mut Vec::new()) {
+                    let _ = message.header().path();
+                    let _ = arguments(&message.body());
+                }
+            }
+        }
+    }
 }

@@ -306,3 +306,84 @@ impl<'de> Visitor<'de> for BytesVisitor {
         Ok(Value::Bytes(bytes))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::wire::message::bus_call;
+    use proptest::prelude::*;
+
+    fn round_trip(values: &[Value]) -> Vec<Value> {
+        let message = bus_call("Test", values).expect("a message");
+        arguments(&message.body()).expect("the same values")
+    }
+
+    #[test]
+    fn the_shapes_that_clients_send() {
+        let strings = || Value::strings(["a", "b"]);
+        let exec = Value::Array(
+            "(sasb)".into(),
+            vec![Value::Struct(vec![Value::str("/bin/true"), strings(), Value::Bool(false)])],
+        );
+        let property = |name, value| Value::Struct(vec![Value::str(name), Value::Variant(Box::new(value))]);
+        let properties = Value::Array("(sv)".into(), vec![property("ExecStart", exec), property("Slice", strings())]);
+        let auxiliary = Value::Array("(sa(sv))".into(), vec![Value::Struct(vec![Value::str("x"), properties.clone()])]);
+        let values = [Value::str("a.scope"), Value::str("fail"), properties, auxiliary];
+        assert_eq!(round_trip(&values), values);
+        assert_eq!(round_trip(&[]), []);
+        let empty = [Value::Array("(sv)".into(), Vec::new()), Value::Bytes(Vec::new()), Value::U64(u64::MAX)];
+        assert_eq!(round_trip(&empty), empty);
+    }
+
+    #[test]
+    fn what_follows_the_last_argument_is_an_error() {
+        let builder = zbus::Message::method_call("/", "Test");
+        // SAFETY: made to be wrong; it is read through the checking deserializer.
+        let message = unsafe { builder.build_raw_body(&[1, 0, 0, 0, 2], "u", Vec::new()) }.expect("a message");
+        arguments(&message.body()).expect_err("a byte too many");
+    }
+
+    fn basic() -> impl Strategy<Value = Value> {
+        prop_oneof![
+            any::<bool>().prop_map(Value::Bool),
+            any::<u8>().prop_map(Value::U8),
+            any::<i16>().prop_map(Value::I16),
+            any::<u16>().prop_map(Value::U16),
+            any::<i32>().prop_map(Value::I32),
+            any::<u32>().prop_map(Value::U32),
+            any::<i64>().prop_map(Value::I64),
+            any::<u64>().prop_map(Value::U64),
+            (-1e300..1e300).prop_map(Value::F64),
+            "[^\\x00]{0,20}".prop_map(Value::Str),
+            "(/[A-Za-z0-9_]{1,5}){1,3}".prop_map(Value::Path),
+            prop::collection::vec(any::<u8>(), 0..9).prop_map(Value::Bytes),
+        ]
+    }
+
+    fn any_value() -> impl Strategy<Value = Value> {
+        basic().prop_recursive(4, 32, 4, |inner| {
+            prop_oneof![
+                inner.clone().prop_map(|value| Value::Variant(Box::new(value))),
+                prop::collection::vec(inner.clone(), 1..4).prop_map(Value::Struct),
+                (inner.clone(), 0usize..4).prop_map(|(value, count)| array_of(value, count)),
+                prop::collection::vec(("[a-z]{1,5}", inner), 0..4).prop_map(Value::dict),
+            ]
+        })
+    }
+
+    /// Byte arrays have a shape of their own.
+    fn array_of(value: Value, count: usize) -> Value {
+        match value {
+            Value::U8(byte) => Value::Bytes(vec![byte; count]),
+            value => Value::Array(value.signature(), vec![value; count]),
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn values_survive_the_wire(first in any_value(), second in any_value()) {
+            let values = [first, second];
+            prop_assert_eq!(round_trip(&values), values);
+        }
+    }
+}

@@ -46,11 +46,15 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) fn start(config: FrontEndConfig) -> Self {
-        Self::start_with_units(config, 3)
+        Self::start_with(config, 3, true)
     }
 
-    /// A server that lists this many units.
-    pub(crate) fn start_with_units(config: FrontEndConfig, units: usize) -> Self {
+    /// A server for benches: it lists this many units, and nobody looks at what it has seen.
+    pub(crate) fn start_busy(units: usize) -> Self {
+        Self::start_with(FrontEndConfig::default(), units, false)
+    }
+
+    fn start_with(config: FrontEndConfig, units: usize, listened_to: bool) -> Self {
         let directory = tempfile::tempdir().expect("a directory");
         let listener = UnixListener::bind(directory.path().join("sock")).expect("a socket");
         let (tell, seen) = channel();
@@ -61,7 +65,7 @@ impl Server {
                 let pins = Pins { tell: tell.clone(), made: 0 };
                 let mut front_end = FrontEnd::new(config, Box::new(pins)).expect("a front end");
                 front_end.listen_private(listener).expect("listening");
-                let mut core = Core { tell, jobs: 0, units, held: Vec::new() };
+                let mut core = Core { tell, jobs: 0, units, listened_to, held: Vec::new() };
                 loop {
                     tokio::select! {
                         event = front_end.next() => core.handle(event.expect("no trouble"), &mut front_end),
@@ -132,6 +136,8 @@ struct Core {
     tell: Sender<Seen>,
     jobs: u32,
     units: usize,
+    /// Whether anybody looks at what was seen.
+    listened_to: bool,
     /// Requests that are not answered until the test says so.
     held: Vec<CallId>,
 }
@@ -152,8 +158,8 @@ impl Core {
                     Transport::Private => None,
                     Transport::Bus(name) => Some(name.to_string()),
                 };
-                // GetUnitByPID is what benches and floods call; it would only fill the channel.
-                if !matches!(request, Request::UnitByPid { .. }) {
+                // GetUnitByPID is what floods call; it would only fill the channel.
+                if self.listened_to && !matches!(request, Request::UnitByPid { .. }) {
                     let (id, uid, pid) = (client.id, client.uid, client.pid);
                     self.tell(Seen::Asked { client: id, uid, pid, name, request: request.clone() });
                 }
