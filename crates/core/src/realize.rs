@@ -36,11 +36,12 @@ pub(crate) struct Builder<'a> {
     /// Phase, then depth (negative: deepest first), then the order of arrival.
     steps: Vec<(Phase, i32, usize, UnitId, Step)>,
     made: BTreeSet<UnitId>,
+    enabled: BTreeSet<UnitId>,
 }
 
 impl<'a> Builder<'a> {
     pub(crate) fn new(graph: &'a Graph, config: &'a Config, next_watch: &'a mut u64) -> Self {
-        Self { graph, config, next_watch, steps: Vec::new(), made: BTreeSet::new() }
+        Self { graph, config, next_watch, steps: Vec::new(), made: BTreeSet::new(), enabled: BTreeSet::new() }
     }
 
     /// Adds what one unit needs.
@@ -137,7 +138,7 @@ impl<'a> Builder<'a> {
             let unit = self.graph.unit(slice);
             if !unit.realized.exists {
                 self.make(slice);
-            } else if self.made.insert(slice) {
+            } else {
                 let depth = self.graph.cgroup_path(slice).map_or(0, |path| depth_of(&path));
                 self.enable(slice, unit, depth);
             }
@@ -177,7 +178,7 @@ impl<'a> Builder<'a> {
 
     fn enable(&mut self, id: UnitId, unit: &Unit, depth: i32) {
         let missing = propagation::enable_mask(self.graph, self.config, id) - unit.realized.enabled;
-        if missing.is_empty() {
+        if missing.is_empty() || !self.enabled.insert(id) {
             return;
         }
         let Some(cgroup) = self.graph.cgroup_path(id) else { return };
@@ -186,7 +187,7 @@ impl<'a> Builder<'a> {
     }
 
     fn enable_if_exists(&mut self, id: UnitId, unit: &Unit) {
-        if unit.realized.exists && self.made.insert(id) {
+        if unit.realized.exists {
             let depth = self.graph.cgroup_path(id).map_or(0, |path| depth_of(&path));
             self.enable(id, unit, depth);
         }

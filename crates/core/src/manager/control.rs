@@ -95,9 +95,9 @@ impl Manager {
         let files = &mut unit.work.intents_mut().files;
         files.retain(|other| !matches!(other, Op::WriteFile { file: path, .. } if *path == file));
         files.push(op);
+        // In the order of writing, until they are read again.
         if !unit.drop_ins.contains(&file) {
             unit.drop_ins.push(file);
-            unit.drop_ins.sort_by(|a, b| file_name(a).cmp(file_name(b)));
         }
     }
 
@@ -198,12 +198,24 @@ impl Manager {
             self.reply(other, Err(Refusal::new(RefusalKind::FreezeCancelled, text)));
         }
         self.freezing.insert(id, call);
-        let unit = self.graph.unit_mut(id);
-        unit.freezer = on_the_way;
-        unit.work.intents_mut().freeze = Some(freeze);
-        self.queue_changed(id);
-        self.queue_realize(id);
+        self.freeze_unit(id, freeze);
         Ok(None)
+    }
+
+    /// Sets a unit on its way to stand still or go on; a slice, with all its members that are up.
+    fn freeze_unit(&mut self, id: UnitId, freeze: bool) {
+        let mut todo = Vec::from([id]);
+        while let Some(id) = todo.pop() {
+            todo.extend(self.graph.members(id).filter(|member| {
+                let member = self.graph.unit(*member);
+                member.realized.exists && member.active() == ActiveState::Active
+            }));
+            let unit = self.graph.unit_mut(id);
+            unit.freezer = if freeze { FreezerState::Freezing } else { FreezerState::Thawing };
+            unit.work.intents_mut().freeze = Some(freeze);
+            self.queue_changed(id);
+            self.queue_realize(id);
+        }
     }
 
     pub(super) fn reset_failed(&mut self, unit: &UnitRef) -> Answered {
@@ -357,8 +369,4 @@ impl Manager {
     pub fn references_of(&self, id: UnitId) -> &[(ClientId, u32)] {
         &self.graph.unit(id).references
     }
-}
-
-fn file_name(path: &str) -> &str {
-    path.rsplit('/').next().unwrap_or(path)
 }

@@ -6,7 +6,7 @@ use crate::effect::{Effect, Severity};
 use crate::error::{Errno, OpError, Refusal, RefusalKind};
 use crate::plan::{Op, Outcome, Report, Step};
 use crate::realized::{Realized, Written};
-use crate::unit::UnitId;
+use crate::unit::{Unit, UnitId};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -115,7 +115,10 @@ impl Manager {
                 intents.files.retain(|other| other != op);
             }
             Op::Xattr { .. } | Op::Delegate { .. } => intents.prepare.retain(|other| other != op),
-            Op::Attach { pin, .. } => intents.attach.retain(|other| other != pin),
+            Op::Attach { pin, .. } => {
+                intents.prepare.retain(|other| other != op);
+                intents.attach.retain(|other| other != pin);
+            }
             Op::Spawn { .. } => intents.spawn = None,
             Op::Write { file: "cgroup.freeze", value, .. } if intents.freeze == Some(value == "1") => {
                 intents.freeze = None
@@ -193,7 +196,7 @@ impl Manager {
             (
                 Op::Attach { .. } | Op::Watch { .. } | Op::Spawn { .. } | Op::Observe { .. },
                 Errno::NoEnt | Errno::NoDev,
-            ) if surprised && !is_exec_error(step, &error) => {
+            ) if surprised && !is_exec_error(step, &error) && !is_below(unit, &step.op) => {
                 self.lost_directory(Some(id));
             }
             (Op::Spawn { .. }, _) => self.spawn_failed(id, &error),
@@ -236,14 +239,24 @@ impl Manager {
         let work = &mut self.graph.unit_mut(id).work;
         let intents = work.intents.take().unwrap_or_default();
         let replies: Vec<_> = intents.replies.into_iter().chain(core::mem::take(&mut work.planned.replies)).collect();
-        if !intents.attach.is_empty() {
-            self.effects.push_back(Effect::Release(intents.attach));
+        let prepared = intents.prepare.iter().filter_map(|op| match op {
+            Op::Attach { pin, .. } => Some(*pin),
+            _ => None,
+        });
+        let pins: Vec<_> = intents.attach.iter().copied().chain(prepared).collect();
+        if !pins.is_empty() {
+            self.effects.push_back(Effect::Release(pins));
         }
         for call in replies {
             let refusal = Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"));
             self.reply(call, Err(refusal));
         }
     }
+}
+
+/// The step is about a cgroup inside the unit's own: none of ours.
+fn is_below(unit: &Unit, op: &Op) -> bool {
+    matches!(op, Op::Attach { cgroup, .. } if unit.realized.path.as_ref().is_some_and(|path| path != cgroup))
 }
 
 /// The program could not be run, as opposed to its cgroup being gone.

@@ -156,11 +156,23 @@ impl Manager {
             self.abort_start(id, UnitResult::Success);
             return;
         }
+        if unit.freezer != FreezerState::Running {
+            // Who stands still does not hear signals.
+            self.thaw_for_stop(id);
+        }
+        let unit = self.graph.unit(id);
         match unit.unit_type() {
             UnitType::Slice => self.end(id, UnitResult::Success, true),
             _ if unit.controller.is_some() && unit.state == State::Running => self.ask_controller(id),
             _ => self.signal_phase(id, State::StopSigterm, UnitResult::Success),
         }
+    }
+
+    fn thaw_for_stop(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        unit.freezer = FreezerState::Thawing;
+        unit.work.intents_mut().freeze = Some(false);
+        self.queue_realize(id);
     }
 
     /// A start that is not to be finished: what was built is taken down, who waited is let go.

@@ -123,11 +123,15 @@ impl Manager {
     /// The object does not exist, or is nobody's.
     pub(super) fn unit_of_object(&mut self, label: &str) -> Result<UnitId, Refusal> {
         let unknown = || Refusal::new(RefusalKind::UnknownObject, format!("Unknown object '{UNIT_PREFIX}{label}'."));
-        let name = label_unescape(label).ok_or_else(unknown)?;
+        let neither = |name: &str| {
+            let text = format!("Unit name {name} is neither a valid invocation ID nor unit name.");
+            Refusal::new(RefusalKind::InvalidArgs, text)
+        };
+        let name = label_unescape(label).ok_or_else(|| neither(label))?;
         if let Some(id) = parse_invocation_id(&name) {
             return self.graph.find_invocation(&id).ok_or_else(unknown);
         }
-        let name = UnitName::parse(&name).map_err(|_| unknown())?;
+        let name = UnitName::parse(&name).map_err(|_| neither(&name))?;
         Ok(self.load_name(&name))
     }
 

@@ -88,6 +88,8 @@ impl Manager {
         let reached = match (freezer, frozen) {
             (FreezerState::Freezing, true) => FreezerState::Frozen,
             (FreezerState::Thawing, false) => FreezerState::Running,
+            // Nothing more will come of it while a slice above stands still.
+            (FreezerState::Thawing, true) if self.stands_still_above(id) => FreezerState::Frozen,
             _ => return,
         };
         self.graph.unit_mut(id).freezer = reached;
@@ -95,6 +97,11 @@ impl Manager {
         if let Some(call) = self.freezing.remove(&id) {
             self.reply(call, Ok(Reply::Done));
         }
+    }
+
+    fn stands_still_above(&self, id: UnitId) -> bool {
+        let mut above = self.graph.ancestors(id).map(|slice| self.graph.unit(slice).freezer);
+        above.any(|freezer| matches!(freezer, FreezerState::Freezing | FreezerState::Frozen))
     }
 
     /// A kill has been carried out.

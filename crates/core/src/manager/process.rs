@@ -174,10 +174,13 @@ impl Manager {
                 self.note_result(id, result);
                 self.signal_phase(id, State::StopSigterm, result);
             }
-            State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => match watch {
-                Some(watch) => self.look_at(watch),
-                None => self.end(id, noted, false),
-            },
+            State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => {
+                self.note_result(id, result);
+                match watch {
+                    Some(watch) => self.look_at(watch),
+                    None => self.end(id, noted, false),
+                }
+            }
             _ => {}
         }
     }

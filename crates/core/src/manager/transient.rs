@@ -187,7 +187,7 @@ impl Manager {
             let context =
                 properties::Context { unit_type, creating: true, transport: &client.transport, config: &self.config };
             let property = properties::parse(name, value, &context);
-            if name == "Slice" {
+            if name == "Slice" && unit_type != UnitType::Slice {
                 self.load_slice(value);
             }
             let property = property?;

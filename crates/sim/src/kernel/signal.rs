@@ -12,9 +12,11 @@ const SIGCHLD: u8 = 17;
 const SIGCONT: u8 = 18;
 const SIGSTOP: u8 = 19;
 /// SIGSTOP, SIGTSTP, SIGTTIN, SIGTTOU: they and SIGCONT take each other back while they wait.
-const STOP_SIGNALS: u64 = 0b1111 << SIGSTOP;
+const STOP_SIGNALS: u64 = 0b1111 << (SIGSTOP - 1);
 const SIGURG: u8 = 23;
 const SIGWINCH: u8 = 28;
+/// The last real-time signal.
+const SIGNAL_MAX: u8 = 64;
 
 /// What a process does when a signal arrives.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,7 +29,7 @@ pub enum Disposition {
     Catch,
 }
 
-/// Bit n stands for signal n.
+/// Bit n stands for signal n + 1.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Signals {
     ignored: u64,
@@ -35,6 +37,15 @@ pub(super) struct Signals {
     pending: u64,
     caught: u64,
     pub(super) stopped: bool,
+}
+
+fn bit(signal: u8) -> u64 {
+    1 << (signal - 1)
+}
+
+/// The lowest signal of a set that is not empty.
+fn first(set: u64) -> u8 {
+    u8::try_from(set.trailing_zeros() + 1).expect("a signal has a small number")
 }
 
 impl Signals {
@@ -55,11 +66,11 @@ impl Kernel {
     /// `ESRCH`; `EINVAL` for SIGKILL, SIGSTOP and numbers that are no signals.
     pub fn set_disposition(&mut self, pid: Pid, signal: u8, disposition: Disposition) -> Result<(), Errno> {
         let process = self.process_of(pid)?;
-        if !(1..64).contains(&signal) || signal == SIGKILL || signal == SIGSTOP {
+        if !(1..=SIGNAL_MAX).contains(&signal) || signal == SIGKILL || signal == SIGSTOP {
             return Err(Errno::EINVAL);
         }
         let signals = &mut self.processes[process].signals;
-        let bit = 1 << signal;
+        let bit = bit(signal);
         signals.ignored &= !bit;
         signals.catching &= !bit;
         match disposition {
@@ -76,7 +87,7 @@ impl Kernel {
     /// `ESRCH`, `EPERM` for a process of another user, `EINVAL` for a number that is no signal.
     pub fn kill(&mut self, who: &Caller, pid: Pid, signal: u8) -> Result<(), Errno> {
         let process = self.process_of(pid)?;
-        if signal >= 64 {
+        if signal > SIGNAL_MAX {
             return Err(Errno::EINVAL);
         }
         let target = &self.processes[process];
@@ -100,11 +111,11 @@ impl Kernel {
         if signal == SIGCONT {
             signals.stopped = false;
             signals.pending &= !STOP_SIGNALS;
-        } else if STOP_SIGNALS >> signal & 1 == 1 {
-            signals.pending &= !(1 << SIGCONT);
+        } else if STOP_SIGNALS & bit(signal) != 0 {
+            signals.pending &= !bit(SIGCONT);
         }
-        if signals.ignored >> signal & 1 == 0 {
-            signals.pending |= 1 << signal;
+        if signals.ignored & bit(signal) == 0 {
+            signals.pending |= bit(signal);
         }
         self.deliver(process);
     }
@@ -117,10 +128,10 @@ impl Kernel {
             if signals.pending == 0 {
                 return;
             }
-            let signal = u8::try_from(signals.pending.trailing_zeros()).expect("a signal has a small number");
-            signals.pending &= !(1 << signal);
-            if signals.catching >> signal & 1 == 1 {
-                signals.caught |= 1 << signal;
+            let signal = first(signals.pending);
+            signals.pending &= !bit(signal);
+            if signals.catching & bit(signal) != 0 {
+                signals.caught |= bit(signal);
             } else {
                 self.default_action(process, signal);
             }
@@ -136,7 +147,7 @@ impl Kernel {
     fn default_action(&mut self, process: u32, signal: u8) {
         match signal {
             SIGCHLD | SIGCONT | SIGURG | SIGWINCH => {}
-            _ if STOP_SIGNALS >> signal & 1 == 1 => self.processes[process].signals.stopped = true,
+            _ if STOP_SIGNALS & bit(signal) != 0 => self.processes[process].signals.stopped = true,
             _ => self.doom(process, signal),
         }
     }
@@ -145,19 +156,18 @@ impl Kernel {
     pub fn take_caught(&mut self, pid: Pid) -> Option<u8> {
         let process = self.process_of(pid).ok()?;
         let caught = &mut self.processes[process].signals.caught;
-        let signal = u8::try_from(caught.trailing_zeros()).expect("a signal has a small number");
         if *caught == 0 {
             return None;
         }
-        *caught &= !(1 << signal);
+        let signal = first(*caught);
+        *caught &= !bit(signal);
         Some(signal)
     }
 
     /// Is there something pending that a frozen or stopped process has not seen?
     #[must_use]
     pub fn has_pending(&self, pid: Pid, signal: u8) -> bool {
-        assert!(signal < 64, "a signal has a small number");
-        self.process_of(pid).is_ok_and(|process| self.processes[process].signals.pending >> signal & 1 == 1)
+        self.process_of(pid).is_ok_and(|process| self.processes[process].signals.pending & bit(signal) != 0)
     }
 }
 

@@ -56,7 +56,7 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("OnSuccessJobMode", "s", Const, |_| Value::str("fail")),
     unit("OnFailureJobMode", "s", Const, |_| Value::str("replace")),
     unit("IgnoreOnIsolate", "b", Const, |v| Value::Bool(ignore_on_isolate(v))),
-    nothing("NeedDaemonReload", "b", False),
+    unit("NeedDaemonReload", "b", False, |v| Value::Bool(has_masked_drop_in(v.subject()))),
     setting("Markers", "as", False),
     setting("JobTimeoutUSec", "t", Const),
     unit("JobRunningTimeoutUSec", "t", Const, |v| Value::U64(job_running_timeout(v))),
@@ -150,4 +150,11 @@ fn job(view: &View<'_>) -> Value {
 fn load_error(error: Option<&Refusal>) -> Value {
     let (name, text) = error.map_or(("", ""), |error| (error.kind.bus_name(), error.message.as_str()));
     Value::Struct(vec![Value::str(name), Value::str(text)])
+}
+
+/// A drop-in that one of the same name in another directory would hide, if they were read again.
+fn has_masked_drop_in(unit: &Unit) -> bool {
+    let mut names: Vec<_> = unit.drop_ins.iter().map(|file| file.rsplit('/').next()).collect();
+    names.sort_unstable();
+    names.windows(2).any(|pair| pair[0] == pair[1])
 }
