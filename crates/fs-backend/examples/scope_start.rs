@@ -6,14 +6,17 @@
 
 use cgarbiter_core::event::PinAnswer;
 use cgarbiter_core::names::{CgroupPath, UnitName};
-use cgarbiter_core::plan::{Cause, OnError, Plan, PlanId, WatchId};
-use cgarbiter_core::{Answer, Op, Question, Step};
+use cgarbiter_core::plan::{Cause, OnError, Plan, PlanId, Spawn, WatchId};
+use cgarbiter_core::{Answer, Event, Op, Question, Step};
 use cgarbiter_fs_backend::{Executor, Kernel, Options, Root, RootChoice};
 use std::collections::BTreeMap;
 use std::error::Error;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command};
 use std::time::Instant;
+
+/// Processes that are started.
+const SPAWNS: u32 = 200;
 
 fn main() -> Result<(), Box<dyn Error>> {
     let mut arguments = std::env::args().skip(1);
@@ -38,6 +41,7 @@ fn run(group: &Group, scopes: usize, whole: bool, figures: &mut Figures) -> Resu
     // A memory file system, as /run is on most machines.
     let files = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir())?;
     let options = Options { file_root: files.path().into(), ..Options::default() };
+    figures.remarks = kernel.remarks();
     let mut executor = Executor::new(root, kernel, &options)?;
     let slice = CgroupPath::root().child("system.slice");
     let unit = UnitName::parse("x.scope").map_err(|e| e.to_string())?;
@@ -94,7 +98,31 @@ fn run(group: &Group, scopes: usize, whole: bool, figures: &mut Figures) -> Resu
         check(figures.time(if whole { "stop: whole plan" } else { "stop: again" }, || executor.run(&remove)))?;
     }
     drop(sleeper);
+    if whole {
+        spawn_some(&mut executor, &slice, &plan, figures)?;
+    }
     while check(executor.run(&plan(vec![Op::Rmdir { cgroup: slice.clone(), watch: None }]))).is_err() {}
+    Ok(())
+}
+
+/// Starts processes in a cgroup, one after the other, and waits for the end of each.
+fn spawn_some(
+    executor: &mut Executor,
+    slice: &CgroupPath,
+    plan: &dyn Fn(Vec<Op>) -> Plan,
+    figures: &mut Figures,
+) -> Result<(), Box<dyn Error>> {
+    let cgroup = slice.child("spawned.service");
+    check(executor.run(&plan(vec![Op::Mkdir { cgroup: cgroup.clone() }])))?;
+    for _ in 0..SPAWNS {
+        let command = Spawn { path: "/bin/true".into(), arguments: vec!["true".into()], environment: Vec::new() };
+        let spawn = plan(vec![Op::Spawn { cgroup: cgroup.clone(), command: Box::new(command) }]);
+        check(figures.time("step: spawn", || executor.run(&spawn)))?;
+        let mut ended = false;
+        while !ended {
+            executor.drain(&mut |event| ended |= matches!(event, Event::Exited { .. }));
+        }
+    }
     Ok(())
 }
 
@@ -103,21 +131,24 @@ fn check(report: cgarbiter_core::Report) -> Result<(), Box<dyn Error>> {
 }
 
 #[derive(Default)]
-struct Figures(BTreeMap<String, Vec<f64>>);
+struct Figures {
+    usec: BTreeMap<String, Vec<f64>>,
+    remarks: Vec<&'static str>,
+}
 
 impl Figures {
     fn time<T>(&mut self, name: &str, act: impl FnOnce() -> T) -> T {
         let start = Instant::now();
         let done = act();
         let usec = start.elapsed().as_secs_f64() * 1e6;
-        self.0.entry(name.to_owned()).or_default().push(usec);
+        self.usec.entry(name.to_owned()).or_default().push(usec);
         done
     }
 
     fn print(mut self, scopes: usize) {
         println!("{{\n  \"scopes\": {scopes},\n  \"unit\": \"usec\",\n  \"figures\": {{");
-        let last = self.0.len();
-        for (i, (name, values)) in self.0.iter_mut().enumerate() {
+        let last = self.usec.len();
+        for (i, (name, values)) in self.usec.iter_mut().enumerate() {
             values.sort_by(f64::total_cmp);
             let at = |part: f64| values[((values.len() - 1) as f64 * part) as usize];
             let comma = if i + 1 < last { "," } else { "" };
@@ -128,7 +159,8 @@ impl Figures {
                 at(0.99)
             );
         }
-        println!("  }}\n}}");
+        let remarks: Vec<String> = self.remarks.iter().map(|line| format!("\"{line}\"")).collect();
+        println!("  }},\n  \"kernel\": [{}]\n}}", remarks.join(", "));
     }
 }
 

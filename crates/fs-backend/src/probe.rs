@@ -96,11 +96,6 @@ impl Kernel {
         self.clone_after_kill != Some(false)
     }
 
-    /// Whether processes may be born in their cgroup.
-    pub(crate) fn may_clone_into(&self) -> bool {
-        self.clone_into && !self.clone_after_kill_dies()
-    }
-
     /// Nothing goes without pidfds.
     pub(crate) fn check_required(&self) -> Result<(), OpError> {
         if self.pidfd { Ok(()) } else { Err(at("pidfd_open (Linux 5.4 is needed)".to_owned())(Errno::ENOSYS)) }
@@ -117,13 +112,12 @@ impl Kernel {
             (!self.clone_into, "no clone3 into a cgroup (Linux 5.7): spawned processes move there before they run"),
             (
                 self.clone_into && self.clone_after_kill == Some(true),
-                "kernel bug: what is cloned into a cgroup that was once killed by cgroup.kill dies at birth; spawned \
-                 processes move there before they run, and cgroup.kill is the last resort",
+                "kernel bug: what is cloned into a cgroup that was once killed by cgroup.kill dies at birth; such processes \
+                 are started once more, and cgroup.kill is the last resort",
             ),
             (
                 self.clone_into && self.clone_after_kill.is_none(),
-                "it could not be tried whether clone3 into a cgroup is safe after cgroup.kill; spawned processes move \
-                 there before they run, and cgroup.kill is the last resort",
+                "it could not be tried whether cgroup.kill harms processes started later; it is the last resort",
             ),
             (!self.openat2, "no openat2 (Linux 5.6): paths are resolved step by step"),
             (
@@ -224,12 +218,12 @@ mod tests {
             favordynmods: true,
         };
         assert!(all.remarks().is_empty());
-        assert!(all.may_clone_into());
+        assert!(!all.clone_after_kill_dies());
         let buggy = Kernel { clone_after_kill: Some(true), ..all.clone() };
-        assert!(!buggy.may_clone_into());
+        assert!(buggy.clone_after_kill_dies());
         assert_eq!(buggy.remarks().len(), 1);
         let unknown = Kernel { clone_after_kill: None, ..all.clone() };
-        assert!(!unknown.may_clone_into());
+        assert!(unknown.clone_after_kill_dies());
         let none = Kernel::default();
         assert_eq!(none.remarks().len(), 10);
         assert!(none.remarks().iter().all(|line| !line.contains('\n')));

@@ -1,5 +1,5 @@
-//! Starts a process in a cgroup. It is born there, or, where the kernel cannot or must not do that, moves there itself
-//! before it becomes the program.
+//! Starts a process in a cgroup. It is born there, or, where that cannot be or is its death, moves there itself before it
+//! becomes the program.
 //!
 //! Between fork and execve the child is a copy of one thread of a program with many: it makes system calls and nothing
 //! else. Everything it needs is prepared before.
@@ -33,50 +33,80 @@ const EXEC_WAIT: Duration = Duration::from_secs(5);
 const SIGNALS: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 };
 const SIGSET_SIZE: usize = SIGNALS as usize / 8;
 
-/// What the child was at when it failed.
+/// What the child was at when it failed; the first is told by every child that lives.
+const STAGE_BORN: u8 = 0;
 const STAGE_MIGRATE: u8 = 1;
 const STAGE_SETUP: u8 = 2;
 const STAGE_EXEC: u8 = 3;
+
+/// Bytes that a child which fails has told: that it was born, its stage, its errno.
+const MESSAGE: usize = 6;
+
+/// What a child has told before it became its program.
+enum Told {
+    /// Nothing: it was dead at birth. That is what a kernel bug does to whatever is cloned into a cgroup that was once
+    /// killed by `cgroup.kill`.
+    Nothing,
+    /// It was born, and has become its program as far as is known.
+    Started,
+    /// What it was at, and why that failed.
+    Failed(u8, Errno),
+}
 
 impl Executor {
     pub(crate) fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
         let prepared = Prepared::new(command, self.shared.child_output);
         let prepared = prepared.map_err(|errno| at(command.path.clone())(errno))?;
-        let into = self.shared.kernel.may_clone_into();
-        let born = self.dirs.with(&self.shared.root, cgroup, |dir| prepared.start(dir, into));
-        let (pid, pidfd, report) = born.map_err(|errno| at(self.start_error(cgroup, errno))(errno))?;
-        if let Some((stage, errno)) = self.wait_for_exec(cgroup, &report) {
-            // It is on its way out; only its remains are left to be taken.
-            while matches!(sys::wait_pidfd(pidfd.as_fd()), Ok(None)) {
-                wait_readable(&pidfd, EXEC_LOOK_MSEC);
-            }
-            let file = match stage {
-                STAGE_MIGRATE => self.path_of(cgroup, "cgroup.procs"),
-                STAGE_SETUP => "/dev/null".to_owned(),
-                _ => command.path.clone(),
+        let mut into = self.shared.kernel.clone_into;
+        let (pid, pidfd) = loop {
+            let started = self.dirs.with(&self.shared.root, cgroup, |dir| prepared.start(dir, into));
+            let (pid, pidfd, report) = started.map_err(|errno| at(self.start_error(cgroup, errno))(errno))?;
+            let (file, errno) = match self.wait_for_exec(cgroup, &report) {
+                Told::Started => break (pid, pidfd),
+                // It has not run a single instruction; moving in by itself it will live.
+                Told::Nothing if into => {
+                    reap(&pidfd);
+                    into = false;
+                    continue;
+                }
+                Told::Nothing => break (pid, pidfd),
+                Told::Failed(STAGE_MIGRATE, errno) => (self.path_of(cgroup, "cgroup.procs"), errno),
+                Told::Failed(STAGE_SETUP, errno) => ("/dev/null".to_owned(), errno),
+                Told::Failed(_, errno) => (command.path.clone(), errno),
             };
+            reap(&pidfd);
             return Err(at(file)(errno));
-        }
+        };
         self.shared.notices.add_child(pid, pidfd)?;
         Ok(Outcome::Spawned { pid })
     }
 
-    /// Waits until the child has become its program (none) or has failed to. A child that is frozen, or starved, is
-    /// not waited for to the end.
-    fn wait_for_exec(&mut self, cgroup: &CgroupPath, report: &OwnedFd) -> Option<(u8, Errno)> {
+    /// Waits until the child has become its program or has failed to. A child that is frozen, or starved, is not waited
+    /// for to the end.
+    fn wait_for_exec(&mut self, cgroup: &CgroupPath, report: &OwnedFd) -> Told {
         let deadline = Instant::now() + EXEC_WAIT;
-        while !wait_readable(report, EXEC_LOOK_MSEC) {
+        let (mut told, mut length) = ([0_u8; MESSAGE], 0);
+        loop {
+            if wait_readable(report, EXEC_LOOK_MSEC) {
+                match read(report, &mut told[length..]) {
+                    Ok(0) if length == 0 => return Told::Nothing,
+                    // Closed by execve, or by death: then the exit is reported like any other.
+                    Ok(0) => return Told::Started,
+                    Ok(more) => length += more,
+                    Err(Errno::EINTR) => {}
+                    Err(_) => return Told::Started,
+                }
+                if length == MESSAGE {
+                    let errno = i32::from_ne_bytes([told[2], told[3], told[4], told[5]]);
+                    return Told::Failed(told[1], Errno::from_raw(errno));
+                }
+                continue;
+            }
             let text = self.read_text(cgroup, "cgroup.events").unwrap_or_default();
             let asked = self.read_text(cgroup, "cgroup.freeze").unwrap_or_default();
             if parse::cgroup_events(&text).frozen || asked == "1" || Instant::now() > deadline {
-                return None;
+                return Told::Started;
             }
-        }
-        let mut told = [0_u8; 5];
-        match read(report, &mut told) {
-            Ok(5) => Some((told[0], Errno::from_raw(i32::from_ne_bytes([told[1], told[2], told[3], told[4]])))),
-            // Closed by execve, or by death: then the exit is reported like any other.
-            _ => None,
         }
     }
 
@@ -169,6 +199,7 @@ unsafe fn become_program(prepared: &Prepared, procs: Option<RawFd>, tell: RawFd)
     // SAFETY: all of these take numbers, or pointers to memory that was prepared before the fork and is never freed
     // here; each is async-signal-safe.
     unsafe {
+        libc::write(tell, [STAGE_BORN].as_ptr().cast(), 1);
         if let Some(procs) = procs
             && libc::write(procs, c"0".as_ptr().cast(), 1) < 0
         {
@@ -219,6 +250,13 @@ unsafe fn fail(tell: RawFd, stage: u8) -> ! {
         let message = [stage, errno[0], errno[1], errno[2], errno[3]];
         libc::write(tell, message.as_ptr().cast(), message.len());
         libc::_exit(EXIT_EXEC)
+    }
+}
+
+/// Takes the remains of a child that is on its way out.
+fn reap(pidfd: &OwnedFd) {
+    while matches!(sys::wait_pidfd(pidfd.as_fd()), Ok(None)) {
+        wait_readable(pidfd, EXEC_LOOK_MSEC);
     }
 }
 

@@ -152,9 +152,13 @@ fn a_process_can_start_frozen_and_after_a_kill() {
     world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.freeze", value: "0".into() }]);
     assert_eq!(world.exit_of(pid), ExitStatus::Code(3));
     // Some kernels kill what is cloned into a cgroup that was once killed.
-    world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.kill", value: "1".into() }]);
-    let pid = spawned(&mut world, "exit 4");
-    assert_eq!(world.exit_of(pid), ExitStatus::Code(4));
+    for _ in 0..2 {
+        world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.kill", value: "1".into() }]);
+        let pid = spawned(&mut world, "exit 4");
+        assert_eq!(world.exit_of(pid), ExitStatus::Code(4));
+        let error = world.refused(spawn("/no/such/program", &["x"]));
+        assert_eq!((error.file.as_str(), error.errno), ("/no/such/program", Errno::NoEnt));
+    }
 }
 
 #[test]
@@ -213,7 +217,7 @@ fn a_full_cgroup_is_named() {
             assert!(error.file.ends_with("/s/pids.max"), "{error}");
         }
         // A process that moves in by itself is not forked there.
-        None => assert!(world.executor.kernel().clone_after_kill_dies()),
+        None => assert!(!world.executor.kernel().clone_into),
     }
 }
 
