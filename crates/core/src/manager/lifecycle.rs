@@ -225,7 +225,7 @@ impl Manager {
             then_continue: first != SIGKILL && first != SIGCONT,
             then_hangup: kill.send_sighup && !is_kill && first != SIGHUP,
         };
-        let nobody = kill.mode == KillMode::None || !everything && main.is_none();
+        let nobody = kill.mode == KillMode::None || main.is_none() && (!everything || !unit.realized.exists);
         if nobody {
             self.nobody_signalled(id, state);
             return;

@@ -62,6 +62,10 @@ impl Manager {
             State::Dead | State::Failed => self.queue_collect(id),
             // Its own child's exit status is on its way and counts for more.
             _ if unit.service.as_ref().is_some_and(|service| service.main_pid.is_some()) => {}
+            State::Exited if unit.realized.exists => {
+                self.graph.unit_mut(id).work.prune = true;
+                self.queue_realize(id);
+            }
             State::Exited | State::Active => {}
             _ => self.end(id, result, false),
         }

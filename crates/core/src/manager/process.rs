@@ -169,6 +169,10 @@ impl Manager {
             State::Start if result == UnitResult::Success && self.next_command(id) => {}
             State::Start | State::Running if result == UnitResult::Success && remains => {
                 self.set_state(id, State::Exited);
+                // Nobody is left in the cgroup, most likely: then it goes.
+                if let Some(watch) = watch {
+                    self.look_at(watch);
+                }
             }
             State::Start | State::Running => {
                 self.note_result(id, result);
