@@ -2,6 +2,7 @@
 //! (reference 03.1 to 03.5).
 
 use crate::client::ClientId;
+use crate::jobs::Rank;
 use crate::request::{CallId, JobVerb};
 use crate::time::Instant;
 use crate::unit::{ActiveState, Unit, UnitId};
@@ -226,6 +227,8 @@ pub struct Job {
     pub announced: bool,
     /// When it was installed.
     pub installed_at: Instant,
+    /// Its place among those that could run.
+    pub(crate) rank: Rank,
 }
 
 impl Job {

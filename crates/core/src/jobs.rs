@@ -1,9 +1,11 @@
 //! The table of installed jobs, and the queue of those that may be able to run.
 
 use crate::job::{Job, JobId, JobType};
-use crate::unit::UnitId;
+use crate::names::{UnitName, UnitType};
+use crate::unit::{Unit, UnitId};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// Installed jobs: at most one for each unit.
 #[derive(Clone, Debug, Default)]
@@ -13,8 +15,28 @@ pub struct JobTable {
     last: u32,
     /// For each slice, how many of its members have a stop or restart job.
     stopping: BTreeMap<UnitId, u32>,
-    /// Jobs to look at; served in the order of their numbers, as systemd's queue serves those of one transaction.
-    pub(crate) run_queue: BTreeSet<JobId>,
+    /// Jobs to look at, in the order in which they are.
+    run_queue: BTreeSet<(Rank, JobId)>,
+}
+
+/// Who goes first among jobs that need not wait for each other: scopes before slices before services, the larger
+/// `CPUWeight` (none is the largest), the name.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct Rank {
+    unit_type: u8,
+    weight: Reverse<u64>,
+    name: UnitName,
+}
+
+impl Rank {
+    pub(crate) fn of(unit: &Unit) -> Self {
+        let unit_type = match unit.unit_type() {
+            UnitType::Scope => 0,
+            UnitType::Slice => 1,
+            _ => 2,
+        };
+        Self { unit_type, weight: Reverse(unit.settings.resources.cpu_weight), name: unit.name.clone() }
+    }
 }
 
 impl JobTable {
@@ -72,14 +94,31 @@ impl JobTable {
         assert!(!self.by_unit.contains_key(&job.unit), "a unit has at most one job");
         self.count(slice, job.kind, true);
         self.by_unit.insert(job.unit, job.id);
-        self.run_queue.insert(job.id);
+        self.run_queue.insert((job.rank.clone(), job.id));
         self.jobs.insert(job.id, job);
+    }
+
+    /// Has the job looked at.
+    pub(crate) fn queue(&mut self, id: JobId) {
+        if let Some(job) = self.jobs.get(&id) {
+            self.run_queue.insert((job.rank.clone(), id));
+        }
+    }
+
+    /// The job to look at next.
+    pub(crate) fn take_queued(&mut self) -> Option<JobId> {
+        self.run_queue.pop_first().map(|(_, id)| id)
+    }
+
+    /// Is any job to be looked at?
+    pub(crate) fn any_queued(&self) -> bool {
+        !self.run_queue.is_empty()
     }
 
     pub(crate) fn remove(&mut self, id: JobId, slice: Option<UnitId>) -> Job {
         let job = self.jobs.remove(&id).expect("only installed jobs are removed");
         self.by_unit.remove(&job.unit);
-        self.run_queue.remove(&id);
+        self.run_queue.remove(&(job.rank.clone(), id));
         self.count(slice, job.kind, false);
         job
     }

@@ -201,7 +201,7 @@ impl Manager {
     /// Look: nothing is pending: no plan in flight, nothing to realize, no job that could run.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.in_flight.is_none() && self.realize.is_empty() && self.jobs.run_queue.is_empty() && self.waiting.is_empty()
+        self.in_flight.is_none() && self.realize.is_empty() && !self.jobs.any_queued() && self.waiting.is_empty()
     }
 
     /// Works until no queue has anything left; hands out at most one plan.
@@ -210,7 +210,7 @@ impl Manager {
             self.run_jobs();
             self.plan();
             self.collect_units();
-            if self.jobs.run_queue.is_empty() && (self.in_flight.is_some() || self.realize.is_empty()) {
+            if !self.jobs.any_queued() && (self.in_flight.is_some() || self.realize.is_empty()) {
                 break;
             }
         }

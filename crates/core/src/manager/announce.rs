@@ -1,11 +1,13 @@
 //! Signals: what changed is told once for each drain of the queues, units before jobs (reference 03.11, 07.8, 07.9).
 
 use super::Manager;
-use crate::effect::{Audience, Effect, Signal};
+use super::requests::Answered;
+use crate::effect::{Audience, Effect, Reply, Signal};
 use crate::job::JobId;
 use crate::systemd1;
 use crate::systemd1::objects::{UNIT, type_interface};
 use crate::unit::UnitId;
+use alloc::vec::Vec;
 
 impl Manager {
     /// Marks a unit as changed.
@@ -62,7 +64,7 @@ impl Manager {
             return;
         }
         let view = self.view(id, None);
-        let mut signals = alloc::vec::Vec::new();
+        let mut signals = Vec::new();
         if marks.type_changed {
             if let Some(interface) = type_interface(self.graph.unit(id).unit_type()) {
                 let (changed, invalidated) = systemd1::changed_properties(&view, interface);
@@ -101,5 +103,23 @@ impl Manager {
             let name = self.graph.unit(id).name.clone();
             self.effects.push_back(Effect::Emit(Signal::UnitRemoved(name), audience));
         }
+    }
+
+    /// Everything is forgotten and known anew, as far as listeners can tell.
+    pub(super) fn reload(&mut self) -> Answered {
+        self.effects.push_back(Effect::Emit(Signal::Reloading(true), Audience::All));
+        let known = self.graph.iter().filter(|(_, unit)| unit.marks.announced).map(|(id, _)| id);
+        let known: Vec<UnitId> = known.collect();
+        for id in known {
+            if let Some(audience) = self.unit_audience(id) {
+                let name = self.graph.unit(id).name.clone();
+                self.effects.push_back(Effect::Emit(Signal::UnitRemoved(name), audience));
+            }
+            self.graph.unit_mut(id).marks.announced = false;
+            self.queue_changed(id);
+            self.queue_collect(id);
+        }
+        self.effects.push_back(Effect::Emit(Signal::Reloading(false), Audience::All));
+        Ok(Some(Reply::Done))
     }
 }

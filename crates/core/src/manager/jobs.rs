@@ -7,6 +7,7 @@ use crate::effect::{Audience, Effect, Reply, Signal};
 use crate::error::{Refusal, RefusalKind};
 use crate::graph::Edge;
 use crate::job::{Job, JobId, JobMode, JobResult, JobType};
+use crate::jobs::Rank;
 use crate::names::UnitType;
 use crate::ordering;
 use crate::plan::PlanId;
@@ -117,7 +118,7 @@ impl Manager {
                     let job = self.jobs.get_mut(id).expect("it was there a line ago");
                     job.irreversible |= irreversible;
                     job.running = false;
-                    self.jobs.run_queue.insert(id);
+                    self.jobs.queue(id);
                     return;
                 }
             }
@@ -134,6 +135,7 @@ impl Manager {
             held_reply: None,
             announced: false,
             installed_at: self.now.monotonic,
+            rank: Rank::of(self.graph.unit(unit)),
         };
         self.installed_jobs += 1;
         let slice = self.graph.unit(unit).slice;
@@ -182,7 +184,7 @@ impl Manager {
 
     /// Runs every job whose turn it is.
     pub(super) fn run_jobs(&mut self) {
-        while let Some(id) = self.jobs.run_queue.pop_first() {
+        while let Some(id) = self.jobs.take_queued() {
             let Some(job) = self.jobs.get(id).filter(|job| !job.running) else { continue };
             let (unit, kind, ignore_order) = (job.unit, job.kind, job.ignore_order);
             if ignore_order || !ordering::is_blocked(&self.graph, &self.jobs, unit, kind) {
@@ -263,7 +265,7 @@ impl Manager {
         if kind == JobType::Restart && result == JobResult::Done {
             self.jobs.set_kind(id, JobType::Start, slice);
             self.jobs.get_mut(id).expect("it was there a line ago").running = false;
-            self.jobs.run_queue.insert(id);
+            self.jobs.queue(id);
             self.effects.push_back(Effect::Emit(Signal::JobChanged { id: id.0, state: "waiting" }, Audience::All));
             self.requeue_neighbours(unit);
             return;
@@ -322,14 +324,14 @@ impl Manager {
                 .filter(|job| !job.running && self.graph.unit(job.unit).slice == Some(unit))
                 .map(|job| job.id)
                 .collect();
-            self.jobs.run_queue.extend(waiting);
+            waiting.into_iter().for_each(|job| self.jobs.queue(job));
         }
     }
 
     /// The unit's own waiting job gets another look.
     pub(super) fn requeue(&mut self, unit: UnitId) {
         if let Some(job) = self.jobs.of_unit(unit).filter(|job| !job.running).map(|job| job.id) {
-            self.jobs.run_queue.insert(job);
+            self.jobs.queue(job);
         }
     }
 

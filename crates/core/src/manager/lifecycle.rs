@@ -280,6 +280,7 @@ impl Manager {
         let is_slice = unit.unit_type() == UnitType::Slice;
         let failed = unit.result != UnitResult::Success && !is_slice;
         match unit.state {
+            State::Failed => self.start_came_to_nothing(id),
             _ if failed => self.set_state(id, State::Failed),
             State::Dead => self.start_came_to_nothing(id),
             _ => self.set_state(id, State::Dead),

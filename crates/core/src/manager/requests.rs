@@ -94,7 +94,7 @@ impl Manager {
             Request::ClearJobs => self.clear_jobs(),
             Request::Subscribe => self.subscribe(client),
             Request::Unsubscribe => self.unsubscribe(client),
-            Request::Reload => Ok(Some(Reply::Done)),
+            Request::Reload => self.reload(),
             Request::SetEnvironment { unset, set } => self.set_environment(&unset, set),
             Request::NotServed(refusal) => Err(refusal),
             Request::Plan(request) => self.plan_only(client, *request),
