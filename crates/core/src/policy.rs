@@ -40,6 +40,7 @@ fn is_open_to_all(request: &Request) -> bool {
         | Request::ClearJobs
         | Request::Reload
         | Request::SetEnvironment { .. }
+        | Request::Set { .. }
         | Request::NotServed(_) => false,
         Request::Plan(request) => is_open_to_all(request),
         Request::Attach { .. }
@@ -63,7 +64,6 @@ fn is_open_to_all(request: &Request) -> bool {
         | Request::Unsubscribe
         | Request::Get { .. }
         | Request::GetAll { .. }
-        | Request::Set { .. }
         | Request::Introspect { .. }
         | Request::Dump { .. } => true,
     }

@@ -14,7 +14,7 @@ use alloc::vec::Vec;
 /// The masks kept with each unit.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Masks {
-    /// What the unit itself needs, less what is disabled here or above.
+    /// What the unit itself needs, be it disabled or not: what is disabled here may still be there, for the slice.
     pub own: ControllerMask,
     /// What its slice counts for it: own and members.
     counted: ControllerMask,
@@ -58,7 +58,7 @@ pub fn target_mask(graph: &Graph, config: &Config, unit: UnitId) -> ControllerMa
 pub(crate) fn update(graph: &mut Graph, unit: UnitId) -> Vec<UnitId> {
     let loaded = graph.unit(unit).load == LoadState::Loaded;
     let own = match loaded {
-        true => resources::own_mask(&graph.unit(unit).settings.resources) & !disabled(graph, unit),
+        true => resources::own_mask(&graph.unit(unit).settings.resources),
         false => ControllerMask::empty(),
     };
     graph.unit_mut(unit).masks.own = own;

@@ -209,10 +209,9 @@ impl Manager {
         Ok((checked, attach))
     }
 
-    /// A slice is loaded as soon as it is named, even when it turns out to be none that can be.
+    /// A slice is loaded as soon as it is named, even when it turns out to be none.
     fn load_slice(&mut self, value: &Value) {
-        let name = value.as_str().and_then(|text| UnitName::parse(text).ok());
-        if let Some(name) = name.filter(|name| name.unit_type() == UnitType::Slice && name.instance().is_none()) {
+        if let Some(name) = value.as_str().and_then(|text| UnitName::parse(text).ok()) {
             self.load_name(&name);
         }
     }
