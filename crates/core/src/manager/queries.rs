@@ -10,7 +10,7 @@ use crate::event::{Member, Question, Readings};
 use crate::glob;
 use crate::graph::Edge;
 use crate::job::{JobId, JobType};
-use crate::names::{CgroupPath, UnitName, UnitType, cgroup_unescape};
+use crate::names::{CgroupPath, NameError, UnitName, UnitType, cgroup_unescape};
 use crate::ordering;
 use crate::plan::Pin;
 use crate::request::{CallId, JobRef, Object, Request, UnitRef};
@@ -170,7 +170,7 @@ impl Manager {
     }
 
     fn unit_file_state(&self, name: &str) -> Result<Reply, Refusal> {
-        if UnitName::parse(name).is_err() {
+        if UnitName::parse(name) == Err(NameError::Invalid) {
             return Err(Refusal::new(RefusalKind::InvalidArgs, "Invalid argument"));
         }
         let transient = self.graph.find(name).is_some_and(|id| self.graph.unit(id).transient);

@@ -111,15 +111,20 @@ impl Manager {
 
     fn enqueue_job(&mut self, client: &Client, unit: &UnitRef, kind: &str, mode: &str) -> Answered {
         let invalid = || Refusal::new(RefusalKind::InvalidArgs, format!("Job type {kind} invalid"));
-        let kind = JobType::parse(kind).ok_or_else(invalid)?;
+        let kind = match kind {
+            "reload-or-restart" => JobType::of_verb(JobVerb::ReloadOrRestart),
+            "reload-or-try-restart" => JobType::of_verb(JobVerb::ReloadOrTryRestart),
+            word => JobType::parse(word).ok_or_else(invalid)?,
+        };
         let mode = parse_mode(mode, "Job mode {} invalid")?;
         let id = self.find_or_load(unit)?;
+        let kind_now = kind.collapse(self.graph.unit(id).active());
         let before: Vec<_> = self.jobs.iter().map(|job| job.id).collect();
         let anchor = self.enqueue(id, kind, mode, client)?;
         let affected = self.jobs.iter().filter(|job| job.id != anchor && !before.contains(&job.id)).map(|job| job.id);
         let affected: Vec<_> = affected.collect();
         let row = |id| self.job_row(id);
-        let job = row(anchor).unwrap_or_else(|| self.ended_job_row(anchor, id, kind));
+        let job = row(anchor).unwrap_or_else(|| self.ended_job_row(anchor, id, kind_now));
         Ok(Some(Reply::EnqueuedJob { job, affected: affected.into_iter().filter_map(row).collect() }))
     }
 

@@ -183,12 +183,15 @@ impl Manager {
         let unit_type = self.graph.unit(id).unit_type();
         let mut checked = Vec::with_capacity(properties.len());
         let mut attach = Vec::new();
+        let mut impossible = None;
         for (name, value) in properties {
             let context =
                 properties::Context { unit_type, creating: true, transport: &client.transport, config: &self.config };
             let property = properties::parse(name, value, &context);
-            if name == "Slice" && unit_type != UnitType::Slice {
-                self.load_slice(value);
+            if name == "Slice" && unit_type != UnitType::Slice && self.is_impossible_slice(value) {
+                // Found out by loading it, which comes after everything else was checked.
+                impossible = property.err();
+                continue;
             }
             let property = property?;
             self.check_supported(id, &property)?;
@@ -206,14 +209,17 @@ impl Manager {
         }
         attach.sort_unstable();
         attach.dedup();
-        Ok((checked, attach))
+        match impossible {
+            Some(refusal) => Err(refusal),
+            None => Ok((checked, attach)),
+        }
     }
 
-    /// A slice is loaded as soon as it is named, even when it turns out to be none.
-    fn load_slice(&mut self, value: &Value) {
-        if let Some(name) = value.as_str().and_then(|text| UnitName::parse(text).ok()) {
-            self.load_name(&name);
-        }
+    /// A slice is loaded as soon as it is named, even when it turns out to be none; is it one that cannot be?
+    fn is_impossible_slice(&mut self, value: &Value) -> bool {
+        let Some(name) = value.as_str().and_then(|text| UnitName::parse(text).ok()) else { return false };
+        self.load_name(&name);
+        name.unit_type() == UnitType::Slice && name.instance().is_none() && !name.is_valid_slice()
     }
 
     /// A limit that this tree cannot enforce is refused or reported, by name in either case (nothing silent).
