@@ -9,7 +9,7 @@ mod notify;
 mod presence;
 mod serve;
 
-pub use backend::{Backend, BackendError};
+pub use backend::{Backend, BackendError, controllers_to_share};
 pub use config::{Choices, ConfigError};
 pub use serve::{Daemon, ServeError};
 
@@ -51,6 +51,6 @@ fn run(args: &Args) -> Result<(), ServeError> {
     runtime.block_on(async {
         let mut daemon = Daemon::prepare(choices)?;
         daemon.open().await?;
-        daemon.serve().await
+        daemon.serve(serve::stop_signal()?).await
     })
 }

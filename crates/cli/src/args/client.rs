@@ -86,6 +86,11 @@ pub enum Command {
     Thaw(Units),
     /// Forget that units failed
     ResetFailed(Patterns),
+    /// Show the steps a request would take, without taking them
+    #[command(subcommand)]
+    Plan(Plan),
+    /// See it work: an arbiter of its own on the best backend there is, and nothing left afterwards
+    Demo,
     /// Show the versions of the client and of the server
     Version,
     /// Print a completion script
@@ -255,6 +260,42 @@ pub struct Patterns {
     /// The units; without any, all that failed
     #[arg(value_name = "UNIT", action = ArgAction::Append)]
     pub units: Vec<String>,
+}
+
+/// `cgarbiter plan`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Plan {
+    /// Start a transient unit
+    Start(PlanStart),
+    /// Stop a unit
+    Stop(PlanUnit),
+    /// Change properties of a unit
+    Set(Set),
+}
+
+/// `cgarbiter plan start`
+#[derive(Debug, Clone, clap::Args)]
+pub struct PlanStart {
+    /// The unit; .scope is added if there is no type
+    #[arg(value_name = "UNIT")]
+    pub unit: String,
+    /// A property, for example MemoryMax=64M (may be repeated)
+    #[arg(short, long = "property", value_name = "NAME=VALUE")]
+    pub properties: Vec<String>,
+    /// The slice to put it into; .slice is added if missing
+    #[arg(long, value_name = "SLICE")]
+    pub slice: Option<String>,
+    /// Processes to take in (may be repeated; default for a scope: this one)
+    #[arg(long = "pid", value_name = "PID")]
+    pub pids: Vec<u32>,
+}
+
+/// `cgarbiter plan stop`
+#[derive(Debug, Clone, clap::Args)]
+pub struct PlanUnit {
+    /// The unit
+    #[arg(value_name = "UNIT")]
+    pub unit: String,
 }
 
 /// `cgarbiter completions`

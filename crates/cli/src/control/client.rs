@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use zbus::{Connection, DynamicType, Message, OwnedVariant, Type};
 
 use crate::args::client::Global;
+use cgarbiter_core::cgarbiter1;
 
 use super::connect;
 use super::error::{Error, Result};
@@ -70,6 +71,16 @@ impl Client {
         R: DeserializeOwned + Type,
     {
         let reply = self.call(limit, what, MANAGER_PATH, MANAGER, member, body).await?;
+        decode(what, &reply)
+    }
+
+    /// A method of the arbiter's own interface.
+    pub(crate) async fn arbiter<B, R>(&self, what: &str, member: &str, body: &B) -> Result<R>
+    where
+        B: Serialize + DynamicType,
+        R: DeserializeOwned + Type,
+    {
+        let reply = self.call(USUAL, what, cgarbiter1::PATH, cgarbiter1::INTERFACE, member, body).await?;
         decode(what, &reply)
     }
 

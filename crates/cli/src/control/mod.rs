@@ -4,6 +4,7 @@ pub(crate) mod assign;
 mod change;
 mod client;
 mod connect;
+mod demo;
 mod error;
 mod generate;
 mod human;
@@ -13,6 +14,7 @@ mod list;
 mod ls;
 mod names;
 mod output;
+mod plan;
 mod run;
 mod show;
 mod socket;
@@ -54,6 +56,7 @@ fn execute(args: &Args) -> Result<()> {
         Command::Run(run) => run::run(&args.global, run).map(|never| match never {}),
         Command::Completions(completions) => generate::completions(completions, &mut out),
         Command::Man(man) => generate::man(man),
+        Command::Demo => demo::demo(&mut out),
         command => runtime()?.block_on(dispatch(&args.global, command, &mut out)),
     };
     let printed = out.finish();
@@ -77,7 +80,8 @@ async fn dispatch(global: &Global, command: &Command, out: &mut Output) -> Resul
         Command::Freeze(args) => change::freeze(client, args, out).await,
         Command::Thaw(args) => change::thaw(client, args, out).await,
         Command::ResetFailed(args) => change::reset_failed(client, args, out).await,
-        Command::Run(_) | Command::Version | Command::Completions(_) | Command::Man(_) => Ok(()),
+        Command::Plan(args) => plan::plan(client, args, out).await,
+        Command::Run(_) | Command::Demo | Command::Version | Command::Completions(_) | Command::Man(_) => Ok(()),
     }
 }
 

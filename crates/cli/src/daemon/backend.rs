@@ -60,11 +60,11 @@ impl Backend {
     pub fn choose(choices: &Choices) -> Result<Chosen, BackendError> {
         match choices.backend {
             BackendChoice::Cgroupfs => Self::real(choices),
-            BackendChoice::Sim => Self::sim(choices, "as asked"),
+            BackendChoice::Sim => Self::sim(choices),
             BackendChoice::Auto => match Self::real(choices) {
                 Err(BackendError::Root(error)) => {
                     tracing::warn!("no real cgroup tree: {error}");
-                    Self::sim(choices, "since no real cgroup tree can be managed")
+                    Self::sim(choices)
                 }
                 other => other,
             },
@@ -92,12 +92,12 @@ impl Backend {
         Ok(Chosen { backend: Self::Real(Box::new(executor)), config, summary })
     }
 
-    fn sim(choices: &Choices, why: &str) -> Result<Chosen, BackendError> {
+    fn sim(choices: &Choices) -> Result<Chosen, BackendError> {
         let machine = simulated_machine();
         let config =
             Config { supported: ControllerMask::all(), ..config(choices, machine).map_err(BackendError::Sim)? };
         let live = LiveBackend::new().map_err(BackendError::Sim)?;
-        let summary = format!("simulated kernel, {why}: no cgroup is touched");
+        let summary = String::from("simulated kernel; no cgroup is touched");
         Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, summary })
     }
 
@@ -134,6 +134,13 @@ impl Backend {
         }
     }
 
+    /// A plan of the thread has been reported: its new watches may speak.
+    pub fn announce(&self) {
+        if let Self::Real(executor) = self {
+            executor.announce();
+        }
+    }
+
     /// A descriptor that becomes readable when there is something to [`drain`](Self::drain).
     ///
     /// # Errors
@@ -161,6 +168,14 @@ impl Backend {
             Self::Sim(live) => Box::new(SimDescriptors(live.clone())),
         }
     }
+}
+
+/// The directory at the top of the cgroup2 mount and the controllers that groups in it have, when it can be written and
+/// no systemd owns it: a place for a group of one's own that touches nobody else's.
+#[must_use]
+pub fn controllers_to_share() -> Option<(std::path::PathBuf, ControllerMask)> {
+    let root = Root::find(&RootChoice::default()).ok()?;
+    Some((root.directory().into(), root.enabled().ok()?))
 }
 
 /// Moves processes out of a root that is not the top of the hierarchy: as long as it holds some, no controller can be

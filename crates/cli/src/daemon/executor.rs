@@ -23,7 +23,7 @@ impl PlanThread {
         let (outbox, reports) = unbounded_channel();
         std::thread::Builder::new().name("plans".into()).stack_size(256 << 10).spawn(move || {
             while let Ok(plan) = inbox.recv() {
-                if outbox.send(executor.run(&plan)).is_err() {
+                if outbox.send(executor.run_unannounced(&plan)).is_err() {
                     break;
                 }
             }

@@ -10,7 +10,7 @@ use cgarbiter_sim::kernel;
 use cgarbiter_sim::live::Live;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::os::unix::process::CommandExt;
@@ -21,6 +21,8 @@ pub struct LiveBackend {
     live: Live,
     ends: Epoll,
     processes: BTreeMap<u32, OwnedFd>,
+    /// Those that we have started, and whose end is ours to collect.
+    children: BTreeSet<u32>,
 }
 
 impl LiveBackend {
@@ -32,7 +34,7 @@ impl LiveBackend {
         let live = Live::new(kernel::Config::default(), std::process::id())
             .map_err(|errno| io::Error::other(format!("{errno:?}")))?;
         let ends = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        Ok(Self { live, ends, processes: BTreeMap::new() })
+        Ok(Self { live, ends, processes: BTreeMap::new(), children: BTreeSet::new() })
     }
 
     /// Readable when a process has ended.
@@ -108,7 +110,9 @@ impl LiveBackend {
                 let Ok(pid) = u32::try_from(event.data()) else { continue };
                 if let Some(descriptor) = self.processes.remove(&pid) {
                     let _ = self.ends.delete(&descriptor);
-                    self.live.ended(pid, exit_status(&descriptor));
+                    let ours = self.children.remove(&pid);
+                    let status = if ours { exit_status(&descriptor) } else { ExitStatus::Code(0) };
+                    self.live.ended(pid, status);
                 }
             }
         }
@@ -173,6 +177,7 @@ impl LiveBackend {
         let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
         let held = raw.and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok());
         if let Some(descriptor) = held {
+            self.children.insert(pid);
             self.hold(pid, descriptor);
         }
         let user = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
@@ -191,7 +196,7 @@ impl LiveBackend {
     }
 }
 
-/// How a child of ours ended; others are taken to have ended well, since the kernel tells only their parents.
+/// How a child of ours ended. Others are taken to have ended well, since the kernel tells only their parents.
 fn exit_status(descriptor: &OwnedFd) -> ExitStatus {
     match waitid(WaitId::PidFd(descriptor.as_fd()), WaitIdOptions::EXITED | WaitIdOptions::NOHANG) {
         Ok(Some(status)) if status.dumped() => ExitStatus::Dumped(status.terminating_signal().unwrap_or(0)),

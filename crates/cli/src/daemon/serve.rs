@@ -13,10 +13,11 @@ use cgarbiter_core::{Answer, Effect, Event, Manager, Question};
 use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
+use std::pin::{Pin, pin};
 use std::time::Duration;
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::signal::unix::{SignalKind, signal};
 
 /// Why the daemon cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -67,6 +68,7 @@ pub struct Daemon {
     booted: Option<Booted>,
     sockets: Vec<Socket>,
     choices: Choices,
+    summary: String,
     manager: Manager,
     front_end: FrontEnd,
     notices: AsyncFd<OwnedFd>,
@@ -79,6 +81,12 @@ pub struct Daemon {
 }
 
 impl Daemon {
+    /// Which backend it is, for people.
+    #[must_use]
+    pub fn summary(&self) -> &str {
+        &self.summary
+    }
+
     /// Finds the backend and makes the manager; nothing is served yet. Needs a tokio runtime around it.
     ///
     /// # Errors
@@ -98,6 +106,7 @@ impl Daemon {
             booted: None,
             sockets: Vec::new(),
             choices,
+            summary: chosen.summary,
             manager: Manager::new(chosen.config, now()),
             front_end,
             notices,
@@ -136,15 +145,14 @@ impl Daemon {
         Ok(())
     }
 
-    /// Serves until a signal says stop. Whatever runs goes on running.
+    /// Serves until `stop` is done. Whatever runs goes on running.
     ///
     /// # Errors
     /// The system no longer lets us wait.
-    pub async fn serve(&mut self) -> Result<(), ServeError> {
-        let mut terminate = signal(SignalKind::terminate())?;
-        let mut interrupt = signal(SignalKind::interrupt())?;
+    pub async fn serve(&mut self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+        let mut stop = pin!(stop);
         notify::ready(self.choices.notify_fd.take());
-        while self.turn(&mut terminate, &mut interrupt).await? {}
+        while self.turn(stop.as_mut()).await? {}
         notify::stopping();
         tracing::info!("stopped serving; everything that runs goes on");
         self.front_end.flush();
@@ -154,16 +162,16 @@ impl Daemon {
     }
 
     /// Waits for one thing and deals with it; false when that is to stop.
-    async fn turn(&mut self, terminate: &mut Signal, interrupt: &mut Signal) -> Result<bool, ServeError> {
+    async fn turn(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<bool, ServeError> {
         let wait = self.manager.poll_timeout().map(|at| Duration::from_micros(at.0.saturating_sub(now().monotonic.0)));
         let sleep = tokio::time::sleep(wait.unwrap_or(Duration::MAX));
         let away = self.away;
         tokio::select! {
-            _ = terminate.recv() => return Ok(false),
-            _ = interrupt.recv() => return Ok(false),
+            () = stop => return Ok(false),
             event = plan_done(&mut self.plan_thread), if away => {
                 self.away = false;
                 self.hand_in(event);
+                self.backend.announce();
             }
             event = self.front_end.next() => {
                 let event = event?;
@@ -236,6 +244,21 @@ impl Daemon {
             }
         }
     }
+}
+
+/// Waits for a signal that says stop.
+///
+/// # Errors
+/// The system lets us not hear of signals.
+pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    let mut interrupt = signal(SignalKind::interrupt())?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
 }
 
 async fn plan_done(thread: &mut Option<PlanThread>) -> Event {
