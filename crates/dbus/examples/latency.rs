@@ -16,6 +16,7 @@ const UNITS: usize = 5000;
 fn main() {
     let server = Server::start_busy(UNITS);
     let mut client = Client::connect(&server.socket());
+    println!("resident, with one client: {}", resident());
     let empty = call("GetUnitByPID", &(1u32,));
     one_at_a_time("GetUnitByPID", &mut client, &empty, 1, 50_000);
     in_flight("GetUnitByPID", &mut client, &empty, 1, 200_000);
@@ -23,7 +24,7 @@ fn main() {
     one_at_a_time("StartTransientUnit + 2 signals", &mut client, &start, 3, 30_000);
     in_flight("StartTransientUnit + 2 signals", &mut client, &start, 3, 100_000);
     one_at_a_time("ListUnits of 5,000", &mut client, &call("ListUnits", &()), 1, 200);
-    println!("resident: {}", resident());
+    println!("resident at the end: {}", resident());
 }
 
 fn one_at_a_time(what: &str, client: &mut Client, call: &zbus::Message, answers: usize, count: usize) {

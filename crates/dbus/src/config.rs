@@ -47,8 +47,11 @@ pub struct Limits {
     pub requests_per_user: usize,
     /// Longest message that is taken.
     pub message_bytes: usize,
-    /// Bytes waiting for one peer to read them; a peer that lets more pile up is disconnected.
+    /// Bytes waiting for one peer to read them. A peer that lets more pile up and reads nothing for a while
+    /// ([`Limits::patience`]) is disconnected; one that reads, but slowly, when it is four times as much.
     pub queue_bytes: usize,
+    /// How long a peer may read nothing while too much is waiting for it.
+    pub patience: Duration,
     /// The same for all connections of one user together.
     pub queue_bytes_per_user: usize,
     /// Time for the conversation before the first message.
@@ -63,6 +66,7 @@ impl Default for Limits {
             requests_per_user: 1024,
             message_bytes: 4 << 20,
             queue_bytes: 16 << 20,
+            patience: Duration::from_secs(5),
             queue_bytes_per_user: 128 << 20,
             greeting: Duration::from_secs(25),
         }

@@ -27,9 +27,11 @@ use tokio::time::Instant;
 ///     let event = front_end.next().await?;           // in select! with everything else that happens
 ///     manager.handle_event(now, event);
 ///     while let Some(effect) = manager.poll_effect() // Reply → front_end.reply, Emit → front_end.emit
-///     front_end.flush();                             // answers and signals leave, each peer's in this order
 /// }
 /// ```
+///
+/// Answers and signals leave, each peer's in the order given, when [`FrontEnd::next`] has no more events at hand: many
+/// go out at once that way. Whoever is about to do something slow calls [`FrontEnd::flush`] before.
 pub struct FrontEnd {
     ground: Ground,
     private: Private,
@@ -112,7 +114,7 @@ impl FrontEnd {
         self.ground.intake.events.pop_front()
     }
 
-    /// Answers a request. The answer leaves with the next [`FrontEnd::flush`].
+    /// Answers a request. The answer leaves with the next flush.
     pub fn reply(&mut self, call: CallId, result: Result<Reply, Refusal>) {
         let Some(call) = self.ground.intake.answered(call) else {
             tracing::error!(call = call.0, "an answer to a request that is not open");
@@ -132,7 +134,7 @@ impl FrontEnd {
         self.private.resume(resumed, &mut self.ground);
     }
 
-    /// Sends a signal to those it is for. It leaves with the next [`FrontEnd::flush`].
+    /// Sends a signal to those it is for. It leaves with the next flush.
     pub fn emit(&mut self, event: Signal, audience: &Audience) {
         let to_private = !matches!(audience, Audience::Peer(_)) && self.private.has_open_peers();
         let to_bus = match audience {
@@ -161,7 +163,7 @@ impl FrontEnd {
         }
     }
 
-    /// Lets everything go that has been answered and emitted.
+    /// Lets everything go that has been answered and emitted; [`FrontEnd::next`] does so before it waits.
     pub fn flush(&mut self) {
         self.private.flush(&mut self.ground);
         if let Some(bus) = &mut self.bus {

@@ -6,7 +6,7 @@
 use crate::channel::{Channel, Ground};
 use crate::config::Access;
 use crate::driver::{self, Facts};
-use crate::intake::{Fate, expects_reply};
+use crate::intake::{Fate, Intake, expects_reply};
 use crate::poller::{Ready, Token, Wanted};
 use crate::sasl::server::{Progress, Server};
 use crate::stream::{Arrival, Outgoing};
@@ -341,15 +341,18 @@ impl Private {
         if !std::mem::replace(&mut peer.dirty, true) {
             self.dirty.push(token);
         }
-        if is_within_bounds(peer, before, ground) {
+        let bound = ground.intake.limits.queue_bytes;
+        let user_within = book(peer, before, &mut ground.intake);
+        if user_within && peer.channel.stream.queued() <= bound {
             return Ok(());
         }
         // What piled up since the last flush does not count against a peer that reads.
         self.flush_one(token, ground)?;
-        match self.peers.get(&token) {
-            Some(peer) if !is_within_bounds(peer, peer.channel.stream.queued(), ground) => Err(Close::Queue),
-            _ => Ok(()),
-        }
+        let Some(peer) = self.peers.get(&token) else { return Ok(()) };
+        let queued = peer.channel.stream.queued();
+        let ignored = peer.channel.stream.ignored_for() > ground.intake.limits.patience;
+        let too_much = queued > 4 * bound || (queued > bound && ignored) || !book(peer, queued, &mut ground.intake);
+        if too_much { Err(Close::Queue) } else { Ok(()) }
     }
 
     fn flush_one(&mut self, token: Token, ground: &mut Ground) -> Result<(), Close> {
@@ -357,15 +360,12 @@ impl Private {
         peer.dirty = false;
         let before = peer.channel.stream.queued();
         let flushed = peer.channel.flush(&ground.poller);
-        is_within_bounds(peer, before, ground);
+        book(peer, before, &mut ground.intake);
         Ok(flushed?)
     }
 }
 
-/// Books the change of what waits for a peer since it was `before`.
-fn is_within_bounds(peer: &Peer, before: usize, ground: &mut Ground) -> bool {
-    let intake = &mut ground.intake;
-    let queued = peer.channel.stream.queued();
-    let user_within = intake.accounts.queued(peer.client.uid, before, queued, &intake.limits);
-    user_within && queued <= intake.limits.queue_bytes
+/// Books the change of what waits for a peer since it was `before`; says whether its user is within bounds.
+fn book(peer: &Peer, before: usize, intake: &mut Intake) -> bool {
+    intake.accounts.queued(peer.client.uid, before, peer.channel.stream.queued(), &intake.limits)
 }

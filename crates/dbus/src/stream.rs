@@ -11,6 +11,7 @@ use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::net::UnixStream;
+use std::time::{Duration, Instant};
 use zbus::Message;
 
 /// Bytes read in one go.
@@ -75,6 +76,8 @@ pub(crate) struct Stream {
     sent: usize,
     /// Bytes in `output` that have not been sent.
     queued: usize,
+    /// When the peer last took something.
+    taken_at: Instant,
 }
 
 impl Stream {
@@ -88,6 +91,7 @@ impl Stream {
             output: VecDeque::new(),
             sent: 0,
             queued: 0,
+            taken_at: Instant::now(),
         })
     }
 
@@ -175,7 +179,13 @@ impl Stream {
         Ok(())
     }
 
+    /// How long the peer has taken nothing of what waits for it.
+    pub(crate) fn ignored_for(&self) -> Duration {
+        if self.queued == 0 { Duration::ZERO } else { self.taken_at.elapsed() }
+    }
+
     fn advance(&mut self, count: usize) {
+        self.taken_at = Instant::now();
         self.queued -= count;
         self.sent += count;
         while let Some(first) = self.output.front().map(|outgoing| outgoing.bytes().len()) {

@@ -47,9 +47,11 @@ impl Body {
         }
     }
 
-    /// `s` or `o`, up to the zero byte that the format forbids.
+    /// `s` or `o`; the zero byte, which the format forbids, becomes a space.
     fn text(&mut self, text: &str) {
-        let text = text.split('\0').next().unwrap_or_default();
+        if text.as_bytes().contains(&0) {
+            return self.text(&text.replace('\0', " "));
+        }
         // No text of ours is near 4 GiB.
         self.number(text.len() as u32);
         self.0.extend_from_slice(text.as_bytes());

@@ -65,7 +65,8 @@ impl Server {
                 let pins = Pins { tell: tell.clone(), made: 0 };
                 let mut front_end = FrontEnd::new(config, Box::new(pins)).expect("a front end");
                 front_end.listen_private(listener).expect("listening");
-                let mut core = Core { tell, jobs: 0, units, listened_to, held: Vec::new() };
+                let mut core =
+                    Core { tell, jobs: 0, units: (0..units).map(row).collect(), listened_to, held: Vec::new() };
                 loop {
                     tokio::select! {
                         event = front_end.next() => core.handle(event.expect("no trouble"), &mut front_end),
@@ -74,7 +75,6 @@ impl Server {
                             Some(order) => core.obey(order, &mut front_end).await,
                         },
                     }
-                    front_end.flush();
                 }
             });
         });
@@ -135,7 +135,7 @@ impl Drop for Server {
 struct Core {
     tell: Sender<Seen>,
     jobs: u32,
-    units: usize,
+    units: Vec<UnitRow>,
     /// Whether anybody looks at what was seen.
     listened_to: bool,
     /// Requests that are not answered until the test says so.
@@ -185,7 +185,7 @@ impl Core {
             Request::UnitByPidFd { pin: Some(_) } => {
                 Ok(Reply::UnitOfPid { unit: unit(0), invocation_id: Some([7; 16]) })
             }
-            Request::ListUnits { .. } => Ok(Reply::Units((0..self.units).map(row).collect())),
+            Request::ListUnits { .. } => Ok(Reply::Units(self.units.clone())),
             Request::Plan(_) => {
                 Ok(Reply::Steps(vec![StepRow { unit: unit(0), cause: "start", step: "mkdir x".into() }]))
             }
