@@ -4,6 +4,7 @@ use super::{InFlight, Manager};
 use crate::controllers::Controller;
 use crate::effect::{Effect, Severity};
 use crate::error::{Errno, OpError, Refusal, RefusalKind};
+use crate::jobs::Rank;
 use crate::plan::{Op, Outcome, Report, Step};
 use crate::realized::{Realized, Written};
 use crate::unit::{Unit, UnitId};
@@ -40,6 +41,13 @@ impl Manager {
                 None => self.tell(Severity::Warning, None, format!("a record could not be removed: {error}")),
             }
         }
+        // Like their jobs: those that need not wait for each other go by rank.
+        let mut last: Vec<(UnitId, usize)> = last.into_iter().collect();
+        last.sort_by_cached_key(|(id, _)| Rank::of(self.graph.unit(*id)));
+        // What members need may have changed while the directory was being made.
+        let made = plan.steps.iter().zip(0..done).skip(loose).filter(|(step, _)| matches!(step.op, Op::Mkdir { .. }));
+        let made: Vec<UnitId> = made.map(|(_, index)| units[index - loose]).collect();
+        self.realize_slices(&made);
         for (id, index) in last {
             if index < done {
                 self.work_done(id);

@@ -2,6 +2,7 @@
 
 use super::{InFlight, Manager};
 use crate::effect::{Effect, Reply};
+use crate::jobs::Rank;
 use crate::plan::{Plan, PlanId, Step};
 use crate::propagation;
 use crate::realize::Builder;
@@ -69,11 +70,10 @@ impl Manager {
     fn build(&mut self, invalidated: &BTreeSet<UnitId>) -> Vec<(UnitId, Step)> {
         let mut next_watch = self.next_watch;
         let mut builder = Builder::new(&self.graph, &self.config, &mut next_watch);
-        for id in invalidated {
-            if self.graph.get(*id).is_some() {
-                builder.add_unit(*id);
-            }
-        }
+        // Like their jobs: those that need not wait for each other go by rank.
+        let mut order: Vec<UnitId> = invalidated.iter().copied().filter(|id| self.graph.get(*id).is_some()).collect();
+        order.sort_by_cached_key(|id| Rank::of(self.graph.unit(*id)));
+        order.into_iter().for_each(|id| builder.add_unit(id));
         let steps = builder.finish();
         self.next_watch = next_watch;
         steps
