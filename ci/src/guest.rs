@@ -5,9 +5,8 @@ use std::{
     fs,
     io::{BufRead, BufReader, Write},
     path::{Path, PathBuf},
-    process::{Child, Command, Stdio},
-    sync::mpsc::{self, RecvTimeoutError},
-    time::{Duration, Instant},
+    process::{Command, Stdio},
+    time::Duration,
 };
 
 /// The machine on which the vectors were recorded had these; some recorded figures depend on them.
@@ -39,28 +38,28 @@ impl Guest {
     pub(crate) fn run(&self, image: &Image, limit: Duration, mut heard: impl FnMut(&str)) -> Outcome {
         self.make_disks(image)?;
         let console = format!("file:{}", self.console_log().display());
-        let mut child = self
-            .qemu(image, &["-display", "none", "-serial", &console, "-serial", "stdio"])
+        // timeout(1) keeps the limit even when this process is killed.
+        let qemu = self.qemu(image, &["-display", "none", "-serial", &console, "-serial", "stdio"]);
+        let mut child = Command::new("timeout")
+            .args(["--foreground", "--kill-after=5", &limit.as_secs().to_string()])
+            .arg(qemu.get_program())
+            .args(qemu.get_args())
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .map_err(|e| format!("start qemu-system-x86_64: {e}"))?;
-        let lines = lines_of(&mut child)?;
-        let deadline = Instant::now() + limit;
-        let outcome = loop {
-            match lines.recv_timeout(deadline.saturating_duration_since(Instant::now())) {
-                Ok(line) => heard(line.trim_end()),
-                Err(RecvTimeoutError::Disconnected) => break Ok(()),
-                Err(RecvTimeoutError::Timeout) => {
-                    break Err(format!("the guest was not off after {} s and was killed", limit.as_secs()));
-                }
-            }
-        };
-        if outcome.is_err() {
-            let _ = child.kill();
+            .map_err(|e| format!("start timeout qemu-system-x86_64: {e}"))?;
+        let mut reader = BufReader::new(child.stdout.take().ok_or("qemu has no standard output")?);
+        let mut line = Vec::new();
+        while reader.read_until(b'\n', &mut line).is_ok_and(|n| n > 0) {
+            heard(String::from_utf8_lossy(&line).trim_end());
+            line.clear();
         }
-        let _ = child.wait();
-        outcome
+        let status = child.wait().map_err(|e| format!("wait for qemu: {e}"))?;
+        match status.code() {
+            Some(0) => Ok(()),
+            Some(124 | 137) => Err(format!("the guest was not off after {} s and was killed", limit.as_secs())),
+            _ => Err(format!("qemu-system-x86_64: {status}")),
+        }
     }
 
     /// Boots with this terminal as the guest's console.
@@ -118,22 +117,6 @@ impl Guest {
             .args(["-drive", &drive(&self.directory.join("results.img"), "off")]);
         command
     }
-}
-
-fn lines_of(child: &mut Child) -> Outcome<mpsc::Receiver<String>> {
-    let stdout = child.stdout.take().ok_or("qemu has no standard output")?;
-    let (sender, receiver) = mpsc::channel();
-    std::thread::spawn(move || {
-        let mut reader = BufReader::new(stdout);
-        let mut bytes = Vec::new();
-        while reader.read_until(b'\n', &mut bytes).is_ok_and(|n| n > 0) {
-            if sender.send(String::from_utf8_lossy(&bytes).into_owned()).is_err() {
-                break;
-            }
-            bytes.clear();
-        }
-    });
-    Ok(receiver)
 }
 
 fn tree_bytes(directory: &Path) -> u64 {

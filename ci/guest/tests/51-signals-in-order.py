@@ -18,7 +18,11 @@ for kind in (Bus, PeerBus):
     def parse():
         m = arrived()
         if m is not None:
-            order.append("reply" if m.reply_serial == serial else m.member)
+            # Of the signals, those about the scope: its slice has a job of its own.
+            if m.reply_serial == serial:
+                order.append("reply")
+            elif "o51.scope" in m.body:
+                order.append(m.member)
         return m
     bus._parse = parse
 
