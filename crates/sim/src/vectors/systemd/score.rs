@@ -141,16 +141,14 @@ pub struct Expected {
     pub differs: Vec<OnPurpose>,
 }
 
-/// A scenario, or some steps of it, that differs on purpose.
+/// Steps that differ on purpose, for one reason.
 #[derive(Clone, Debug, serde::Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct OnPurpose {
-    /// Which.
-    pub scenario: String,
-    /// Which steps; all when absent.
-    pub steps: Option<Vec<usize>>,
     /// Why.
     pub reason: String,
+    /// Which steps of which scenarios; an empty list means all.
+    pub steps: BTreeMap<String, Vec<usize>>,
 }
 
 impl Expected {
@@ -172,17 +170,24 @@ impl Expected {
 }
 
 impl Expected {
-    /// Entries of scenarios that were replayed and did not differ.
+    /// Steps that were to differ and do not, one line each.
     #[must_use]
-    pub fn stale(&self, score: &Score) -> Vec<&str> {
-        let met = |known: &&OnPurpose| score.differences.iter().any(|difference| known.covers(difference));
-        self.differs.iter().filter(|known| !met(known)).map(|known| known.scenario.as_str()).collect()
+    pub fn stale(&self, score: &Score) -> Vec<String> {
+        let differs = |scenario: &str, step: usize| {
+            score.differences.iter().any(|found| found.scenario == scenario && found.step == step)
+        };
+        let all = self.differs.iter().flat_map(|known| &known.steps);
+        let steps = all.flat_map(|(scenario, steps)| steps.iter().map(move |step| (scenario, *step)));
+        steps
+            .filter(|(scenario, step)| !differs(scenario, *step))
+            .map(|(name, step)| format!("{name} {step}"))
+            .collect()
     }
 }
 
 impl OnPurpose {
     fn covers(&self, difference: &Difference) -> bool {
-        let step = self.steps.as_ref().is_none_or(|steps| steps.contains(&difference.step));
-        self.scenario == difference.scenario && step
+        let steps = self.steps.get(&difference.scenario);
+        steps.is_some_and(|steps| steps.is_empty() || steps.contains(&difference.step))
     }
 }
