@@ -279,6 +279,34 @@ impl Graph {
         self.edges.range((id, edge, UnitId(0))..=(id, edge, UnitId(u32::MAX))).map(|(_, _, to)| *to)
     }
 
+    /// The indexes say what the units say.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub(crate) fn check_indexes(&self) {
+        let free: BTreeSet<UnitId> = self.free.iter().copied().collect();
+        assert!(free.len() == self.free.len(), "a place is free twice");
+        let mut members = BTreeSet::new();
+        let mut invocations = BTreeMap::new();
+        for (at, slot) in self.slots.iter().enumerate() {
+            let id = UnitId(u32::try_from(at).expect("fewer than 2^32 units"));
+            assert!(slot.is_none() == free.contains(&id), "place {at} is free, or is not");
+            let Some(unit) = slot else { continue };
+            assert!(self.by_name.get(&unit.name) == Some(&id), "{} is not found by its name", unit.name);
+            members.extend(unit.slice.map(|slice| (slice, id)));
+            if let Some(invocation) = unit.invocation_id {
+                assert!(invocations.insert(invocation, id).is_none(), "{} shares its identity", unit.name);
+            }
+        }
+        assert!(self.by_name.len() + free.len() == self.slots.len(), "a name is of no unit");
+        assert!(self.members == members, "members of slices");
+        assert!(self.by_invocation == invocations, "identities");
+        for (from, edge, to) in &self.edges {
+            assert!(self.get(*from).is_some() && self.get(*to).is_some(), "a tie to a unit that has gone");
+            assert!(self.edges.contains(&(*to, edge.inverse(), *from)), "a tie that is known at one end only");
+        }
+    }
+
     /// Where the unit's cgroup lies below the managed root; none for types that have none, and for units without a slice.
     #[must_use]
     pub fn cgroup_path(&self, id: UnitId) -> Option<CgroupPath> {

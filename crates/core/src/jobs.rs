@@ -1,5 +1,6 @@
 //! The table of installed jobs, and the queue of those that may be able to run.
 
+use crate::graph::Graph;
 use crate::job::{Job, JobId, JobType};
 use crate::names::{UnitName, UnitType};
 use crate::unit::{Unit, UnitId};
@@ -149,5 +150,28 @@ impl JobTable {
     pub(crate) fn units_without(&self, jobs: &[(UnitId, JobType)]) -> Vec<UnitId> {
         let wanted: BTreeSet<UnitId> = jobs.iter().map(|(unit, _)| *unit).collect();
         self.by_unit.keys().filter(|unit| !wanted.contains(unit)).copied().collect()
+    }
+
+    /// The indexes say what the jobs say.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub(crate) fn check_indexes(&self, graph: &Graph) {
+        let mut stopping: BTreeMap<UnitId, u32> = BTreeMap::new();
+        for (id, job) in &self.jobs {
+            let unit = graph.get(job.unit).expect("only units that exist have jobs");
+            assert!(job.id == *id && self.by_unit.get(&job.unit) == Some(id), "job {} is not its unit's", id.0);
+            assert!(unit.job == Some(*id), "{} does not know of its job", unit.name);
+            assert!(job.kind != JobType::Nop && job.kind == job.kind.collapse(unit.active()), "{}", job.kind.as_str());
+            if let Some(slice) = unit.slice.filter(|_| job.kind.stops_first()) {
+                *stopping.entry(slice).or_default() += 1;
+            }
+        }
+        assert!(self.by_unit.len() == self.jobs.len(), "units with jobs that have gone");
+        assert!(graph.iter().filter(|(_, unit)| unit.job.is_some()).count() == self.jobs.len(), "a job that has gone");
+        assert!(self.stopping == stopping, "stopping {:?} of {stopping:?}", self.stopping);
+        for (rank, id) in &self.run_queue {
+            assert!(self.jobs.get(id).is_some_and(|job| job.rank == *rank), "job {} is queued and has gone", id.0);
+        }
     }
 }

@@ -26,6 +26,7 @@ pub mod error;
 pub mod event;
 pub mod glob;
 pub mod graph;
+pub mod invariants;
 pub mod job;
 pub mod jobs;
 pub mod manager;

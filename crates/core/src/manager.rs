@@ -11,6 +11,7 @@ mod announce;
 mod collect;
 mod control;
 mod fold;
+mod invariants;
 mod jobs;
 mod lifecycle;
 mod load;
@@ -201,7 +202,8 @@ impl Manager {
     /// Look: nothing is pending: no plan in flight, nothing to realize, no job that could run.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        self.in_flight.is_none() && self.realize.is_empty() && !self.jobs.any_queued() && self.waiting.is_empty()
+        let planned = self.in_flight.is_none() && self.realize.is_empty() && self.loose.is_empty();
+        planned && !self.jobs.any_queued() && self.waiting.is_empty()
     }
 
     /// Works until no queue has anything left; hands out at most one plan.
@@ -210,7 +212,8 @@ impl Manager {
             self.run_jobs();
             self.plan();
             self.collect_units();
-            if !self.jobs.any_queued() && (self.in_flight.is_some() || self.realize.is_empty()) {
+            let to_plan = !self.realize.is_empty() || !self.loose.is_empty();
+            if !self.jobs.any_queued() && (self.in_flight.is_some() || !to_plan) {
                 break;
             }
         }

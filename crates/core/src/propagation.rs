@@ -116,6 +116,30 @@ fn set_counted(graph: &mut Graph, unit: UnitId, needed: ControllerMask) -> Vec<U
     changed
 }
 
+/// The counters are what they would be if they were computed from scratch.
+///
+/// # Panics
+/// When they are not.
+pub(crate) fn check_masks(graph: &Graph, id: UnitId) {
+    let unit = graph.unit(id);
+    let (name, masks) = (&unit.name, &unit.masks);
+    let own = match unit.load {
+        LoadState::Loaded => resources::own_mask(&unit.settings.resources),
+        _ => ControllerMask::empty(),
+    };
+    assert!(masks.own == own, "{name} is said to need [{}], and needs [{own}]", masks.own);
+    let counted = if unit.slice.is_some() { masks.own | masks.members() } else { ControllerMask::empty() };
+    assert!(masks.counted == counted, "{name} is counted for [{}], and needs [{counted}]", masks.counted);
+    let count = |c: &Controller| graph.members(id).filter(|m| graph.unit(*m).masks.counted.contains(c.mask())).count();
+    for controller in Controller::ALL {
+        let (kept, counted) = (masks.counts[controller.index()], count(&controller));
+        assert!(kept as usize == counted, "{name} counts {kept} members with {}, has {counted}", controller.name());
+    }
+    if unit.unit_type() == UnitType::Slice {
+        assert!(masks.members() == recomputed_members(graph, id), "members of {name}");
+    }
+}
+
 /// The counters as they would be if they were computed from scratch; for the invariant check.
 #[must_use]
 pub fn recomputed_members(graph: &Graph, slice: UnitId) -> ControllerMask {

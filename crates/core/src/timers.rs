@@ -63,6 +63,16 @@ impl Timers {
         self.clear(unit, reason);
         Some((unit, reason))
     }
+
+    /// All of them; both indexes say the same.
+    ///
+    /// # Panics
+    /// When they do not.
+    pub(crate) fn check_indexes(&self) -> impl Iterator<Item = (UnitId, TimerReason)> {
+        let by_time: BTreeSet<_> = self.by_unit.iter().map(|((unit, reason), at)| (*at, *unit, *reason)).collect();
+        assert!(self.by_time == by_time, "deadlines");
+        self.by_unit.keys().copied()
+    }
 }
 
 #[cfg(test)]

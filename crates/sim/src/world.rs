@@ -8,6 +8,7 @@ use crate::kernel::{self, Caller, CgroupId, File};
 use crate::trace;
 use cgarbiter_core::client::{Client, ClientId, Transport};
 use cgarbiter_core::effect::Audience;
+use cgarbiter_core::invariants;
 use cgarbiter_core::systemd1::{self, MethodCall, SignalMessage};
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{Answer, CallId, Config, Effect, Event, Instant, Manager, Now, Question, ReadId, Refusal};
@@ -180,6 +181,7 @@ impl World {
             Move::Timer => {
                 self.note(|now| format!("{now} time-out"));
                 self.manager.handle_timeout(clocks(self.now));
+                self.check();
                 self.pump();
             }
         }
@@ -199,6 +201,7 @@ impl World {
     fn deliver(&mut self, event: Event) {
         self.note(|now| format!("{now} {}", trace::event(&event)));
         self.manager.handle_event(clocks(self.now), event);
+        self.check();
         self.pump();
     }
 
@@ -230,6 +233,14 @@ impl World {
         };
         self.note(|_| format!("    found {answer:?}"));
         self.manager.handle_event(clocks(self.now), Event::ReadDone { id, answer });
+        self.check();
+    }
+
+    /// In tests: what is always true of the manager is true now.
+    fn check(&self) {
+        if cfg!(debug_assertions) {
+            invariants::check(&self.manager);
+        }
     }
 
     fn owns(&self, name: &str) -> bool {

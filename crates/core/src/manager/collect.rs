@@ -35,7 +35,7 @@ impl Manager {
     }
 
     /// Whether the unit has to stay: by itself, or because a unit that stays refers to it.
-    fn is_kept(&self, id: UnitId, seen: &mut BTreeSet<UnitId>) -> bool {
+    pub(super) fn is_kept(&self, id: UnitId, seen: &mut BTreeSet<UnitId>) -> bool {
         if !seen.insert(id) {
             return false;
         }
@@ -57,6 +57,7 @@ impl Manager {
         let changed = propagation::withdraw(&mut self.graph, id);
         let slice = self.graph.unit(id).slice;
         self.forget_records(id);
+        self.set_controller(id, None);
         self.realize.remove(&id);
         let unit = self.graph.remove(id);
         assert!(unit.job.is_none() && !unit.work.is_pending(), "{} is freed with work pending", unit.name);

@@ -251,7 +251,7 @@ impl Manager {
             let text = format!("Scope {} is not running, cannot abandon.", target.name);
             return Err(Refusal::new(RefusalKind::ScopeNotRunning, text));
         }
-        target.controller = None;
+        self.set_controller(id, None);
         self.timers.clear(id, TimerReason::RuntimeMax);
         self.queue_type_changed(id);
         self.set_state(id, State::Abandoned);
@@ -352,16 +352,23 @@ impl Manager {
 
     /// A name on the bus has gone: scopes that it controlled stop as others do.
     pub(super) fn forget_controller(&mut self, name: &str) {
-        let controlled: Vec<UnitId> = self
-            .controlled
-            .range((Arc::from(name), UnitId::FIRST)..=(Arc::from(name), UnitId::LAST))
-            .map(|(_, id)| *id)
-            .collect();
+        let name: Arc<str> = name.into();
+        let first = (name.clone(), UnitId::FIRST);
+        let controlled: Vec<UnitId> =
+            self.controlled.range(first..=(name, UnitId::LAST)).map(|(_, id)| *id).collect();
         for id in controlled {
-            self.controlled.remove(&(Arc::from(name), id));
-            self.graph.unit_mut(id).controller = None;
+            self.set_controller(id, None);
             self.queue_type_changed(id);
         }
+    }
+
+    /// Notes which bus name ends a scope itself.
+    pub(super) fn set_controller(&mut self, id: UnitId, name: Option<Arc<str>>) {
+        let old = core::mem::replace(&mut self.graph.unit_mut(id).controller, name.clone());
+        if let Some(old) = old {
+            self.controlled.remove(&(old, id));
+        }
+        self.controlled.extend(name.map(|name| (name, id)));
     }
 
     /// References of clients to this unit, by what `Refs` shows.

@@ -106,7 +106,10 @@ impl Manager {
                 self.graph.unit_mut(id).realized.watch = Some(*watch);
                 self.watches.insert(*watch, id);
             }
-            (Op::Attach { .. }, Outcome::Attached) => self.graph.unit_mut(id).work.attached += 1,
+            (Op::Attach { .. }, Outcome::Attached) => {
+                let work = &mut self.graph.unit_mut(id).work;
+                work.attached += u32::from(work.starting);
+            }
             (Op::Spawn { .. }, Outcome::Spawned { pid }) => self.spawned(id, pid),
             (Op::ReadCounters { .. }, Outcome::Counters(counters)) => {
                 self.graph.unit_mut(id).realized.last = Some(Box::new(counters));

@@ -2,7 +2,7 @@
 
 use super::Manager;
 use crate::effect::{Audience, Effect, Severity, Signal};
-use crate::error::OpError;
+use crate::error::{OpError, Refusal, RefusalKind};
 use crate::job::JobResult;
 use crate::names::UnitType;
 use crate::plan::{Op, Signals};
@@ -55,6 +55,10 @@ impl Manager {
         if new.is_inactive_or_failed() {
             self.timers.clear_all(id);
             self.graph.unit_mut(id).freezer = FreezerState::Running;
+            if let Some(call) = self.freezing.remove(&id) {
+                let text = "Freezer operation was canceled by the end of the unit.";
+                self.reply(call, Err(Refusal::new(RefusalKind::FreezeCancelled, text)));
+            }
             self.queue_collect(id);
         }
         self.update_job(id);

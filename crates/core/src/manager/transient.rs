@@ -149,7 +149,7 @@ impl Manager {
             property.write_transient(&settings, &mut file);
             add_ref |= *property == Property::AddRef(true);
             if let Property::Controller(name) = property {
-                self.graph.unit_mut(id).controller = name.clone();
+                self.set_controller(id, name.clone());
             }
         }
         check_type(unit_type, &settings)?;
@@ -254,12 +254,13 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         unit.settings = settings;
         unit.transient = true;
-        unit.owner = uid;
+        let former = core::mem::replace(&mut unit.owner, uid);
         unit.load = LoadState::Stub;
         unit.load_error = None;
         if unit.unit_type() == UnitType::Service {
             unit.service = Some(Box::default());
         }
+        self.count_owner(former, false);
         self.count_owner(uid, true);
         self.load(id);
         self.queue_changed(id);
@@ -336,16 +337,22 @@ impl Saved {
         let attached = core::mem::take(&mut manager.graph.unit_mut(id).work.intents);
         let _pins_are_released_by_the_caller = attached;
         let unit = manager.graph.unit_mut(id);
+        let failed_owner = unit.owner;
+        let controller = self.unit.as_ref().and_then(|saved| saved.controller.clone());
         if let Some(saved) = self.unit {
             unit.settings = saved.settings;
             unit.transient = saved.transient;
             unit.fragment = saved.fragment;
-            unit.controller = saved.controller;
+            unit.owner = saved.owner;
         } else {
             unit.transient = false;
             unit.fragment = None;
-            unit.controller = None;
+            unit.owner = 0;
         }
+        let owner = unit.owner;
+        manager.count_owner(failed_owner, false);
+        manager.count_owner(owner, true);
+        manager.set_controller(id, controller);
         let _ = propagation::update(&mut manager.graph, id);
         manager.queue_collect(id);
     }

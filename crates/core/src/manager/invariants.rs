@@ -1,0 +1,114 @@
+//! What is always true of the manager's tables and queues between two events (see `invariants.rs`).
+
+use super::Manager;
+use super::process::Waiting;
+use crate::invariants;
+use crate::job::{Job, JobType};
+use crate::names::UnitName;
+use crate::ordering;
+use crate::timers::TimerReason;
+use crate::unit::{ActiveState, FreezerState, Marks, State, Unit, UnitId};
+use alloc::collections::{BTreeMap, BTreeSet};
+
+impl Manager {
+    /// Checks everything that is always true between two events; see [`invariants::check`].
+    ///
+    /// # Panics
+    /// When something is not.
+    pub fn check(&self) {
+        invariants::check(self);
+    }
+
+    /// Tables that say the same as the units do.
+    pub(crate) fn check_tables(&self) {
+        let units = || self.graph.iter();
+        let watched: BTreeMap<_, _> = units().filter_map(|(id, unit)| Some((unit.realized.watch?, id))).collect();
+        assert!(self.watches == watched, "watches {:?} of {watched:?}", self.watches);
+        let holders = |(id, unit): (UnitId, &Unit)| -> BTreeSet<_> {
+            unit.references.iter().map(|(client, _)| (*client, id)).collect()
+        };
+        let references: BTreeSet<_> = units().flat_map(holders).collect();
+        assert!(self.references == references, "references {:?} of {references:?}", self.references);
+        let named = |(id, unit): (UnitId, &Unit)| Some((unit.controller.clone()?, id));
+        let controlled: BTreeSet<_> = units().filter_map(named).collect();
+        assert!(self.controlled == controlled, "controllers {:?} of {controlled:?}", self.controlled);
+        let failed: BTreeSet<UnitName> =
+            units().filter(|(_, unit)| unit.state == State::Failed).map(|(_, unit)| unit.name.clone()).collect();
+        assert!(self.failed_units == failed, "failed {:?} of {failed:?}", self.failed_units);
+        let mut owned: BTreeMap<u32, u32> = BTreeMap::new();
+        units().filter(|(_, unit)| unit.owner != 0).for_each(|(_, unit)| *owned.entry(unit.owner).or_default() += 1);
+        assert!(self.units_by_owner == owned, "owners {:?} of {owned:?}", self.units_by_owner);
+        let child = |(id, unit): (UnitId, &Unit)| Some((unit.service.as_ref()?.main_pid?, id));
+        let children: BTreeMap<_, _> = units().filter_map(child).collect();
+        assert!(self.children == children, "children {:?} of {children:?}", self.children);
+        for id in self.freezing.keys() {
+            let unit = self.graph.get(*id).expect("only units that exist are being frozen");
+            let on_the_way = matches!(unit.freezer, FreezerState::Freezing | FreezerState::Thawing);
+            assert!(on_the_way, "{} is {}, and somebody waits", unit.name, unit.freezer.as_str());
+        }
+        for (id, reason) in self.timers.check_indexes() {
+            let unit = self.graph.get(id).expect("only units that exist have deadlines");
+            let state = unit.active();
+            let fits = match reason {
+                TimerReason::StopTimeout => state == ActiveState::Deactivating,
+                TimerReason::StartTimeout => state == ActiveState::Activating,
+                TimerReason::RuntimeMax => matches!(state, ActiveState::Active | ActiveState::Activating),
+                TimerReason::Retry => state.is_inactive_or_failed(),
+            };
+            assert!(fits, "{} is {} with a deadline for {reason:?}", unit.name, state.as_str());
+        }
+    }
+
+    /// Queues are worked off, and what is held back is held back for a reason.
+    pub(crate) fn check_queues(&self) {
+        assert!(self.collect.is_empty() && self.changed.is_empty() && self.new_jobs.is_empty(), "a queue is not empty");
+        assert!(self.after_replies.is_empty(), "effects were forgotten");
+        assert!(!self.jobs.any_queued(), "jobs were not looked at");
+        assert!(self.in_flight.is_some() || self.realize.is_empty() && self.loose.is_empty(), "no plan was made");
+        assert!(self.realize.iter().all(|id| self.graph.get(*id).is_some()), "a unit that has gone is to be realized");
+        let in_plan: BTreeSet<UnitId> = self.in_flight.iter().flat_map(|plan| plan.units.iter().copied()).collect();
+        assert!(in_plan.iter().all(|id| self.graph.get(*id).is_some()), "a plan is for a unit that has gone");
+        for (id, unit) in self.graph.iter() {
+            let (name, work) = (&unit.name, &unit.work);
+            assert!(unit.marks == Marks { announced: true, ..Marks::default() }, "{name} is marked {:?}", unit.marks);
+            assert!(work.in_plan == in_plan.contains(&id), "{name} is in the plan, or is not");
+            let pending = work.starting || work.ending.is_some() || work.prune || work.intents.is_some();
+            // Processes wait for the start; everything else is seen to by the next plan.
+            let waits = unit.job.is_some();
+            let seen_to = work.in_plan || self.realize.contains(&id) || waits;
+            assert!(!pending || seen_to, "{name} has work that no plan will see to: {work:?}");
+            assert!(work.planned.replies.is_empty() || work.in_plan, "{name} owes replies of no plan");
+            assert!(work.attached == 0 || work.starting, "{name} counts processes without starting");
+            assert!(self.is_kept(id, &mut BTreeSet::new()), "nobody needs {name}");
+        }
+        for job in self.jobs.iter().filter(|job| job.held_reply.is_some()) {
+            assert!(self.held.iter().any(|(id, _)| *id == job.id), "the reply of job {} is held for ever", job.id.0);
+        }
+        for waiting in self.waiting.values() {
+            if let Waiting::Property { unit, .. } | Waiting::Processes { unit, .. } = waiting {
+                assert!(self.graph.get(*unit).is_some(), "a reading is of a unit that has gone");
+            }
+        }
+    }
+
+    /// Every job runs, or waits for something that will end.
+    pub(crate) fn check_progress(&self) {
+        for job in self.jobs.iter() {
+            let unit = self.graph.unit(job.unit);
+            let moves = self.moves(unit);
+            let waits = moves || !job.ignore_order && ordering::is_blocked(&self.graph, &self.jobs, job.unit, job.kind);
+            assert!(if job.running { moves } else { waits }, "{} stands still: {}", unit.name, self.describe(job));
+        }
+    }
+
+    /// Something is going on with the unit that will change its state.
+    fn moves(&self, unit: &Unit) -> bool {
+        unit.work.is_pending() || matches!(unit.active(), ActiveState::Activating | ActiveState::Deactivating)
+    }
+
+    fn describe(&self, job: &Job) -> alloc::string::String {
+        let unit = self.graph.unit(job.unit);
+        let kind = if job.kind == JobType::Nop { "nothing" } else { job.kind.as_str() };
+        alloc::format!("{kind} {} in state {}, {:?}", job.state(), unit.state.sub(), unit.work)
+    }
+}
