@@ -32,6 +32,7 @@ use pins::Pins;
 use programs::Programs;
 use real::Outside;
 use std::collections::VecDeque;
+use std::sync::Arc;
 use watches::Watches;
 
 /// Kernel, store and processes as the arbiter reaches them.
@@ -127,18 +128,16 @@ impl SimBackend {
     /// # Panics
     /// When no plan is in flight.
     pub fn step(&mut self) -> Option<Report> {
-        match self.next_step().cloned() {
-            Some(step) => {
-                self.absorb();
-                let result = self.apply(&step.op);
-                self.stop_and_continue_after(&step.op);
-                self.record(result)
-            }
-            None => {
-                let running = self.running.take().expect("a plan is in flight");
-                Some(self.finish(running, None))
-            }
-        }
+        let running = self.running.as_ref().expect("a plan is in flight");
+        let (steps, next) = (Arc::clone(&running.plan.steps), running.outcomes.len());
+        let Some(step) = steps.get(next) else {
+            let running = self.running.take().expect("a plan is in flight");
+            return Some(self.finish(running, None));
+        };
+        self.absorb();
+        let result = self.apply(&step.op);
+        self.stop_and_continue_after(&step.op);
+        self.record(result)
     }
 
     /// Takes down the answer to the next step; the report when it ends the plan.

@@ -144,7 +144,7 @@ impl World {
     }
 
     /// What can happen now, the likeliest first: a plan goes on, then the kernel is heard, then clients, then time.
-    pub fn moves(&self) -> impl Iterator<Item = Move> {
+    pub fn moves(&self) -> impl Iterator<Item = Move> + use<> {
         let due = self.manager.poll_timeout().is_some_and(|at| at <= self.now);
         [
             (Move::Plan, self.backend.is_running()),
@@ -188,11 +188,12 @@ impl World {
     }
 
     fn plan_step(&mut self) {
-        let step = self.backend.next_step().cloned();
-        let report = self.backend.step();
-        if let Some(step) = step {
-            self.note(|_| trace::step(&step));
+        if self.trace.is_some()
+            && let Some(line) = self.backend.next_step().map(trace::step)
+        {
+            self.note(|_| line);
         }
+        let report = self.backend.step();
         if let Some(report) = report {
             self.deliver(Event::PlanDone(report));
         }
