@@ -77,9 +77,12 @@ impl Manager {
     pub(super) fn start_unit(&mut self, id: UnitId) {
         let invocation = self.rng.invocation_id();
         self.graph.set_invocation(id, Some(invocation));
+        self.timers.clear(id, TimerReason::Retry);
         let unit = self.graph.unit_mut(id);
         assert!(unit.state.active().is_inactive_or_failed() && !unit.work.starting);
         unit.work.starting = true;
+        // What was to go is wanted again.
+        unit.work.prune = false;
         unit.work.surprises = 0;
         unit.result = UnitResult::Success;
         unit.realized.last = None;
