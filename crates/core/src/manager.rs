@@ -9,6 +9,7 @@
 
 mod announce;
 mod collect;
+mod consequences;
 mod control;
 mod fold;
 mod invariants;
@@ -41,6 +42,7 @@ use crate::unit::UnitId;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
+use consequences::Consequence;
 use process::Waiting;
 
 /// The arbiter.
@@ -83,6 +85,8 @@ pub struct Manager {
     freezing: BTreeMap<UnitId, CallId>,
     units_by_owner: BTreeMap<u32, u32>,
     failed_units: BTreeSet<UnitName>,
+    /// What the ends of units mean for others.
+    consequences: VecDeque<Consequence>,
     environment: Vec<String>,
     next_plan: u64,
     next_read: u64,
@@ -131,6 +135,7 @@ impl Manager {
             freezing: BTreeMap::new(),
             units_by_owner: BTreeMap::new(),
             failed_units: BTreeSet::new(),
+            consequences: VecDeque::new(),
             environment,
             next_plan: 0,
             next_read: 0,
@@ -211,9 +216,10 @@ impl Manager {
         loop {
             self.run_jobs();
             self.plan();
+            self.see_to_consequences();
             self.collect_units();
             let to_plan = !self.realize.is_empty() || !self.loose.is_empty();
-            if !self.jobs.any_queued() && (self.in_flight.is_some() || !to_plan) {
+            if !self.jobs.any_queued() && self.consequences.is_empty() && (self.in_flight.is_some() || !to_plan) {
                 break;
             }
         }

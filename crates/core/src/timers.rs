@@ -13,6 +13,8 @@ pub enum TimerReason {
     StartTimeout,
     /// The unit has run for as long as it may.
     RuntimeMax,
+    /// The unit's job has waited or run for as long as it may. It does not end with the unit's state, but with the job.
+    JobTimeout,
     /// A cgroup that could not be removed or read is looked at again.
     Retry,
 }
@@ -40,7 +42,14 @@ impl Timers {
         }
     }
 
-    /// Removes all deadlines of a unit.
+    /// Sets a deadline, unless there is a sooner one.
+    pub(crate) fn set_sooner(&mut self, unit: UnitId, reason: TimerReason, at: Instant) {
+        if self.by_unit.get(&(unit, reason)).is_none_or(|present| at < *present) {
+            self.set(unit, reason, at);
+        }
+    }
+
+    /// Removes all deadlines that come with the state of a unit.
     pub(crate) fn clear_all(&mut self, unit: UnitId) {
         for reason in [TimerReason::StopTimeout, TimerReason::StartTimeout, TimerReason::RuntimeMax, TimerReason::Retry]
         {

@@ -65,12 +65,12 @@ impl Manager {
         }
         let view = self.view(id, None);
         let mut signals = Vec::new();
-        if marks.type_changed {
-            if let Some(interface) = type_interface(self.graph.unit(id).unit_type()) {
-                let (changed, invalidated) = systemd1::changed_properties(&view, interface);
-                if !changed.is_empty() {
-                    signals.push(Signal::UnitChanged { unit: name.clone(), interface, changed, invalidated });
-                }
+        if marks.type_changed
+            && let Some(interface) = type_interface(self.graph.unit(id).unit_type())
+        {
+            let (changed, invalidated) = systemd1::changed_properties(&view, interface);
+            if !changed.is_empty() {
+                signals.push(Signal::UnitChanged { unit: name.clone(), interface, changed, invalidated });
             }
         }
         let (changed, invalidated) = systemd1::changed_properties(&view, UNIT.name);

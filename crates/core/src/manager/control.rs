@@ -354,8 +354,7 @@ impl Manager {
     pub(super) fn forget_controller(&mut self, name: &str) {
         let name: Arc<str> = name.into();
         let first = (name.clone(), UnitId::FIRST);
-        let controlled: Vec<UnitId> =
-            self.controlled.range(first..=(name, UnitId::LAST)).map(|(_, id)| *id).collect();
+        let controlled: Vec<UnitId> = self.controlled.range(first..=(name, UnitId::LAST)).map(|(_, id)| *id).collect();
         for id in controlled {
             self.set_controller(id, None);
             self.queue_type_changed(id);

@@ -53,6 +53,7 @@ impl Manager {
                 TimerReason::StopTimeout => state == ActiveState::Deactivating,
                 TimerReason::StartTimeout => state == ActiveState::Activating,
                 TimerReason::RuntimeMax => matches!(state, ActiveState::Active | ActiveState::Activating),
+                TimerReason::JobTimeout => unit.job.is_some(),
                 TimerReason::Retry => state.is_inactive_or_failed(),
             };
             assert!(fits, "{} is {} with a deadline for {reason:?}", unit.name, state.as_str());

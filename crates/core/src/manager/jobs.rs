@@ -12,6 +12,9 @@ use crate::names::UnitType;
 use crate::ordering;
 use crate::plan::PlanId;
 use crate::request::CallId;
+use crate::settings::RareSettings;
+use crate::time::INFINITY;
+use crate::timers::TimerReason;
 use crate::transaction;
 use crate::unit::{ActiveState, LoadState, State, UnitId};
 use alloc::format;
@@ -29,6 +32,20 @@ impl Manager {
         mode: JobMode,
         client: &Client,
     ) -> Result<JobId, Refusal> {
+        self.enqueue_for(id, kind, mode, Some(client))
+    }
+
+    /// The same, for a client or of our own accord.
+    ///
+    /// # Errors
+    /// What systemd refuses; nothing has changed then.
+    pub(super) fn enqueue_for(
+        &mut self,
+        id: UnitId,
+        kind: JobType,
+        mode: JobMode,
+        client: Option<&Client>,
+    ) -> Result<JobId, Refusal> {
         self.check_request(id, kind, mode)?;
         let kind = kind.collapse(self.graph.unit(id).active());
         if kind == JobType::Nop {
@@ -45,7 +62,7 @@ impl Manager {
         }
         let anchor = self.jobs.of_unit(id).map(|job| job.id).expect("the anchor job has just been installed");
         let job = self.jobs.get_mut(anchor).expect("the anchor job exists");
-        if !job.owners.contains(&client.id) {
+        if let Some(client) = client.filter(|client| !job.owners.contains(&client.id)) {
             job.owners.push(client.id);
         }
         self.announce_job(anchor);
@@ -141,6 +158,7 @@ impl Manager {
         let slice = self.graph.unit(unit).slice;
         self.jobs.insert(job, slice);
         self.graph.unit_mut(unit).job = Some(id);
+        self.arm_job_timer(unit, |rare| rare.job_timeout_usec);
         self.new_jobs.push_back(id);
         self.queue_changed(unit);
     }
@@ -195,6 +213,7 @@ impl Manager {
 
     fn run_job(&mut self, id: JobId, unit: UnitId, kind: JobType) {
         self.jobs.get_mut(id).expect("only installed jobs are run").running = true;
+        self.arm_job_timer(unit, |rare| rare.job_running_timeout_usec);
         let state = self.graph.unit(unit).active();
         let result = match kind {
             JobType::Start => self.run_start(id, unit, state),
@@ -209,6 +228,15 @@ impl Manager {
         };
         if let Some(result) = result {
             self.finish_job(id, result);
+        }
+    }
+
+    /// A job may wait, and run, only for so long.
+    fn arm_job_timer(&mut self, unit: UnitId, timeout: fn(&RareSettings) -> Option<u64>) {
+        let timeout = self.graph.unit(unit).settings.rare.as_deref().and_then(timeout);
+        if let Some(timeout) = timeout.filter(|timeout| *timeout != INFINITY) {
+            let at = self.now.monotonic.after(timeout);
+            self.timers.set_sooner(unit, TimerReason::JobTimeout, at);
         }
     }
 
@@ -274,6 +302,7 @@ impl Manager {
         self.send_held_reply(id);
         self.announce_unit(unit);
         self.jobs.remove(id, slice);
+        self.timers.clear(unit, TimerReason::JobTimeout);
         self.graph.unit_mut(unit).job = None;
         if !matches!(result, JobResult::Done | JobResult::Skipped | JobResult::Canceled) {
             self.failed_jobs += 1;

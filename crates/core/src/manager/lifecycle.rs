@@ -51,6 +51,7 @@ impl Manager {
             times.active_exit = now;
         }
         self.note_failed(id);
+        self.note_consequences(id, old, new);
         self.queue_changed(id);
         if new.is_inactive_or_failed() {
             self.timers.clear_all(id);
@@ -319,6 +320,11 @@ impl Manager {
         let unit = self.graph.unit(id);
         match reason {
             TimerReason::Retry => self.retry(id),
+            TimerReason::JobTimeout => {
+                if let Some(job) = unit.job {
+                    self.finish_job(job, JobResult::Timeout);
+                }
+            }
             TimerReason::RuntimeMax if matches!(unit.state, State::Running | State::Start | State::Exited) => {
                 self.signal_phase(id, State::StopSigterm, UnitResult::Timeout);
             }
