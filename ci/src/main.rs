@@ -1,4 +1,4 @@
-//! The project's chores: `cargo ci check | vm | image | bench`. What each does is in ci/README.md.
+//! The project's chores: `cargo ci check | tidy | vm | image | bench`. What each does is in ci/README.md.
 //!
 //! This file reads the arguments and hands over; a chore has a file of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it was started from")]
@@ -9,6 +9,7 @@ mod files;
 mod guest;
 mod image;
 mod step;
+mod tidy;
 mod vm;
 
 use clap::{Parser, Subcommand};
@@ -28,6 +29,8 @@ struct Arguments {
 enum Chore {
     /// Tests, formatting, lints, licences, the simulator's quick checks.
     Check(check::Options),
+    /// House rules, checked on every file of the tree.
+    Tidy,
     /// Boot a guest without systemd as pid 1 and test the daemon with unmodified clients.
     Vm(vm::Options),
     /// Make the guest's kernel and root image, unless the cached ones fit.
@@ -39,6 +42,7 @@ enum Chore {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
         Chore::Check(options) => check::run(&options),
+        Chore::Tidy => tidy::run(),
         Chore::Vm(options) => vm::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::Image => image::ensure().map(|image| println!("{}", image.directory.display())),

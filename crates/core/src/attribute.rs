@@ -1,5 +1,5 @@
-//! One value that should stand in a cgroup's interface file, as the realizer compares and writes it. Which values follow
-//! from which settings is decided in `resources.rs`.
+//! One value that should stand in a cgroup's interface file, as the realizer compares and writes it. Which values
+//! follow from which settings is decided in `resources.rs`.
 
 use crate::controllers::Controller;
 use crate::names::CgroupPath;

@@ -64,8 +64,8 @@ pub enum ExitStatus {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ReadId(pub u64);
 
-/// A question about the present state of kernel and processes. The driver answers each before it hands in the next event,
-/// so that requests of one client keep their order.
+/// A question about the present state of kernel and processes. The driver answers each before it hands in the next
+/// event, so that requests of one client keep their order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Question {
     /// Take hold of these processes. Answer: [`Answer::Processes`], in the same order.

@@ -307,7 +307,8 @@ impl Graph {
         }
     }
 
-    /// Where the unit's cgroup lies below the managed root; none for types that have none, and for units without a slice.
+    /// Where the unit's cgroup lies below the managed root; none for types that have none, and for units without a
+    /// slice.
     #[must_use]
     pub fn cgroup_path(&self, id: UnitId) -> Option<CgroupPath> {
         let unit = self.unit(id);

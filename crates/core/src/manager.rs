@@ -1,7 +1,8 @@
 //! The manager: takes events, decides the order in which things happen, hands out effects. It owns no rule.
 //!
-//! Call [`Manager::handle_event`] or [`Manager::handle_timeout`], then [`Manager::poll_effect`] until it answers `None`,
-//! answering each [`Effect::Read`] at once by [`Event::ReadDone`]; then ask [`Manager::poll_timeout`] how long to wait.
+//! Call [`Manager::handle_event`] or [`Manager::handle_timeout`], then [`Manager::poll_effect`] until it answers
+//! `None`, answering each [`Effect::Read`] at once by [`Event::ReadDone`]; then ask [`Manager::poll_timeout`] how long
+//! to wait.
 //!
 //! Four kinds of method and no others: `handle_*` (in), `poll_*` (out), and look-ups that change nothing. After each
 //! event queues are drained in fixed order until none has work: units to collect, jobs to run, cgroups to realize, and

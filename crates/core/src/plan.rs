@@ -1,8 +1,8 @@
 //! The core's output for kernel and store: a `Plan` of ordered `Step`s, and the `Report` that answers it.
 //!
 //! Whatever outlives the daemon is a step here: records on disk and cgroup operations in one list, so that a crash is a
-//! number, k of n. Steps are run in order. A step that fails ends the plan, unless it says that its refusal is only to be
-//! reported; the steps before it count as done, those after it were not tried.
+//! number, k of n. Steps are run in order. A step that fails ends the plan, unless it says that its refusal is only to
+//! be reported; the steps before it count as done, those after it were not tried.
 
 use crate::controllers::ControllerMask;
 use crate::error::OpError;
@@ -104,8 +104,8 @@ pub enum Op {
         /// Whether it is a directory.
         directory: bool,
     },
-    /// Makes one directory (mode 0755). An existing one ends the plan with `EEXIST`: it is news, since its attributes are
-    /// then unknown. Answer: [`Outcome::Made`].
+    /// Makes one directory (mode 0755). An existing one ends the plan with `EEXIST`: it is news, since its attributes
+    /// are then unknown. Answer: [`Outcome::Made`].
     Mkdir {
         /// Which.
         cgroup: CgroupPath,
@@ -172,8 +172,8 @@ pub enum Op {
         /// Whom.
         pin: Pin,
     },
-    /// Sends a signal to every process in the cgroup and below it, again and again until no new process turns up, except
-    /// to those in `spare`. Answer: [`Outcome::Signalled`].
+    /// Sends a signal to every process in the cgroup and below it, again and again until no new process turns up,
+    /// except to those in `spare`. Answer: [`Outcome::Signalled`].
     SignalAll {
         /// Where.
         cgroup: CgroupPath,
@@ -248,7 +248,8 @@ pub struct Spawn {
 pub struct Report {
     /// Which plan.
     pub plan: PlanId,
-    /// One answer for each step that was done or whose refusal is only reported; shorter than the plan when it ended early.
+    /// One answer for each step that was done or whose refusal is only reported; shorter than the plan when it ended
+    /// early.
     pub outcomes: Vec<Outcome>,
     /// Why it ended early: the answer to the step after the last outcome.
     pub failed: Option<OpError>,

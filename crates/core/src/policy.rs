@@ -1,5 +1,5 @@
-//! May this client do that? Root and the arbiter's own user may do everything; others may look, and may cancel their own
-//! jobs (reference 07.2; there is no polkit to ask).
+//! May this client do that? Root and the arbiter's own user may do everything; others may look, and may cancel their
+//! own jobs (reference 07.2; there is no polkit to ask).
 
 use crate::error::{Refusal, RefusalKind};
 use crate::request::Request;
@@ -13,7 +13,8 @@ pub enum Privilege {
     None,
 }
 
-/// Whether a request may go on. Requests that have checks of their own (attaching processes, canceling a job) pass here.
+/// Whether a request may go on. Requests that have checks of their own (attaching processes, canceling a job) pass
+/// here.
 ///
 /// # Errors
 /// `AccessDenied`.

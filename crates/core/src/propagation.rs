@@ -1,7 +1,7 @@
-//! Controller masks up the tree and down again (reference 04.2): what a unit needs itself (*own*), what its members need
-//! (*members*), what its `cgroup.subtree_control` must hold (*enable*), what must be available in its directory
-//! (*target*). Kept as counters for each slice, so that a change costs by the depth of the tree and not by the number of
-//! members.
+//! Controller masks up the tree and down again (reference 04.2): what a unit needs itself (*own*), what its members
+//! need (*members*), what its `cgroup.subtree_control` must hold (*enable*), what must be available in its directory
+//! (*target*). Kept as counters for each slice, so that a change costs by the depth of the tree and not by the number
+//! of members.
 
 use crate::config::Config;
 use crate::controllers::{Controller, ControllerMask};

@@ -1,9 +1,9 @@
 //! The diff: what units want against what is realized, as the steps of one plan. A pure function over the units that
 //! were invalidated.
 //!
-//! Order within a plan: records; signals; removals, deepest first; controllers switched off, from the leaves up; then for
-//! each unit, from the root down: its directory, its limits, its controllers for those below, its watch, and only then
-//! its processes. So no process runs in a cgroup whose limits are not yet written.
+//! Order within a plan: records; signals; removals, deepest first; controllers switched off, from the leaves up; then
+//! for each unit, from the root down: its directory, its limits, its controllers for those below, its watch, and only
+//! then its processes. So no process runs in a cgroup whose limits are not yet written.
 
 use crate::attribute::{Attribute, Inherited};
 use crate::config::Config;

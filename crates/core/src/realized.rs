@@ -19,8 +19,8 @@ pub struct Realized {
     pub enabled: ControllerMask,
     /// What stood in its `cgroup.subtree_control` when we first saw it: never switched off by us.
     pub foreign_enabled: ControllerMask,
-    /// Values written to interface files, sorted by file. A value counts only while the parent's epoch of its controller
-    /// is the one noted: when a controller goes away the kernel forgets.
+    /// Values written to interface files, sorted by file. A value counts only while the parent's epoch of its
+    /// controller is the one noted: when a controller goes away the kernel forgets.
     pub written: Vec<Written>,
     /// How often each controller was switched off for the children.
     pub epochs: [u32; 5],

@@ -1,5 +1,5 @@
-//! What clients ask for, decoded but not judged: strings are as they came, so that each check happens once, in the order
-//! in which systemd makes it. `systemd1/decode.rs` makes these from method calls.
+//! What clients ask for, decoded but not judged: strings are as they came, so that each check happens once, in the
+//! order in which systemd makes it. `systemd1/decode.rs` makes these from method calls.
 
 use crate::error::Refusal;
 use crate::plan::Pin;

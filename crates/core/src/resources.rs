@@ -13,8 +13,8 @@ use crate::controllers::{Controller, ControllerMask};
 use crate::properties::Property;
 use crate::settings::{Resources, TasksMax, UNSET};
 
-/// The controllers that a unit's own settings need, whatever the machine has (reference 04.2). Protection inherited from
-/// a slice adds nothing: it would need the memory controller in units that have switched memory accounting off.
+/// The controllers that a unit's own settings need, whatever the machine has (reference 04.2). Protection inherited
+/// from a slice adds nothing: it would need the memory controller in units that have switched memory accounting off.
 #[must_use]
 pub fn own_mask(resources: &Resources) -> ControllerMask {
     let needed = |controller: Controller| match controller {

@@ -1,5 +1,5 @@
-//! A seeded generator for invocation ids: xoshiro256**, seeded once from the kernel's randomness by the driver. Ids name
-//! activations; they are no secrets.
+//! A seeded generator for invocation ids: xoshiro256**, seeded once from the kernel's randomness by the driver. Ids
+//! name activations; they are no secrets.
 
 /// The generator.
 #[derive(Clone, Debug)]

@@ -1,7 +1,7 @@
 //! The vocabulary of org.freedesktop.systemd1, without a wire: which objects, interfaces and methods there are, how a
-//! method call becomes a [`Request`](crate::Request), how a [`Reply`](crate::Reply) or [`Signal`](crate::Signal) becomes
-//! message values, what each property shows. The bus front end and the simulator's players share it, so neither can drift
-//! from the other. Nothing is decided here that depends on a unit's state.
+//! method call becomes a [`Request`](crate::Request), how a [`Reply`](crate::Reply) or [`Signal`](crate::Signal)
+//! becomes message values, what each property shows. The bus front end and the simulator's players share it, so neither
+//! can drift from the other. Nothing is decided here that depends on a unit's state.
 //!
 //! One table drives it all: [`objects`] says which interfaces stand where, `methods.rs` and `read/` hold their rows.
 

@@ -1,5 +1,5 @@
-//! Unit-file text: the words and spellings of transient unit files and drop-ins, as systemd writes them (reference 10.4,
-//! 10.5). Which property writes which line is decided in `properties/`.
+//! Unit-file text: the words and spellings of transient unit files and drop-ins, as systemd writes them (reference
+//! 10.4, 10.5). Which property writes which line is decided in `properties/`.
 
 use crate::names::UnitType;
 use alloc::borrow::Cow;

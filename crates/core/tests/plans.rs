@@ -1,5 +1,5 @@
-//! What requests do to the kernel, as the text of their plans. The rehearsal that `Request::Plan` offers is the same code
-//! that makes the real plans, so these are golden tests of the realizer.
+//! What requests do to the kernel, as the text of their plans. The rehearsal that `Request::Plan` offers is the same
+//! code that makes the real plans, so these are golden tests of the realizer.
 
 use cgarbiter_core::client::{Client, ClientId, Transport};
 use cgarbiter_core::value::Value;

@@ -1,5 +1,6 @@
-//! The property table against what systemd 252 answered: every property array of the vectors is checked and applied, and
-//! errors, values read back and unit files are compared. Where the arbiter differs on purpose, `expected.rs` says so.
+//! The property table against what systemd 252 answered: every property array of the vectors is checked and applied,
+//! and errors, values read back and unit files are compared. Where the arbiter differs on purpose, `expected.rs` says
+//! so.
 
 #[path = "property_vectors/expected.rs"]
 mod expected;

@@ -1,7 +1,7 @@
 //! The message bus: one connection, on which we own our name, and many callers, of whom the bus tells us who they are.
 //!
-//! It runs on the same stream and queue as peer-to-peer connections, so that one writer orders everything that goes out.
-//! When the bus goes away, its callers are gone with it, and the connection is tried again until it is back.
+//! It runs on the same stream and queue as peer-to-peer connections, so that one writer orders everything that goes
+//! out. When the bus goes away, its callers are gone with it, and the connection is tried again until it is back.
 
 mod address;
 mod callers;

@@ -1,5 +1,5 @@
-//! Method calls on their way to the core: taken apart, their descriptors handed over, decoded, counted, remembered until
-//! the answer comes. The same for every transport.
+//! Method calls on their way to the core: taken apart, their descriptors handed over, decoded, counted, remembered
+//! until the answer comes. The same for every transport.
 
 use crate::accounts::Accounts;
 use crate::config::Limits;

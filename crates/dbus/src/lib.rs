@@ -12,7 +12,8 @@
 //! The wire format, names and addresses are zbus's; its `Connection` is not used. A call that is answered at once takes
 //! the same time either way (11 µs, one at a time, client and server on two busy cores). The difference shows where the
 //! arbiter works hard: with sixteen calls in flight one takes 4.3 µs here and 7 to 9 µs on a zbus connection, because
-//! answers and signals leave many in one system call and no task or channel stands between the socket and the loop. And:
+//! answers and signals leave many in one system call and no task or channel stands between the socket and the loop.
+//! And:
 //!
 //! - A send never waits. What a peer does not read is counted, per peer and user, and bounded; sending on a zbus
 //!   connection waits for the peer, so that each would need a queue and a task in front of it.

@@ -1,7 +1,7 @@
 //! Measures what the start of a scope costs the kernel, step by step, in a cgroup of its own; prints JSON.
 //!
-//! `cargo run --release -p cgarbiter-fs-backend --example scope_start [SCOPES [PARENT]]`, as root. PARENT is a directory
-//! of a cgroup2 mount. The limits are written to core files, so that no controller is needed.
+//! `cargo run --release -p cgarbiter-fs-backend --example scope_start [SCOPES [PARENT]]`, as root. PARENT is a
+//! directory of a cgroup2 mount. The limits are written to core files, so that no controller is needed.
 #![expect(clippy::print_stdout, reason = "that is what it is for")]
 
 use cgarbiter_core::event::PinAnswer;

@@ -294,8 +294,8 @@ pub(crate) fn open_file(dir: &Dir, file: &str, flags: OFlag) -> nix::Result<Owne
     openat(&dir.fd, file, flags | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC, Mode::empty())
 }
 
-/// One write is one command to the kernel, taken whole or refused. It does not wait until a lowered memory limit has been
-/// reclaimed, where the kernel can be asked not to (6.16); the limit holds all the same.
+/// One write is one command to the kernel, taken whole or refused. It does not wait until a lowered memory limit has
+/// been reclaimed, where the kernel can be asked not to (6.16); the limit holds all the same.
 pub(crate) fn write_file(dir: &Dir, file: &str, text: &[u8]) -> nix::Result<()> {
     write(&open_file(dir, file, OFlag::O_WRONLY | OFlag::O_NONBLOCK)?, text).map(drop)
 }

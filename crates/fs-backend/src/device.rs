@@ -22,8 +22,8 @@ impl fmt::Display for Device {
     }
 }
 
-/// The disk behind a path: a block device's own, else that of the file system the path lies in; through mappings with one
-/// origin, and from a partition to its whole disk. A path `/dev/block/MAJ:MIN` need not exist.
+/// The disk behind a path: a block device's own, else that of the file system the path lies in; through mappings with
+/// one origin, and from a partition to its whole disk. A path `/dev/block/MAJ:MIN` need not exist.
 pub(crate) fn disk_of(path: &str) -> Result<Device> {
     Ok(whole_disk(Path::new("/sys/dev/block"), device_of(path)?))
 }

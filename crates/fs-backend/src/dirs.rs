@@ -1,4 +1,5 @@
-//! Open directories of the cgroups that were used last, so that the steps of one plan do not resolve the same path anew.
+//! Open directories of the cgroups that were used last, so that the steps of one plan do not resolve the same path
+//! anew.
 
 use crate::root::Root;
 use cgarbiter_core::names::CgroupPath;
@@ -26,8 +27,8 @@ pub(crate) struct Dirs {
 }
 
 impl Dirs {
-    /// Does something in the directory of a cgroup. When a kept directory turns out to be gone, the path is resolved once
-    /// more: another cgroup may have its name now.
+    /// Does something in the directory of a cgroup. When a kept directory turns out to be gone, the path is resolved
+    /// once more: another cgroup may have its name now.
     pub(crate) fn with<T>(
         &mut self,
         root: &Root,

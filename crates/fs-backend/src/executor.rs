@@ -98,8 +98,8 @@ impl Executor {
         Ok(Self { shared: Arc::new(shared), dirs: Dirs::default(), text: Vec::new() })
     }
 
-    /// Runs a plan step by step; ends at the first refusal that is not only to be reported. For a caller who hands in the
-    /// report before he drains notices again; see [`run_unannounced`](Self::run_unannounced) for others.
+    /// Runs a plan step by step; ends at the first refusal that is not only to be reported. For a caller who hands in
+    /// the report before he drains notices again; see [`run_unannounced`](Self::run_unannounced) for others.
     pub fn run(&mut self, plan: &Plan) -> Report {
         let report = self.run_unannounced(plan);
         self.announce();
@@ -107,8 +107,8 @@ impl Executor {
     }
 
     /// The same, for a plan that runs on one thread while another drains notices: the present state of its new watches
-    /// is not reported before [`announce`](Self::announce), which is called once the report has been handed in. A notice
-    /// of a watch that the core does not know yet would be lost.
+    /// is not reported before [`announce`](Self::announce), which is called once the report has been handed in. A
+    /// notice of a watch that the core does not know yet would be lost.
     pub fn run_unannounced(&mut self, plan: &Plan) -> Report {
         let mut outcomes = Vec::with_capacity(plan.steps.len());
         let mut failed = None;
@@ -160,8 +160,8 @@ impl Executor {
         self.shared.notices.fd()
     }
 
-    /// Hands over what has happened: ends of spawned processes first, then each changed watch once. Never blocks. Answers
-    /// whether that was all; if not, come again before waiting for the descriptor.
+    /// Hands over what has happened: ends of spawned processes first, then each changed watch once. Never blocks.
+    /// Answers whether that was all; if not, come again before waiting for the descriptor.
     pub fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
         self.shared.notices.drain(hand_over)
     }

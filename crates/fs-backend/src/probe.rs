@@ -1,5 +1,5 @@
-//! What this kernel can do, found out once at start by trying. Where a bug is known, it is tried too, and the safe way is
-//! taken when nobody can tell.
+//! What this kernel can do, found out once at start by trying. Where a bug is known, it is tried too, and the safe way
+//! is taken when nobody can tell.
 
 use crate::dirs::Dir;
 use crate::errno::at;
@@ -112,8 +112,8 @@ impl Kernel {
             (!self.clone_into, "no clone3 into a cgroup (Linux 5.7): spawned processes move there before they run"),
             (
                 self.clone_into && self.clone_after_kill == Some(true),
-                "kernel bug: what is cloned into a cgroup that was once killed by cgroup.kill dies at birth; such processes \
-                 are started once more, and cgroup.kill is the last resort",
+                "kernel bug: what is cloned into a cgroup that was once killed by cgroup.kill dies at birth; such \
+                 processes are started once more, and cgroup.kill is the last resort",
             ),
             (
                 self.clone_into && self.clone_after_kill.is_none(),

@@ -168,8 +168,8 @@ impl<'a> Round<'a> {
         }
     }
 
-    /// Writes `cgroup.kill`; answers false where that does not exist: on the top of the hierarchy, on old kernels, and in
-    /// threaded cgroups.
+    /// Writes `cgroup.kill`; answers false where that does not exist: on the top of the hierarchy, on old kernels, and
+    /// in threaded cgroups.
     fn kill_all(&mut self) -> nix::Result<bool> {
         match write_file(self.top, "cgroup.kill", b"1") {
             Ok(()) => Ok(true),

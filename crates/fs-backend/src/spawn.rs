@@ -1,5 +1,5 @@
-//! Starts a process in a cgroup. It is born there, or, where that cannot be or is its death, moves there itself before it
-//! becomes the program.
+//! Starts a process in a cgroup. It is born there, or, where that cannot be or is its death, moves there itself before
+//! it becomes the program.
 //!
 //! Between fork and execve the child is a copy of one thread of a program with many: it makes system calls and nothing
 //! else. Everything it needs is prepared before.

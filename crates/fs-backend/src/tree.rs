@@ -20,8 +20,8 @@ pub(crate) enum Visit<'a> {
     Leave { parent: BorrowedFd<'a>, name: &'a CString },
 }
 
-/// Walks depth first, a cgroup before its children. Directories that vanish meanwhile are passed over. The top itself is
-/// entered but not left, since its parent is not ours to touch.
+/// Walks depth first, a cgroup before its children. Directories that vanish meanwhile are passed over. The top itself
+/// is entered but not left, since its parent is not ours to touch.
 pub(crate) fn walk(top: BorrowedFd<'_>, mut visit: impl FnMut(Visit<'_>) -> Result<()>) -> Result<()> {
     let mut listing = vec![0_u8; LISTING];
     let mut here = reopen(top, c".")?;

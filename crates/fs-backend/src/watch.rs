@@ -1,10 +1,10 @@
-//! Notices: a change of a watched cgroup, the end of a spawned process. One descriptor becomes readable for all of them;
-//! no thread and no timer is needed.
+//! Notices: a change of a watched cgroup, the end of a spawned process. One descriptor becomes readable for all of
+//! them; no thread and no timer is needed.
 //!
 //! A cgroup costs one inotify watch on its `cgroup.events`, and one more on `memory.events` when out-of-memory news is
-//! wanted. The files are watched and not the directory, because the kernel raises a notice only for a file whose inode is
-//! in memory, and only a watch on the file itself keeps it there. A pollable descriptor per file instead would cost four
-//! times the memory and one descriptor each.
+//! wanted. The files are watched and not the directory, because the kernel raises a notice only for a file whose inode
+//! is in memory, and only a watch on the file itself keeps it there. A pollable descriptor per file instead would cost
+//! four times the memory and one descriptor each.
 
 use crate::errno::at;
 use crate::sys;
@@ -134,8 +134,8 @@ impl Notices {
         Some(sys::pidfd_signal(table.children.get(&pid)?.as_fd(), signal))
     }
 
-    /// Hands over what has happened: ends of processes first, then each changed watch once. Answers whether that was all;
-    /// if not, the caller shall come again before it waits.
+    /// Hands over what has happened: ends of processes first, then each changed watch once. Answers whether that was
+    /// all; if not, the caller shall come again before it waits.
     pub(crate) fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
         for _ in 0..ROUNDS_MAX {
             let round = self.drain_round();

@@ -1,5 +1,5 @@
-//! The backend on the simulated kernel: runs a plan one step at a time, answers questions, reports what happens. It draws
-//! no conclusions; everything it knows is in the kernel and the store, or dies with the arbiter.
+//! The backend on the simulated kernel: runs a plan one step at a time, answers questions, reports what happens. It
+//! draws no conclusions; everything it knows is in the kernel and the store, or dies with the arbiter.
 //!
 //! ```text
 //! backend.begin(plan);                                   // in:   a plan

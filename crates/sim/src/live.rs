@@ -1,5 +1,6 @@
-//! A simulated tree with real processes in it: the daemon's backend where there is no cgroupfs to write, as in CI without
-//! root. Controllers, limits and files are imagined; the processes in them are the clients' own, by their real numbers.
+//! A simulated tree with real processes in it: the daemon's backend where there is no cgroupfs to write, as in CI
+//! without root. Controllers, limits and files are imagined; the processes in them are the clients' own, by their real
+//! numbers.
 //!
 //! Like everything in this crate it makes no system call. The driver holds the real processes (by pidfds) and carries
 //! between them and this:
@@ -17,13 +18,14 @@
 //! live.poll_event()              // out:  what the arbiter is to hear
 //! ```
 //!
-//! * A number means the process that was introduced under it until [`Live::ended`]. The driver reports the end before it
-//!   introduces the next process of that number; a pidfd that becomes readable says so.
+//! * A number means the process that was introduced under it until [`Live::ended`]. The driver reports the end before
+//!   it introduces the next process of that number; a pidfd that becomes readable says so.
 //! * Signals are not applied here. They go to the real process, and what comes of it comes back by [`Live::ended`], so
 //!   nothing is believed dead that lives.
-//! * Freezing is carried out by stopping: a real process that is frozen gets `SIGSTOP`, and `SIGCONT` when it is thawed.
-//! * What real processes fork is met when it is asked about. It starts in the cgroup of its parent if the driver says so,
-//!   as it would for real.
+//! * Freezing is carried out by stopping: a real process that is frozen gets `SIGSTOP`, and `SIGCONT` when it is
+//!   thawed.
+//! * What real processes fork is met when it is asked about. It starts in the cgroup of its parent if the driver says
+//!   so, as it would for real.
 
 use crate::backend::{Real, SimBackend};
 use crate::kernel::{Config, Errno};
@@ -61,8 +63,8 @@ impl Live {
         &self.backend
     }
 
-    /// Out: the processes that this question is about and that have not been introduced. The driver introduces those that
-    /// live, and takes care to hear of their end, before the question is answered.
+    /// Out: the processes that this question is about and that have not been introduced. The driver introduces those
+    /// that live, and takes care to hear of their end, before the question is answered.
     #[must_use]
     pub fn strangers(&self, question: &Question) -> Vec<u32> {
         let asked: &[u32] = match question {

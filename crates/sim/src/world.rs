@@ -1,7 +1,8 @@
 //! The world: the manager, the machine under it, the clients around it, and virtual time.
 //!
-//! A world is a value: clone it, stop it between any two steps, look into it. [`World::step`] does exactly one thing, the
-//! first of [`World::moves`]; a search may take another of them with [`World::make`]. Nothing else in here is a choice.
+//! A world is a value: clone it, stop it between any two steps, look into it. [`World::step`] does exactly one thing,
+//! the first of [`World::moves`]; a search may take another of them with [`World::make`]. Nothing else in here is a
+//! choice.
 
 use crate::backend::SimBackend;
 use crate::kernel::{self, Caller, CgroupId, File};

@@ -6,8 +6,8 @@ use std::path::PathBuf;
 
 const AFTER_HELP: &str = "\
 Every option can stand in the configuration file under the same name (/etc/cgarbiter/cgarbiter.toml, then \
-/etc/cgarbiter/conf.d/*.toml in the order of their names); the command line wins. [defaults] in the file sets what units \
-start with: timeout-stop, tasks-max (a number, \"infinity\" or a percentage), cpu-accounting, io-accounting, \
+/etc/cgarbiter/conf.d/*.toml in the order of their names); the command line wins. [defaults] in the file sets what \
+units start with: timeout-stop, tasks-max (a number, \"infinity\" or a percentage), cpu-accounting, io-accounting, \
 memory-accounting, tasks-accounting. unsupported-limits = \"report\" or \"refuse\" says what becomes of a limit whose \
 controller the tree does not have.
 

@@ -1,5 +1,5 @@
-//! `demo`: an arbiter in this process, on the best backend there is; a slice with two scopes, limits, a look at the tree,
-//! the steps and why, a refusal; then everything is stopped and nothing is left.
+//! `demo`: an arbiter in this process, on the best backend there is; a slice with two scopes, limits, a look at the
+//! tree, the steps and why, a refusal; then everything is stopped and nothing is left.
 
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};

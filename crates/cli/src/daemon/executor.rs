@@ -1,5 +1,5 @@
-//! The thread that runs slow plans, so that the bus is answered meanwhile. Quick ones run where the loop is: a change of
-//! threads costs more than they do.
+//! The thread that runs slow plans, so that the bus is answered meanwhile. Quick ones run where the loop is: a change
+//! of threads costs more than they do.
 
 use cgarbiter_core::plan::{Cause, Op, Plan, Step};
 use cgarbiter_core::{Event, Report};

@@ -1,4 +1,5 @@
-//! What a plan did, folded into what we believe (reference: `plan.rs`). Decides once, in one place, what an error means.
+//! What a plan did, folded into what we believe (reference: `plan.rs`). Decides once, in one place, what an error
+//! means.
 
 use super::{InFlight, Manager};
 use crate::controllers::Controller;

@@ -1,4 +1,5 @@
-//! Loading units: from a name to a unit that is known, with its slice and its dependencies (reference 01.7, 01.8, 02.1).
+//! Loading units: from a name to a unit that is known, with its slice and its dependencies (reference 01.7, 01.8,
+//! 02.1).
 
 use super::Manager;
 use crate::error::{Refusal, RefusalKind};

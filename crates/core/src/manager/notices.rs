@@ -1,5 +1,5 @@
-//! What the kernel tells about cgroups: empty, frozen, out of memory. A notice is a hint; the state is read again before
-//! anything follows from it (reference 08.6, 13).
+//! What the kernel tells about cgroups: empty, frozen, out of memory. A notice is a hint; the state is read again
+//! before anything follows from it (reference 08.6, 13).
 
 use super::Manager;
 use super::process::Waiting;

@@ -34,8 +34,8 @@ impl Manager {
         }
     }
 
-    /// Hands out the next plan, if none is in flight and there is something to do. Units for which nothing has to be done
-    /// go on at once.
+    /// Hands out the next plan, if none is in flight and there is something to do. Units for which nothing has to be
+    /// done go on at once.
     pub(super) fn plan(&mut self) {
         if self.in_flight.is_some() {
             return;

@@ -1,4 +1,5 @@
-//! `CgroupPath`: where a unit's cgroup lies below the managed root, and the escaping of file names (reference 01.5, 01.6).
+//! `CgroupPath`: where a unit's cgroup lies below the managed root, and the escaping of file names (reference 01.5,
+//! 01.6).
 
 use alloc::borrow::Cow;
 use alloc::format;

@@ -55,8 +55,8 @@ pub(super) fn merge(list: &mut Vec<(String, u64)>, given: &[(String, u64)]) {
     given.iter().for_each(|(path, number)| *entry(list, path, 0) = *number);
 }
 
-/// Sets one of N limits for the paths given; none at all lifts that limit everywhere. Entries stay even without a limit,
-/// because the kernel has to be told.
+/// Sets one of N limits for the paths given; none at all lifts that limit everywhere. Entries stay even without a
+/// limit, because the kernel has to be told.
 pub(super) fn merge_column<const N: usize>(list: &mut Vec<(String, [u64; N])>, column: usize, given: &[(String, u64)]) {
     if given.is_empty() {
         list.iter_mut().for_each(|(_, limits)| limits[column] = UNSET);

@@ -15,8 +15,8 @@ use alloc::vec;
 use alloc::vec::Vec;
 
 /// The value of a property that can be set. None for what has no value in the settings alone: `Slice`, the dependencies
-/// and `Controller` are known to the graph, `ExecStart` shows the state of the process, too, and a `Description` that was
-/// not set is that of the type. None also when units of this type have no such property.
+/// and `Controller` are known to the graph, `ExecStart` shows the state of the process, too, and a `Description` that
+/// was not set is that of the type. None also when units of this type have no such property.
 #[must_use]
 pub fn read(name: &str, settings: &Settings, config: &Config, unit_type: UnitType) -> Option<Value> {
     let row = row(name).filter(|row| row.is_readable() && shows(row, unit_type))?;
@@ -29,7 +29,8 @@ fn shows(row: &Row, unit_type: UnitType) -> bool {
         || (unit_type.is_managed() && matches!(row.kind, Kind::Delegate | Kind::DelegateControllers))
 }
 
-/// The same for a row that is at hand. The one flag that can be unset, `IgnoreOnIsolate`, is then on for all but services.
+/// The same for a row that is at hand. The one flag that can be unset, `IgnoreOnIsolate`, is then on for all but
+/// services.
 fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Option<Value> {
     let extra = s.resources.extra();
     Some(match &row.kind {

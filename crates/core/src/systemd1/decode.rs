@@ -13,7 +13,8 @@ use alloc::string::String;
 /// Turns a method call into a request. Whether a unit or job of that path exists is found out later.
 ///
 /// # Errors
-/// `UnknownObject`, `UnknownMethod`, `InvalidArgs` for a wrong signature, `NotSupported` for what the arbiter leaves out.
+/// `UnknownObject`, `UnknownMethod`, `InvalidArgs` for a wrong signature, `NotSupported` for what the arbiter leaves
+/// out.
 pub fn decode(call: MethodCall) -> Result<Request, Refusal> {
     let node = Node::at(&call.path).ok_or_else(|| refusals::unknown_object(&call.path))?;
     let (interface, method) = find(&node, call.interface.as_deref(), &call.member)?;

@@ -1,5 +1,6 @@
-//! Every method and signal of the API, one row each: name, arguments, and the request it is. Methods of systemd's that the
-//! arbiter does not serve stand here too, with the reason. As of systemd 252, and a few later ones that cost nothing.
+//! Every method and signal of the API, one row each: name, arguments, and the request it is. Methods of systemd's that
+//! the arbiter does not serve stand here too, with the reason. As of systemd 252, and a few later ones that cost
+//! nothing.
 
 use super::arguments::{AnyValue, Bytes, Call, Handle};
 use super::refusals;

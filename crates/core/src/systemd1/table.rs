@@ -1,5 +1,5 @@
-//! What a row of the API's table holds: interfaces with their methods, signals and properties. The rows themselves stand
-//! in `methods.rs` and below `read/`; decoding, introspection and the documentation all go by them.
+//! What a row of the API's table holds: interfaces with their methods, signals and properties. The rows themselves
+//! stand in `methods.rs` and below `read/`; decoding, introspection and the documentation all go by them.
 
 use super::arguments::Call;
 use super::read::{JobView, ManagerView, View};

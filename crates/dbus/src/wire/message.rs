@@ -240,8 +240,12 @@ mod tests {
     proptest! {
         /// Bytes of a peer may be anything; they make a message or an error.
         #[test]
-        fn no_bytes_make_us_panic(changes in prop::collection::vec((0usize..400, any::<u8>()), 0..12), cut in 0usize..60) {
-            let value = Value::Variant(Box::new(Value::dict([("PIDs", Value::Array("u".into(), vec![Value::U32(1)]))])));
+        fn no_bytes_make_us_panic(
+            changes in prop::collection::vec((0usize..400, any::<u8>()), 0..12),
+            cut in 0usize..60,
+        ) {
+            let pids = Value::Array("u".into(), vec![Value::U32(1)]);
+            let value = Value::Variant(Box::new(Value::dict([("PIDs", pids)])));
             let args = [Value::str("a.scope"), value, Value::Bytes(vec![1, 2]), Value::path("/a")];
             let message = bus_call("StartTransientUnit", &args).expect("a message");
             let mut bytes = message.data().bytes().to_vec();

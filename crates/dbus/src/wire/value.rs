@@ -1,8 +1,9 @@
 //! Core values to and from the wire, for every signature there is, without the detour over zbus's own `Variant`.
 //!
-//! zbus's deserializer checks what the format says (bounds, padding, UTF-8, nesting); it does not look at the content of
-//! object paths, nor whether anything follows the last argument, so both are looked at here. One thing cannot be told
-//! apart with its parsed signatures: a body of one struct, `(ss)`, reads as two arguments, `ss`. No method takes that.
+//! zbus's deserializer checks what the format says (bounds, padding, UTF-8, nesting); it does not look at the content
+//! of object paths, nor whether anything follows the last argument, so both are looked at here. One thing cannot be
+//! told apart with its parsed signatures: a body of one struct, `(ss)`, reads as two arguments, `ss`. No method takes
+//! that.
 
 use cgarbiter_core::value::Value;
 use serde::de::{DeserializeSeed, Error as _, MapAccess, SeqAccess, Visitor};

@@ -1,5 +1,5 @@
-//! Watches: which cgroups the core wants to hear about, and the hints that wait to be taken. A cgroup that changes twice
-//! before its hint is taken gives one hint, as inotify does.
+//! Watches: which cgroups the core wants to hear about, and the hints that wait to be taken. A cgroup that changes
+//! twice before its hint is taken gives one hint, as inotify does.
 
 use crate::kernel::{CgroupId, File};
 use cgarbiter_core::plan::WatchId;

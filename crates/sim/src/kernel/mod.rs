@@ -29,15 +29,15 @@
 //!   never used again, so what was remembered across a removal finds nothing.
 //! * **A value.** `Clone` copies the world; nothing depends on time, chance or addresses.
 //! * **Who acts** is a [`Caller`]: a process with an effective user and group. User 0 has all capabilities.
-//! * **At once, or later.** With [`Config::immediate`] deaths and freezing happen inside the call. Without, they wait in
-//!   [`Kernel::unsettled`] until the world lets them happen, in any order; from 6.19 on a process that ended also leaves
-//!   its cgroup only then.
+//! * **At once, or later.** With [`Config::immediate`] deaths and freezing happen inside the call. Without, they wait
+//!   in [`Kernel::unsettled`] until the world lets them happen, in any order; from 6.19 on a process that ended also
+//!   leaves its cgroup only then.
 //! * **What others notice** collects in [`Kernel::take_notices`]: changed event files, made and removed cgroups, ended
 //!   processes. [`Kernel::watch`] shows the same as poll and inotify would.
 //! * **Processes** do nothing by themselves. They fork, exit, touch memory, take signals when the world says so, and
 //!   [`Kernel::can_act`] tells whether they could.
-//! * **Cost.** A call costs by depth, never by the number of siblings; only what visits children by its meaning (handing
-//!   controllers down, freezing, killing, listing) costs by their number.
+//! * **Cost.** A call costs by depth, never by the number of siblings; only what visits children by its meaning
+//!   (handing controllers down, freezing, killing, listing) costs by their number.
 
 mod access;
 mod bpf;

@@ -216,7 +216,8 @@ mod tests {
     /// All of a new scope but old spellings, what `run` sends by itself, what needs a bus, and backward dependencies.
     #[test]
     fn everything_of_a_new_scope_can_be_written() {
-        insta::assert_snapshot!(missing(|row| row.when == When::Creation && row.is_settable(UnitType::Scope, true)), @"RequiresOverridable RequisiteOverridable AddRef RequiredBy RequisiteOf WantedBy BoundBy UpheldBy ConsistsOf ConflictedBy OnSuccessOf OnFailureOf Triggers TriggeredBy References ReferencedBy InSlice SliceOf PIDs PIDFDs Controller");
+        let at_creation = missing(|row| row.when == When::Creation && row.is_settable(UnitType::Scope, true));
+        insta::assert_snapshot!(at_creation, @"RequiresOverridable RequisiteOverridable AddRef RequiredBy RequisiteOf WantedBy BoundBy UpheldBy ConsistsOf ConflictedBy OnSuccessOf OnFailureOf Triggers TriggeredBy References ReferencedBy InSlice SliceOf PIDs PIDFDs Controller");
     }
 
     #[test]

@@ -1,4 +1,5 @@
-//! Rows of what runs in a unit: how it is stopped, what only scopes and only services have (reference 06.3, 06.5, 06.6).
+//! Rows of what runs in a unit: how it is stopped, what only scopes and only services have (reference 06.3, 06.5,
+//! 06.6).
 
 use super::{Row, Types, When};
 use crate::properties::kind::{Choice, Kind, field};

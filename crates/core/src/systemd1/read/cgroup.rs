@@ -1,5 +1,5 @@
-//! Properties of units that have a cgroup: where it is, what it uses (reference 06.7), what it is configured to be (06.1,
-//! 06.5).
+//! Properties of units that have a cgroup: where it is, what it uses (reference 06.7), what it is configured to be
+//! (06.1, 06.5).
 
 use crate::config::Config;
 use crate::plan::Counters;

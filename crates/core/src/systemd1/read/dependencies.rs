@@ -1,6 +1,6 @@
-//! Lists of other units (reference 03.10): what was configured, what follows from the slice tree, and what systemd adds to
-//! every unit that does not refuse default dependencies. Targets are shown as systemd shows them, though nothing waits for
-//! them here.
+//! Lists of other units (reference 03.10): what was configured, what follows from the slice tree, and what systemd adds
+//! to every unit that does not refuse default dependencies. Targets are shown as systemd shows them, though nothing
+//! waits for them here.
 
 use crate::graph::Edge;
 use crate::names::UnitType;

@@ -138,7 +138,8 @@ pub(crate) const JOB_PROPERTIES: &[Property] = &[
     nothing("ActivationDetails", "a(ss)", Const),
 ];
 
-/// The log goes to the standard error stream at a level that the operator chooses at start; what is shown is the default.
+/// The log goes to the standard error stream at a level that the operator chooses at start; what is shown is the
+/// default.
 const LOG_LEVEL: &str = "info";
 const LOG_TARGET: &str = "console";
 

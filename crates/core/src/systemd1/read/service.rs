@@ -1,5 +1,5 @@
-//! Properties of scopes and of services (reference 06.3, 06.6) that are neither about the cgroup nor about killing. Of the
-//! execution environment only what the arbiter itself sets is shown; the rest is as the arbiter's own.
+//! Properties of scopes and of services (reference 06.3, 06.6) that are neither about the cgroup nor about killing. Of
+//! the execution environment only what the arbiter itself sets is shown; the rest is as the arbiter's own.
 
 use super::unit::{monotonic, realtime};
 use crate::service::ServiceState;

@@ -1,3 +1,5 @@
+//! Decoding: every method has its request, and what does not fit the table is refused in systemd's words.
+
 use super::*;
 use crate::error::RefusalKind;
 use crate::request::{JobRef, JobVerb, Object, Request, UnitRef};

@@ -1,3 +1,5 @@
+//! Encoding: replies and signals as the messages that clients expect.
+
 use super::*;
 use crate::effect::JobRow;
 use crate::effect::{ProcessRow, Reply, Signal, StepRow, UnitRow};

@@ -1,3 +1,5 @@
+//! Values and errors that systemd 252 was seen to give, and the differences between properties of types.
+
 use super::*;
 use crate::effect::JobRow;
 use crate::graph::Edge;

@@ -1,3 +1,5 @@
+//! Reading properties: of units, of the manager, of jobs; declared types and announced changes.
+
 use super::*;
 use crate::effect::JobRow;
 use crate::event::Readings;

@@ -1,4 +1,5 @@
-//! Steps that do something other than a call: spawn, kill, let time pass, settle, meddle with the tree, write unit files.
+//! Steps that do something other than a call: spawn, kill, let time pass, settle, meddle with the tree, write unit
+//! files.
 
 use super::compare::Object;
 use super::json;

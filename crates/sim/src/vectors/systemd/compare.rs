@@ -99,8 +99,8 @@ fn attributes(path: &str, want: &Object, got: &Object, out: &mut Vec<String>) {
     }
 }
 
-/// Which controllers the root hands down depends on everything else on the machine. So directly below the root an absent
-/// attribute equals one with the kernel's default, and more controllers than recorded may be there.
+/// Which controllers the root hands down depends on everything else on the machine. So directly below the root an
+/// absent attribute equals one with the kernel's default, and more controllers than recorded may be there.
 fn same_attribute(path: &str, file: &str, want: Option<&Json>, got: Option<&Json>) -> bool {
     let (want, got) = (want.filter(|value| !value.is_null()), got.filter(|value| !value.is_null()));
     if want == got {

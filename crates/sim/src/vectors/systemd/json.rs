@@ -1,5 +1,5 @@
-//! Message values as the vector files write them: plain JSON on the one side, the signature says what it means; a variant
-//! is an object whose one key is its signature.
+//! Message values as the vector files write them: plain JSON on the one side, the signature says what it means; a
+//! variant is an object whose one key is its signature.
 
 use cgarbiter_core::value::Value;
 use serde_json::{Map, Value as Json};

@@ -1,5 +1,5 @@
-//! The machine of a vector file's header, fully booted: memory, CPUs, the root's controllers, and the caller in a scope of
-//! its own.
+//! The machine of a vector file's header, fully booted: memory, CPUs, the root's controllers, and the caller in a scope
+//! of its own.
 
 use super::compare::Object;
 use crate::kernel::{self, Caller, Fork, Pid, Version};

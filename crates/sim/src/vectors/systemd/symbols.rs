@@ -1,5 +1,5 @@
-//! Symbols of the vectors: put in where a step names a pid, a job or a device; taken out of replies, where the numbers of
-//! one run mean nothing to another.
+//! Symbols of the vectors: put in where a step names a pid, a job or a device; taken out of replies, where the numbers
+//! of one run mean nothing to another.
 
 use super::compare::Object;
 use super::player::Player;
