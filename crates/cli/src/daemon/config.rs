@@ -346,4 +346,21 @@ mod tests {
             gather("[defaults]\ntasks-max = \"many\"\n", Args::default()).expect_err("a wrong value").to_string();
         assert!(error.contains("defaults.tasks-max"), "{error}");
     }
+
+    #[test]
+    fn the_example_for_packagers_is_good_with_and_without_its_comments() {
+        let example = include_str!("../../../../dist/cgarbiter.toml");
+        let choices = gather(example, Args::default()).expect("a good file");
+        assert_eq!(choices.backend, BackendChoice::Cgroupfs);
+        assert_eq!(choices.unit_paths, UnitPaths::own());
+        let is_key = |line: &str| {
+            line.split_once(" = ").is_some_and(|(key, _)| key.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'))
+        };
+        let uncommented = |line: &str| line.strip_prefix('#').filter(|rest| is_key(rest)).unwrap_or(line).to_owned();
+        let every_key: Vec<String> = example.lines().map(uncommented).collect();
+        let choices = gather(&every_key.join("\n"), Args::default()).expect("every key is known");
+        assert_eq!(choices.root, Some(PathBuf::from("/sys/fs/cgroup/machines")));
+        assert_eq!(choices.tasks_max_share, Choices::default().tasks_max_share, "what is commented out is the default");
+        assert_eq!(choices.defaults, Choices::default().defaults, "what is commented out is the default");
+    }
 }
