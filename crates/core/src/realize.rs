@@ -37,11 +37,14 @@ pub(crate) struct Builder<'a> {
     steps: Vec<(Phase, i32, usize, UnitId, Step)>,
     made: BTreeSet<UnitId>,
     enabled: BTreeSet<UnitId>,
+    /// Slices that were to go, and are needed after all.
+    needed: BTreeSet<UnitId>,
 }
 
 impl<'a> Builder<'a> {
     pub(crate) fn new(graph: &'a Graph, config: &'a Config, next_watch: &'a mut u64) -> Self {
-        Self { graph, config, next_watch, steps: Vec::new(), made: BTreeSet::new(), enabled: BTreeSet::new() }
+        let (made, enabled, needed) = Default::default();
+        Self { graph, config, next_watch, steps: Vec::new(), made, enabled, needed }
     }
 
     /// Adds what one unit needs.
@@ -67,6 +70,9 @@ impl<'a> Builder<'a> {
 
     /// The steps in their final order, with the unit that each serves.
     pub(crate) fn finish(mut self) -> Vec<(UnitId, Step)> {
+        if !self.needed.is_empty() {
+            self.steps.retain(|(phase, _, _, id, _)| *phase != Phase::Remove || !self.needed.contains(id));
+        }
         self.steps.sort_by_key(|(phase, depth, seq, ..)| (*phase, *depth, *seq));
         self.steps.into_iter().map(|(.., id, step)| (id, step)).collect()
     }
@@ -136,6 +142,9 @@ impl<'a> Builder<'a> {
         chain.reverse();
         for slice in chain {
             let unit = self.graph.unit(slice);
+            if unit.work.ending.is_some() || unit.work.prune {
+                self.needed.insert(slice);
+            }
             if !unit.realized.exists {
                 self.make(slice);
             } else {

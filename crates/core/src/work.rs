@@ -100,7 +100,11 @@ impl Intents {
 impl Work {
     /// Notes what the next plan is about.
     pub(crate) fn note_planned(&mut self) {
-        let replies = self.intents.as_mut().map(|intents| core::mem::take(&mut intents.replies)).unwrap_or_default();
+        // A plan that failed leaves its replies to the next one.
+        let mut replies = core::mem::take(&mut self.planned.replies);
+        if let Some(intents) = &mut self.intents {
+            replies.append(&mut intents.replies);
+        }
         self.planned = Planned { start: self.starting, end: self.ending.is_some(), prune: self.prune, replies };
     }
 

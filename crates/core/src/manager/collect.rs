@@ -28,26 +28,43 @@ impl Manager {
                 continue;
             }
             self.graph.unit_mut(id).marks.collect = false;
-            if !self.is_kept(id, &mut BTreeSet::new()) {
+            if self.is_kept(id) {
+                continue;
+            }
+            let members: Vec<UnitId> = self.graph.members(id).collect();
+            if members.is_empty() {
                 self.free_unit(id);
             }
+            // Nothing keeps those either; the slice goes with the last of them.
+            members.into_iter().for_each(|member| self.queue_collect(member));
         }
     }
 
-    /// Whether the unit has to stay: by itself, or because a unit that stays refers to it.
-    pub(super) fn is_kept(&self, id: UnitId, seen: &mut BTreeSet<UnitId>) -> bool {
-        if !seen.insert(id) {
-            return false;
+    /// Whether the unit has to stay: by itself, or because a unit that stays lies in it or names it.
+    pub(super) fn is_kept(&self, id: UnitId) -> bool {
+        let mut seen = BTreeSet::new();
+        let mut todo = Vec::new();
+        let mut next = Some(id);
+        while let Some(id) = next {
+            if keeps_itself(self.graph.unit(id)) {
+                return true;
+            }
+            let name = &self.graph.unit(id).name;
+            let names_us = |other: &UnitId| {
+                self.graph.unit(*other).settings.dependencies.iter().any(|(_, dependency)| dependency == name)
+            };
+            let referrers = self.graph.all_edges(id).map(|(_, other)| other).filter(names_us);
+            for other in self.graph.members(id).chain(referrers) {
+                if keeps_itself(self.graph.unit(other)) {
+                    return true;
+                }
+                if seen.insert(other) {
+                    todo.push(other);
+                }
+            }
+            next = todo.pop();
         }
-        if keeps_itself(self.graph.unit(id)) || self.graph.members(id).next().is_some() {
-            return true;
-        }
-        let name = &self.graph.unit(id).name;
-        let names_us = |other: &UnitId| {
-            self.graph.unit(*other).settings.dependencies.iter().any(|(_, dependency)| dependency == name)
-        };
-        let referrers: BTreeSet<UnitId> = self.graph.all_edges(id).map(|(_, other)| other).filter(names_us).collect();
-        referrers.into_iter().any(|other| self.is_kept(other, seen))
+        false
     }
 
     fn free_unit(&mut self, id: UnitId) {

@@ -4,7 +4,7 @@ use super::Manager;
 use super::requests::Answered;
 use crate::client::{Client, ClientId};
 use crate::effect::Reply;
-use crate::error::{Refusal, RefusalKind};
+use crate::error::{Errno, Refusal, RefusalKind};
 use crate::job::{JobId, JobResult};
 use crate::names::UnitType;
 use crate::plan::{Op, Signals};
@@ -192,6 +192,9 @@ impl Manager {
         }
         if target.freezer == wanted {
             return Ok(Some(Reply::Done));
+        }
+        if !target.realized.exists {
+            return refuse(RefusalKind::Errno(Errno::Busy), "Device or resource busy");
         }
         if let Some(other) = self.freezing.remove(&id) {
             let text = "Freezer operation was canceled by another one.";

@@ -312,10 +312,19 @@ impl Manager {
         // A job that ends while its request is still being handled: the reply, with its number, comes first.
         let effect = Effect::Emit(signal, Audience::All);
         self.effects.push_back(effect);
+        self.forget_start(unit);
         self.queue_changed(unit);
         self.queue_collect(unit);
         self.propagate_end(unit, kind, result);
         self.requeue_neighbours(unit);
+    }
+
+    /// Processes that waited for a start are let go when none is to come.
+    pub(super) fn forget_start(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        if unit.job.is_none() && !unit.work.starting && unit.active().is_inactive_or_failed() {
+            self.forget_intents(id);
+        }
     }
 
     fn propagate_end(&mut self, unit: UnitId, kind: JobType, result: JobResult) {

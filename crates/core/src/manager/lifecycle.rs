@@ -5,7 +5,7 @@ use crate::effect::{Audience, Effect, Severity, Signal};
 use crate::error::{OpError, Refusal, RefusalKind};
 use crate::job::JobResult;
 use crate::names::UnitType;
-use crate::plan::{Op, Signals};
+use crate::plan::{Op, Pin, Signals};
 use crate::settings::{KillMode, ServiceType};
 use crate::time::{INFINITY, Timestamp};
 use crate::timers::TimerReason;
@@ -55,6 +55,7 @@ impl Manager {
         self.queue_changed(id);
         if new.is_inactive_or_failed() {
             self.timers.clear_all(id);
+            self.forget_intents(id);
             self.graph.unit_mut(id).freezer = FreezerState::Running;
             if let Some(call) = self.freezing.remove(&id) {
                 let text = "Freezer operation was canceled by the end of the unit.";
@@ -188,11 +189,29 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         unit.work.starting = false;
         unit.work.attached = 0;
-        let pins = unit.work.intents.take().map(|intents| intents.attach).unwrap_or_default();
+        self.forget_intents(id);
+        self.end(id, result, true);
+    }
+
+    /// What was to be done with the cgroup and its processes is not to be done any more. Records are still written, and
+    /// who waits is answered.
+    pub(super) fn forget_intents(&mut self, id: UnitId) {
+        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
+        let prepared = core::mem::take(&mut intents.prepare);
+        let pins = prepared.into_iter().filter_map(|op| if let Op::Attach { pin, .. } = op { Some(pin) } else { None });
+        let pins: Vec<Pin> = core::mem::take(&mut intents.attach).into_iter().chain(pins).collect();
+        let signal = intents.signal.take();
+        intents.spawn = None;
+        intents.freeze = None;
+        if intents.is_empty() {
+            self.graph.unit_mut(id).work.intents = None;
+        }
         if !pins.is_empty() {
             self.effects.push_back(Effect::Release(pins));
         }
-        self.end(id, result, true);
+        if let Some(kill) = signal.and_then(|signal| signal.by_client) {
+            self.answer_kill(kill, 0);
+        }
     }
 
     /// The scope's controller ends the processes itself; we only watch the clock (reference 08.4).

@@ -8,6 +8,7 @@ use crate::event::{CgroupEvents, Question};
 use crate::names::UnitType;
 use crate::plan::{Outcome, WatchId};
 use crate::unit::{FreezerState, State, UnitId, UnitResult};
+use crate::work::ClientKill;
 use crate::{Refusal, RefusalKind};
 use alloc::format;
 use alloc::string::String;
@@ -120,12 +121,7 @@ impl Manager {
         let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
         let Some(signal) = intents.signal.take() else { return };
         if let Some(kill) = signal.by_client {
-            let reply = if count == 0 && kill.must_kill {
-                Err(Refusal::new(RefusalKind::NoSuchProcess, "No matching processes to kill"))
-            } else {
-                Ok(Reply::Done)
-            };
-            self.reply(kill.call, reply);
+            self.answer_kill(kill, count);
             return;
         }
         let unit = self.graph.unit(id);
@@ -142,5 +138,14 @@ impl Manager {
                 self.end(id, unit.result, false);
             }
         }
+    }
+
+    pub(super) fn answer_kill(&mut self, kill: ClientKill, count: u32) {
+        let reply = if count == 0 && kill.must_kill {
+            Err(Refusal::new(RefusalKind::NoSuchProcess, "No matching processes to kill"))
+        } else {
+            Ok(Reply::Done)
+        };
+        self.reply(kill.call, reply);
     }
 }

@@ -3,7 +3,7 @@
 use super::{InFlight, Manager};
 use crate::effect::{Effect, Reply};
 use crate::jobs::Rank;
-use crate::plan::{Plan, PlanId, Step};
+use crate::plan::{Outcome, Plan, PlanId, Step};
 use crate::propagation;
 use crate::realize::Builder;
 use crate::unit::UnitId;
@@ -57,6 +57,8 @@ impl Manager {
             }
             for id in invalidated {
                 if self.graph.get(id).is_some_and(|unit| !unit.work.in_plan) {
+                    // A signal that made no step: there is nobody to hear it.
+                    self.signalled(id, &Outcome::Signalled { count: 0 });
                     self.work_done(id);
                 }
             }

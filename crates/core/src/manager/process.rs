@@ -124,7 +124,7 @@ impl Manager {
 
     /// One of our children has ended.
     pub(super) fn child_exited(&mut self, pid: u32, status: ExitStatus) {
-        let Some(id) = self.children.remove(&pid) else { return };
+        let Some(id) = self.children.remove(&pid).filter(|id| self.graph.get(*id).is_some()) else { return };
         let now = Timestamp::from(self.now);
         let unit = self.graph.unit_mut(id);
         let Some(service) = unit.service.as_mut().filter(|service| service.main_pid == Some(pid)) else { return };
@@ -138,6 +138,7 @@ impl Manager {
         let oneshot = self.is_oneshot(id);
         let result = self.exit_result(id, status, oneshot);
         self.queue_type_changed(id);
+        self.queue_collect(id);
         self.main_ended(id, result);
     }
 

@@ -80,6 +80,13 @@ impl Manager {
             }
             self.enqueue(id, JobType::Start, mode, client)
         });
+        for (name, _) in &auxiliary {
+            // Nothing starts those that the unit does not pull in.
+            if let Some(other) = self.graph.find(name) {
+                self.forget_start(other);
+                self.queue_collect(other);
+            }
+        }
         let job = match made {
             Ok(job) => job,
             Err(refusal) => {
@@ -334,9 +341,16 @@ impl Saved {
     }
 
     fn restore(self, manager: &mut Manager, id: UnitId) {
-        let attached = core::mem::take(&mut manager.graph.unit_mut(id).work.intents);
-        let _pins_are_released_by_the_caller = attached;
         let unit = manager.graph.unit_mut(id);
+        if let Some(intents) = &mut unit.work.intents {
+            // The caller lets go of the processes.
+            intents.attach.clear();
+            let is_ours = |op: &Op| matches!(op, Op::WriteFile { file, .. } if unit.fragment.as_ref() == Some(file));
+            intents.files.retain(|op| !is_ours(op));
+            if intents.is_empty() {
+                unit.work.intents = None;
+            }
+        }
         let failed_owner = unit.owner;
         let controller = self.unit.as_ref().and_then(|saved| saved.controller.clone());
         if let Some(saved) = self.unit {
