@@ -57,12 +57,12 @@ impl<'a> Builder<'a> {
         } else if unit.work.ending.is_some() || unit.work.prune {
             self.remove(id, unit);
         } else if unit.work.starting || (unit.realized.exists && !unit.active().is_inactive_or_failed()) {
-            self.add_signal(id, unit);
+            self.add_signals(id, unit);
             self.disable(id, unit);
             self.make_chain(id);
         } else {
             // Inactive, its processes left behind (KillMode=none): the cgroup stays as it is.
-            self.add_signal(id, unit);
+            self.add_signals(id, unit);
             self.disable(id, unit);
             self.enable_if_exists(id, unit);
         }
@@ -89,17 +89,18 @@ impl<'a> Builder<'a> {
         }
     }
 
-    fn add_signal(&mut self, id: UnitId, unit: &Unit) {
-        let Some(signal) = unit.work.intents.as_ref().and_then(|intents| intents.signal.as_ref()) else { return };
-        let cause = if signal.by_client.is_some() { Cause::Kill } else { Cause::Stop };
-        let op = match (signal.only, self.graph.cgroup_path(id)) {
-            (Some(pid), _) => Op::SignalOne { pid, signals: signal.signals },
-            (None, Some(cgroup)) if unit.realized.exists => {
-                Op::SignalAll { cgroup, signals: signal.signals, spare: signal.spare.clone() }
-            }
-            _ => return,
-        };
-        self.push(Phase::Signal, 0, id, cause, OnError::Report, op);
+    fn add_signals(&mut self, id: UnitId, unit: &Unit) {
+        for signal in unit.work.intents.iter().flat_map(|intents| &intents.signals) {
+            let cause = if signal.by_client.is_some() { Cause::Kill } else { Cause::Stop };
+            let op = match (signal.only, self.graph.cgroup_path(id)) {
+                (Some(pid), _) => Op::SignalOne { pid, signals: signal.signals },
+                (None, Some(cgroup)) if unit.realized.exists => {
+                    Op::SignalAll { cgroup, signals: signal.signals, spare: signal.spare.clone() }
+                }
+                _ => continue,
+            };
+            self.push(Phase::Signal, 0, id, cause, OnError::Report, op);
+        }
     }
 
     fn remove(&mut self, id: UnitId, unit: &Unit) {

@@ -48,8 +48,8 @@ pub(crate) struct Ending {
 pub(crate) struct Intents {
     /// Records to write or remove, first of all.
     pub(crate) files: Vec<Op>,
-    /// A kill.
-    pub(crate) signal: Option<SignalIntent>,
+    /// Kills, in the order in which they were asked for.
+    pub(crate) signals: Vec<SignalIntent>,
     /// Operations on the directory before processes enter (attributes, ownership).
     pub(crate) prepare: Vec<Op>,
     /// Processes to move in.
@@ -88,7 +88,7 @@ impl Intents {
     /// Nothing left to do.
     pub(crate) fn is_empty(&self) -> bool {
         self.files.is_empty()
-            && self.signal.is_none()
+            && self.signals.is_empty()
             && self.prepare.is_empty()
             && self.attach.is_empty()
             && self.spawn.is_none()

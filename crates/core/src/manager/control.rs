@@ -136,14 +136,9 @@ impl Manager {
             let nobody = || Refusal::new(RefusalKind::NoSuchProcess, "No matching processes to kill");
             return if must_kill { Err(nobody()) } else { Ok(Some(Reply::Done)) };
         }
-        if self.graph.unit(id).work.intents.as_ref().is_some_and(|intents| intents.signal.is_some()) {
-            // A kill is on its way already: it waits for the same plan.
-            self.graph.unit_mut(id).work.intents_mut().replies.push(call);
-            return Ok(None);
-        }
         let by_client = Some(ClientKill { call, must_kill });
-        self.graph.unit_mut(id).work.intents_mut().signal =
-            Some(SignalIntent { signals, only, spare: Vec::new(), by_client });
+        let signal = SignalIntent { signals, only, spare: Vec::new(), by_client };
+        self.graph.unit_mut(id).work.intents_mut().signals.push(signal);
         self.queue_realize(id);
         Ok(None)
     }

@@ -177,6 +177,7 @@ impl Manager {
         let realized = &mut self.graph.unit_mut(id).realized;
         let (last, epochs) = (realized.last.take(), realized.epochs);
         *realized = Realized { last, epochs, ..Realized::default() };
+        self.forget_freeze(id);
         if let Some(slice) = self.graph.unit(id).slice {
             self.prune_if_dead(slice);
         }
@@ -250,7 +251,9 @@ impl Manager {
         self.tell(Severity::Error, Some(id), format!("{error}"));
         let work = &mut self.graph.unit_mut(id).work;
         let intents = work.intents.take().unwrap_or_default();
-        let replies: Vec<_> = intents.replies.into_iter().chain(core::mem::take(&mut work.planned.replies)).collect();
+        let kills = intents.signals.iter().filter_map(|signal| signal.by_client).map(|kill| kill.call);
+        let planned = core::mem::take(&mut work.planned.replies);
+        let replies: Vec<_> = intents.replies.iter().copied().chain(planned).chain(kills).collect();
         let prepared = intents.prepare.iter().filter_map(|op| match op {
             Op::Attach { pin, .. } => Some(*pin),
             _ => None,
@@ -258,6 +261,9 @@ impl Manager {
         let pins: Vec<_> = intents.attach.iter().copied().chain(prepared).collect();
         if !pins.is_empty() {
             self.effects.push_back(Effect::Release(pins));
+        }
+        if intents.freeze.is_some() {
+            self.forget_freeze(id);
         }
         for call in replies {
             let refusal = Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"));

@@ -56,14 +56,23 @@ impl Manager {
         if new.is_inactive_or_failed() {
             self.timers.clear_all(id);
             self.forget_intents(id);
-            self.graph.unit_mut(id).freezer = FreezerState::Running;
-            if let Some(call) = self.freezing.remove(&id) {
-                let text = "Freezer operation was canceled by the end of the unit.";
-                self.reply(call, Err(Refusal::new(RefusalKind::FreezeCancelled, text)));
-            }
+            self.forget_freeze(id);
             self.queue_collect(id);
         }
         self.update_job(id);
+    }
+
+    /// Where no cgroup is, nothing stands still.
+    pub(super) fn forget_freeze(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        unit.freezer = FreezerState::Running;
+        if let Some(intents) = &mut unit.work.intents {
+            intents.freeze = None;
+        }
+        if let Some(call) = self.freezing.remove(&id) {
+            let text = "Freezer operation was canceled by the end of the unit.";
+            self.reply(call, Err(Refusal::new(RefusalKind::FreezeCancelled, text)));
+        }
     }
 
     fn note_failed(&mut self, id: UnitId) {
@@ -200,7 +209,7 @@ impl Manager {
         let prepared = core::mem::take(&mut intents.prepare);
         let pins = prepared.into_iter().filter_map(|op| if let Op::Attach { pin, .. } = op { Some(pin) } else { None });
         let pins: Vec<Pin> = core::mem::take(&mut intents.attach).into_iter().chain(pins).collect();
-        let signal = intents.signal.take();
+        let signals = core::mem::take(&mut intents.signals);
         intents.spawn = None;
         intents.freeze = None;
         if intents.is_empty() {
@@ -209,7 +218,7 @@ impl Manager {
         if !pins.is_empty() {
             self.effects.push_back(Effect::Release(pins));
         }
-        if let Some(kill) = signal.and_then(|signal| signal.by_client) {
+        for kill in signals.into_iter().filter_map(|signal| signal.by_client) {
             self.answer_kill(kill, 0);
         }
     }
@@ -258,7 +267,7 @@ impl Manager {
             return;
         }
         let only = if everything { None } else { main };
-        unit.work.intents_mut().signal = Some(SignalIntent { signals, only, spare: Vec::new(), by_client: None });
+        unit.work.intents_mut().signals.push(SignalIntent { signals, only, spare: Vec::new(), by_client: None });
         self.arm_stop_timer(id);
         self.queue_realize(id);
         self.set_state(id, state);
@@ -313,14 +322,19 @@ impl Manager {
             _ => self.set_state(id, State::Dead),
         }
         // The timers were cleared with the state.
-        if self.graph.unit(id).realized.exists && is_slice {
-            self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
+        if is_slice {
+            self.retry_later(id);
+        }
+        if let Some(slice) = self.graph.unit(id).slice {
+            self.prune_if_dead(slice);
         }
         self.queue_collect(id);
     }
 
     /// A unit that was starting is dead again without having been up; its job has to hear of it.
     fn start_came_to_nothing(&mut self, id: UnitId) {
+        // One that waited for the start to end has its turn.
+        self.requeue(id);
         let Some(job) = self.jobs.of_unit(id).filter(|job| job.running) else { return };
         let (job, kind) = (job.id, job.kind);
         let result = if kind.stops_first() { JobResult::Done } else { JobResult::Failed };
@@ -378,13 +392,22 @@ impl Manager {
     pub(super) fn pruned(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
         unit.work.prune = false;
-        if unit.realized.exists && unit.unit_type() == UnitType::Slice {
-            self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
+        if unit.unit_type() == UnitType::Slice {
+            self.retry_later(id);
         }
         self.requeue(id);
         self.queue_collect(id);
         if let Some(slice) = self.graph.unit(id).slice {
             self.prune_if_dead(slice);
+        }
+    }
+
+    /// Has a slice's directory that would not go tried again; the end of its last member sees to that, while it has any.
+    fn retry_later(&mut self, slice: UnitId) {
+        let mut members = self.graph.members(slice);
+        let has_members = members.any(|member| self.graph.unit(member).realized.exists);
+        if self.graph.unit(slice).realized.exists && !has_members {
+            self.timers.set(slice, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
         }
     }
 

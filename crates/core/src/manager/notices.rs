@@ -8,7 +8,7 @@ use crate::event::{CgroupEvents, Question};
 use crate::names::UnitType;
 use crate::plan::{Outcome, WatchId};
 use crate::unit::{FreezerState, State, UnitId, UnitResult};
-use crate::work::ClientKill;
+use crate::work::{ClientKill, SignalIntent};
 use crate::{Refusal, RefusalKind};
 use alloc::format;
 use alloc::string::String;
@@ -118,8 +118,29 @@ impl Manager {
         if let Outcome::Refused(error) = outcome {
             self.tell(Severity::Warning, Some(id), format!("{error}"));
         }
-        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
-        let Some(signal) = intents.signal.take() else { return };
+        if let Some(signal) = self.take_signal(id, |_| true) {
+            self.signal_heard(id, &signal, count);
+        }
+    }
+
+    /// Signals that nobody is there to hear make no step.
+    pub(super) fn skip_signals(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let over = unit.work.ending.is_some() || unit.work.prune;
+        let exists = unit.realized.exists;
+        while let Some(signal) = self.take_signal(id, |signal| over || !exists && signal.only.is_none()) {
+            self.signal_heard(id, &signal, 0);
+        }
+    }
+
+    /// Takes out the first pending signal like that.
+    fn take_signal(&mut self, id: UnitId, is_like_that: impl Fn(&SignalIntent) -> bool) -> Option<SignalIntent> {
+        let signals = &mut self.graph.unit_mut(id).work.intents.as_mut()?.signals;
+        let at = signals.iter().position(is_like_that)?;
+        Some(signals.remove(at))
+    }
+
+    fn signal_heard(&mut self, id: UnitId, signal: &SignalIntent, count: u32) {
         if let Some(kill) = signal.by_client {
             self.answer_kill(kill, count);
             return;

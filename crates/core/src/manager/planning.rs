@@ -3,7 +3,7 @@
 use super::{InFlight, Manager};
 use crate::effect::{Effect, Reply};
 use crate::jobs::Rank;
-use crate::plan::{Outcome, Plan, PlanId, Step};
+use crate::plan::{Plan, PlanId, Step};
 use crate::propagation;
 use crate::realize::Builder;
 use crate::unit::UnitId;
@@ -44,6 +44,7 @@ impl Manager {
             let invalidated = core::mem::take(&mut self.realize);
             for id in &invalidated {
                 if self.graph.get(*id).is_some() {
+                    self.skip_signals(*id);
                     self.graph.unit_mut(*id).work.note_planned();
                 }
             }
@@ -57,8 +58,6 @@ impl Manager {
             }
             for id in invalidated {
                 if self.graph.get(id).is_some_and(|unit| !unit.work.in_plan) {
-                    // A signal that made no step: there is nobody to hear it.
-                    self.signalled(id, &Outcome::Signalled { count: 0 });
                     self.work_done(id);
                 }
             }

@@ -255,8 +255,12 @@ impl Manager {
         let was_loaded = self.graph.unit(id).load == LoadState::Loaded;
         if was_loaded {
             let changed = propagation::withdraw(&mut self.graph, id);
-            drop(changed);
+            self.realize_slices(&changed);
             self.graph.clear_edges(id);
+            // It may come to lie elsewhere, and its slice have nobody left.
+            if let Some(slice) = self.graph.unit(id).slice {
+                self.queue_collect(slice);
+            }
         }
         let unit = self.graph.unit_mut(id);
         unit.settings = settings;
