@@ -1,6 +1,6 @@
 //! A machine on which everything works at once: it answers every plan and every question, so that tests and benches see
 //! the core alone.
-#![allow(dead_code, reason = "each test and bench uses a part of it")]
+#![allow(dead_code, unreachable_pub, missing_docs, reason = "each test and bench uses a part of it")]
 
 use cgarbiter_core::client::{Client, ClientId, Transport};
 use cgarbiter_core::controllers::ControllerMask;
