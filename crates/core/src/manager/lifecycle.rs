@@ -402,7 +402,8 @@ impl Manager {
         }
     }
 
-    /// Has a slice's directory that would not go tried again; the end of its last member sees to that, while it has any.
+    /// Has a slice's directory that would not go tried again; the end of its last member sees to that, while it has
+    /// any.
     fn retry_later(&mut self, slice: UnitId) {
         let mut members = self.graph.members(slice);
         let has_members = members.any(|member| self.graph.unit(member).realized.exists);
