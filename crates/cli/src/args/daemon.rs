@@ -66,7 +66,7 @@ pub struct Args {
     /// Check the configuration, say what it comes to, and exit
     #[arg(long)]
     pub check_config: bool,
-    /// Write a newline to this file descriptor when ready, and close it (s6, runit)
+    /// Write a newline to this file descriptor when ready, and close it (s6, dinit)
     #[arg(long, value_name = "FD")]
     pub notify_fd: Option<i32>,
 }

@@ -1,5 +1,4 @@
-//! Readiness, told to whoever supervises us: by `NOTIFY_SOCKET` (sd_notify) or a line on a descriptor (s6, runit,
-//! dinit).
+//! Readiness, told to whoever supervises us: by `NOTIFY_SOCKET` (sd_notify) or a line on a descriptor (s6, dinit).
 
 use std::io::Write;
 use std::os::linux::net::SocketAddrExt;
