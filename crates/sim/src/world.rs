@@ -51,6 +51,8 @@ pub enum Move {
     Notice,
     /// What a client sent first reaches the manager.
     Client,
+    /// A death or a freeze that the kernel has begun comes to pass (see [`kernel::Config::immediate`]).
+    Kernel,
     /// A deadline of the manager has come.
     Timer,
 }
@@ -144,13 +146,15 @@ impl World {
         id
     }
 
-    /// What can happen now, the likeliest first: a plan goes on, then the kernel is heard, then clients, then time.
+    /// What can happen now, the likeliest first: a plan goes on, then the kernel is heard, then clients, then what the
+    /// kernel has begun, then time.
     pub fn moves(&self) -> impl Iterator<Item = Move> + use<> {
         let due = self.manager.poll_timeout().is_some_and(|at| at <= self.now);
         [
             (Move::Plan, self.backend.is_running()),
             (Move::Notice, self.backend.has_event()),
             (Move::Client, !self.sent.is_empty()),
+            (Move::Kernel, !self.backend.kernel().unsettled().is_empty()),
             (Move::Timer, due),
         ]
         .into_iter()
@@ -179,6 +183,7 @@ impl World {
                 let event = self.sent.pop_front().expect("something was sent");
                 self.deliver(event);
             }
+            Move::Kernel => self.backend.kernel_mut().settle_one(0),
             Move::Timer => {
                 self.note(|now| format!("{now} time-out"));
                 self.manager.handle_timeout(clocks(self.now));
