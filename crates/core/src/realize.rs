@@ -55,6 +55,10 @@ impl<'a> Builder<'a> {
             self.disable(id, unit);
             self.enable_if_exists(id, unit);
         } else if unit.work.ending.is_some() || unit.work.prune {
+            // Whoever is left behind shall not stand still for ever.
+            if let Some(cgroup) = unit.realized.path.clone().filter(|_| unit.realized.exists) {
+                self.freeze(Phase::Signal, id, unit, &cgroup);
+            }
             self.remove(id, unit);
         } else if unit.work.starting || (unit.realized.exists && !unit.active().is_inactive_or_failed()) {
             self.add_signals(id, unit);
@@ -218,6 +222,13 @@ impl<'a> Builder<'a> {
         self.push(Phase::Make, depth, id, cause_of(unit), OnError::Stop, op);
     }
 
+    fn freeze(&mut self, phase: Phase, id: UnitId, unit: &Unit, cgroup: &CgroupPath) {
+        let Some(frozen) = unit.work.intents.as_ref().and_then(|intents| intents.freeze) else { return };
+        let value = if frozen { "1" } else { "0" };
+        let op = Op::Write { cgroup: cgroup.clone(), file: "cgroup.freeze", value: value.into() };
+        self.push(phase, depth_of(cgroup), id, Cause::Freeze, OnError::Report, op);
+    }
+
     fn add_intents(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
         let Some(intents) = &unit.work.intents else { return };
         let cause = cause_of(unit);
@@ -225,14 +236,7 @@ impl<'a> Builder<'a> {
             let on_error = if matches!(op, Op::Xattr { .. }) { OnError::Report } else { OnError::Stop };
             self.push(Phase::Make, depth, id, cause, on_error, op.clone());
         }
-        if let Some(frozen) = intents.freeze {
-            let op = Op::Write {
-                cgroup: cgroup.clone(),
-                file: "cgroup.freeze",
-                value: if frozen { "1" } else { "0" }.into(),
-            };
-            self.push(Phase::Make, depth, id, Cause::Freeze, OnError::Report, op);
-        }
+        self.freeze(Phase::Make, id, unit, cgroup);
         for pin in &intents.attach {
             let op = Op::Attach { cgroup: cgroup.clone(), pin: *pin };
             self.push(Phase::Make, depth, id, cause, OnError::Stop, op);
