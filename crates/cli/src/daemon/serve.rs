@@ -100,7 +100,7 @@ impl Daemon {
         // SAFETY: an OwnedFd is open, names itself always the same, and stays open until the AsyncFd that owns it is
         // dropped.
         let registered = unsafe { AsyncFd::register_with_interest(chosen.backend.notices()?, Interest::READABLE) };
-        let notices = registered.map_err(|error| std::io::Error::from(error))?;
+        let notices = registered.map_err(std::io::Error::from)?;
         let plan_thread = chosen.backend.second().map(PlanThread::start).transpose()?;
         Ok(Self {
             booted: None,
