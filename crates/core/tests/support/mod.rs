@@ -16,6 +16,7 @@ use cgarbiter_core::{
 use std::collections::{HashMap, VecDeque};
 
 /// The manager and a machine without faults.
+#[derive(Clone)]
 pub struct Machine {
     pub manager: Manager,
     /// The plan in flight; [`Machine::settle`] runs it.
@@ -63,6 +64,18 @@ impl Machine {
     /// The same with the invariants checked after each event.
     pub fn checked() -> Self {
         Self { checks: true, ..Self::new() }
+    }
+
+    /// The same, with room for what is known of so many units.
+    pub fn with_room_for(units: usize) -> Self {
+        let mut machine = Self::new();
+        machine.make_room_for(units);
+        machine
+    }
+
+    pub fn make_room_for(&mut self, units: usize) {
+        self.populated.reserve(units);
+        self.enabled.reserve(units);
     }
 
     /// Hands in one event and takes the effects.

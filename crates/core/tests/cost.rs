@@ -1,0 +1,141 @@
+//! What a request costs, counted instead of timed: allocations and steps must not depend on how many units there are,
+//! and memory for each unit has a bound.
+
+mod support;
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::cell::Cell;
+use support::{Machine, like_runc, root, scope};
+
+/// Counts what this thread allocates.
+struct Counting;
+
+thread_local! {
+    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
+    static LIVE: Cell<i64> = const { Cell::new(0) };
+}
+
+fn count(allocations: u64, bytes: i64) {
+    // Not there any more while the thread ends.
+    let _ = ALLOCATIONS.try_with(|cell| cell.set(cell.get() + allocations));
+    let _ = LIVE.try_with(|cell| cell.set(cell.get() + bytes));
+}
+
+fn signed(bytes: usize) -> i64 {
+    i64::try_from(bytes).expect("a size")
+}
+
+// SAFETY: every call is passed on to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        count(1, signed(layout.size()));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        count(0, -signed(layout.size()));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.dealloc(pointer, layout) }
+    }
+
+    unsafe fn realloc(&self, pointer: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        count(1, signed(size) - signed(layout.size()));
+        // SAFETY: the caller's promises are passed on.
+        unsafe { System.realloc(pointer, layout, size) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+/// How often start and stop are repeated; what the tables allocate to grow is spread over them.
+const REPEATS: u64 = 50;
+
+fn present(count: u32, start: fn(&mut Machine, u32)) -> Machine {
+    let mut machine = Machine::with_room_for(count as usize + 16);
+    machine.start("bench.slice", Vec::new());
+    for n in 0..count {
+        start(&mut machine, n);
+        machine.replies.clear();
+    }
+    machine
+}
+
+fn a_scope(machine: &mut Machine, n: u32) {
+    machine.start(&format!("libpod-{n:024x}.scope"), scope("bench.slice", 20_000 + n));
+}
+
+fn a_container(machine: &mut Machine, n: u32) {
+    machine.start(&format!("libpod-{n:024x}.scope"), like_runc("bench.slice", 20_000 + n));
+}
+
+fn a_slice(machine: &mut Machine, n: u32) {
+    machine.start(&format!("present{n:010}.slice"), Vec::new());
+}
+
+/// Allocations and steps of a start and a stop.
+fn cost_of_a_scope(machine: &mut Machine) -> (u64, u64) {
+    let once = |machine: &mut Machine| {
+        machine.start("one.scope", scope("bench.slice", 7));
+        machine.stop("one.scope");
+        machine.replies.clear();
+    };
+    once(machine);
+    let (allocations, steps) = (ALLOCATIONS.get(), machine.steps);
+    (0..REPEATS).for_each(|_| once(machine));
+    ((ALLOCATIONS.get() - allocations) / REPEATS, (machine.steps - steps) / REPEATS)
+}
+
+#[test]
+fn a_start_costs_the_same_however_many_units_there_are() {
+    for start in [a_scope, a_slice] {
+        let (few, steps_few) = cost_of_a_scope(&mut present(10, start));
+        let (many, steps_many) = cost_of_a_scope(&mut present(10_000, start));
+        println!("{few} or {many} allocations, {steps_few} or {steps_many} steps");
+        assert!(many <= few + 8, "{few} allocations with 10 units, {many} with 10,000");
+        assert_eq!(steps_few, steps_many);
+        assert!(few <= ALLOCATIONS_MAX, "{few} allocations for a start and a stop");
+    }
+}
+
+/// So many allocations for a start and a stop, machine and requests included: a ratchet.
+const ALLOCATIONS_MAX: u64 = 10_000;
+
+#[test]
+fn a_start_costs_the_same_however_many_listeners_there_are() {
+    let cost = |listeners: u64| {
+        let mut machine = present(10, a_scope);
+        for n in 0..listeners {
+            let id = cgarbiter_core::client::ClientId(100 + n);
+            let transport = cgarbiter_core::client::Transport::Bus(format!(":1.{n}").into());
+            let client = cgarbiter_core::client::Client { id, transport, ..root() };
+            machine.ask(client, cgarbiter_core::Request::Subscribe);
+        }
+        cost_of_a_scope(&mut machine)
+    };
+    let (few, many) = (cost(1), cost(5_000));
+    assert_eq!(few, many);
+}
+
+/// Bytes that a unit of each kind may take.
+const BYTES_MAX: i64 = 9_500;
+
+#[test]
+fn a_unit_takes_no_more_memory_than_it_may() {
+    let kinds: [(&str, fn(&mut Machine, u32)); 3] =
+        [("scope", a_scope), ("container", a_container), ("slice", a_slice)];
+    for (kind, start) in kinds {
+        let mut machine = present(1_000, start);
+        let units = 10_000;
+        machine.make_room_for(units as usize);
+        let before = LIVE.get();
+        (1_000..1_000 + units).for_each(|n| {
+            start(&mut machine, n);
+            machine.replies.clear();
+        });
+        let each = (LIVE.get() - before) / i64::from(units);
+        println!("{kind}: {each} bytes");
+        assert!(each <= BYTES_MAX, "{each} bytes for each {kind}");
+    }
+}
