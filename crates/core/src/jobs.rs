@@ -14,6 +14,8 @@ pub struct JobTable {
     jobs: BTreeMap<JobId, Job>,
     by_unit: BTreeMap<UnitId, JobId>,
     last: u32,
+    /// The jobs of each slice's members.
+    by_slice: BTreeSet<(UnitId, JobId)>,
     /// For each slice, how many of its members have a stop or restart job.
     stopping: BTreeMap<UnitId, u32>,
     /// Jobs to look at, in the order in which they are.
@@ -94,6 +96,7 @@ impl JobTable {
     pub(crate) fn insert(&mut self, job: Job, slice: Option<UnitId>) {
         assert!(!self.by_unit.contains_key(&job.unit), "a unit has at most one job");
         self.count(slice, job.kind, true);
+        self.by_slice.extend(slice.map(|slice| (slice, job.id)));
         self.by_unit.insert(job.unit, job.id);
         self.run_queue.insert((job.rank.clone(), job.id));
         self.jobs.insert(job.id, job);
@@ -119,6 +122,9 @@ impl JobTable {
     pub(crate) fn remove(&mut self, id: JobId, slice: Option<UnitId>) -> Job {
         let job = self.jobs.remove(&id).expect("only installed jobs are removed");
         self.by_unit.remove(&job.unit);
+        if let Some(slice) = slice {
+            self.by_slice.remove(&(slice, id));
+        }
         self.run_queue.remove(&(job.rank.clone(), id));
         self.count(slice, job.kind, false);
         job
@@ -146,6 +152,12 @@ impl JobTable {
         self.stopping.get(&slice).copied().unwrap_or(0)
     }
 
+    /// The jobs of a slice's members, by number.
+    pub(crate) fn of_members(&self, slice: UnitId) -> impl Iterator<Item = &Job> {
+        let range = self.by_slice.range((slice, JobId(0))..=(slice, JobId(u32::MAX)));
+        range.filter_map(|(_, id)| self.jobs.get(id))
+    }
+
     /// Units that have a job and do not occur in `jobs`.
     pub(crate) fn units_without(&self, jobs: &[(UnitId, JobType)]) -> Vec<UnitId> {
         let wanted: BTreeSet<UnitId> = jobs.iter().map(|(unit, _)| *unit).collect();
@@ -158,17 +170,20 @@ impl JobTable {
     /// When they do not.
     pub(crate) fn check_indexes(&self, graph: &Graph) {
         let mut stopping: BTreeMap<UnitId, u32> = BTreeMap::new();
+        let mut by_slice = BTreeSet::new();
         for (id, job) in &self.jobs {
             let unit = graph.get(job.unit).expect("only units that exist have jobs");
             assert!(job.id == *id && self.by_unit.get(&job.unit) == Some(id), "job {} is not its unit's", id.0);
             assert!(unit.job == Some(*id), "{} does not know of its job", unit.name);
             assert!(job.kind != JobType::Nop && job.kind == job.kind.collapse(unit.active()), "{}", job.kind.as_str());
+            by_slice.extend(unit.slice.map(|slice| (slice, *id)));
             if let Some(slice) = unit.slice.filter(|_| job.kind.stops_first()) {
                 *stopping.entry(slice).or_default() += 1;
             }
         }
         assert!(self.by_unit.len() == self.jobs.len(), "units with jobs that have gone");
         assert!(graph.iter().filter(|(_, unit)| unit.job.is_some()).count() == self.jobs.len(), "a job that has gone");
+        assert!(self.by_slice == by_slice, "jobs of members");
         assert!(self.stopping == stopping, "stopping {:?} of {stopping:?}", self.stopping);
         for (rank, id) in &self.run_queue {
             assert!(self.jobs.get(id).is_some_and(|job| job.rank == *rank), "job {} is queued and has gone", id.0);

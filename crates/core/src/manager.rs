@@ -76,6 +76,8 @@ pub struct Manager {
     children: BTreeMap<u32, UnitId>,
     /// Replies held until processes are in place: the job, and the plan after which they go out at the latest.
     held: VecDeque<(JobId, PlanId)>,
+    /// The plan after which they were looked through last: none becomes due before the next one.
+    held_seen: PlanId,
     private_clients: BTreeSet<ClientId>,
     subscribers: BTreeSet<ClientId>,
     /// Which units a client holds references to.
@@ -129,6 +131,7 @@ impl Manager {
             watches: BTreeMap::new(),
             children: BTreeMap::new(),
             held: VecDeque::new(),
+            held_seen: PlanId(0),
             private_clients: BTreeSet::new(),
             subscribers: BTreeSet::new(),
             references: BTreeSet::new(),

@@ -181,6 +181,10 @@ impl Manager {
     pub(super) fn release_held_replies(&mut self) {
         let quiet = self.in_flight.is_none() && self.waiting.is_empty();
         let due = PlanId(self.next_plan);
+        if self.held.is_empty() || !quiet && self.held_seen == due {
+            return;
+        }
+        self.held_seen = due;
         let held = core::mem::take(&mut self.held);
         for (job, latest) in held {
             if self.jobs.get(job).is_none_or(|job| job.held_reply.is_none()) {
@@ -356,12 +360,8 @@ impl Manager {
             self.requeue(other);
         }
         if self.graph.unit(unit).unit_type() == UnitType::Slice {
-            let waiting: Vec<JobId> = self
-                .jobs
-                .iter()
-                .filter(|job| !job.running && self.graph.unit(job.unit).slice == Some(unit))
-                .map(|job| job.id)
-                .collect();
+            let waiting: Vec<JobId> =
+                self.jobs.of_members(unit).filter(|job| !job.running).map(|job| job.id).collect();
             waiting.into_iter().for_each(|job| self.jobs.queue(job));
         }
     }

@@ -11,6 +11,7 @@ use crate::names::CgroupPath;
 use crate::policy::{self, Privilege};
 use crate::request::{CallId, JobVerb, Object, Request, UnitRef};
 use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -20,14 +21,14 @@ pub(super) type Answered = Result<Option<Reply>, Refusal>;
 
 impl Manager {
     /// A request has come: it gets exactly one reply, now or later.
-    pub(super) fn handle_request(&mut self, call: CallId, client: &Client, request: Request) {
+    pub(super) fn handle_request(&mut self, call: CallId, client: &Client, mut request: Request) {
         let privilege = if self.is_privileged(client) { Privilege::Full } else { Privilege::None };
         if let Err(refusal) = policy::check(privilege, &request) {
             let earlier = self.check_before_privilege(&request);
             self.reply(call, Err(earlier.err().unwrap_or(refusal)));
             return;
         }
-        if own_unit_of(&request) {
+        if own_unit_of(&mut request) {
             self.ask_own_unit(call, client, request);
             return;
         }
@@ -119,7 +120,7 @@ impl Manager {
         let mode = parse_mode(mode, "Job mode {} invalid")?;
         let id = self.find_or_load(unit)?;
         let kind_now = kind.collapse(self.graph.unit(id).active());
-        let before: Vec<_> = self.jobs.iter().map(|job| job.id).collect();
+        let before: BTreeSet<_> = self.jobs.iter().map(|job| job.id).collect();
         let anchor = self.enqueue(id, kind, mode, client)?;
         let affected = self.jobs.iter().filter(|job| job.id != anchor && !before.contains(&job.id)).map(|job| job.id);
         let affected: Vec<_> = affected.collect();
@@ -187,7 +188,7 @@ fn no_own_unit() -> Refusal {
 }
 
 /// Whether the request speaks of the caller's own unit.
-fn own_unit_of(request: &Request) -> bool {
+fn own_unit_of(request: &mut Request) -> bool {
     let is_own = |unit: &UnitRef| match unit {
         UnitRef::Name(name) => name.is_empty(),
         UnitRef::Object(label) => label == "self",
@@ -197,10 +198,7 @@ fn own_unit_of(request: &Request) -> bool {
         Request::UnitByInvocationId { id } => id.is_empty() || id.len() == 16 && id.iter().all(|byte| *byte == 0),
         // These verbs take no name for the caller's own unit.
         Request::Job { unit: UnitRef::Name(_), .. } | Request::EnqueueJob { unit: UnitRef::Name(_), .. } => false,
-        _ => {
-            let mut copy = request.clone();
-            unit_slot(&mut copy).is_some_and(|unit| is_own(unit))
-        }
+        _ => unit_slot(request).is_some_and(|unit| is_own(unit)),
     }
 }
 
