@@ -360,8 +360,7 @@ impl Manager {
             self.requeue(other);
         }
         if self.graph.unit(unit).unit_type() == UnitType::Slice {
-            let waiting: Vec<JobId> =
-                self.jobs.of_members(unit).filter(|job| !job.running).map(|job| job.id).collect();
+            let waiting: Vec<JobId> = self.jobs.of_members(unit).filter(|job| !job.running).map(|job| job.id).collect();
             waiting.into_iter().for_each(|job| self.jobs.queue(job));
         }
     }
