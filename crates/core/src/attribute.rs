@@ -4,6 +4,7 @@
 use crate::controllers::Controller;
 use crate::names::CgroupPath;
 use crate::plan::Op;
+use alloc::borrow::Cow;
 use alloc::string::String;
 
 /// A value for an interface file.
@@ -17,7 +18,7 @@ pub struct Attribute {
     /// resolves it when it writes, and puts `MAJ:MIN ` in front of the value.
     pub device: String,
     /// The text to write, without a newline.
-    pub value: String,
+    pub value: Cow<'static, str>,
     /// Whether a fresh cgroup holds this value without our writing it.
     pub is_default: bool,
     /// Whether a refusal fails nothing: the file is one that many kernels lack, or the line is about a device that may
@@ -28,7 +29,7 @@ pub struct Attribute {
 impl Attribute {
     /// A value for a whole file, where a fresh cgroup holds `default`.
     #[must_use]
-    pub fn new(controller: Controller, file: &'static str, value: impl Into<String>, default: &str) -> Self {
+    pub fn new(controller: Controller, file: &'static str, value: impl Into<Cow<'static, str>>, default: &str) -> Self {
         let value = value.into();
         let is_default = value == default;
         Self { controller, file, device: String::new(), value, is_default, optional: false }
@@ -37,16 +38,16 @@ impl Attribute {
     /// A line about one device.
     #[must_use]
     pub fn of_device(controller: Controller, file: &'static str, device: &str, value: String) -> Self {
-        Self { controller, file, device: device.into(), value, is_default: false, optional: true }
+        Self { controller, file, device: device.into(), value: value.into(), is_default: false, optional: true }
     }
 
     /// The operation that writes it.
     #[must_use]
     pub fn into_op(self, cgroup: CgroupPath) -> Op {
         if self.device.is_empty() {
-            Op::Write { cgroup, file: self.file, value: self.value }
+            Op::Write { cgroup, file: self.file, value: self.value.into_owned() }
         } else {
-            Op::WriteDevice { cgroup, file: self.file, device: self.device, value: self.value }
+            Op::WriteDevice { cgroup, file: self.file, device: self.device, value: self.value.into_owned() }
         }
     }
 }

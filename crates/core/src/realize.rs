@@ -18,6 +18,9 @@ use crate::unit::{Unit, UnitId};
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
+/// More values than most units have.
+const ATTRIBUTES_USUAL: usize = 16;
+
 /// Parts of a plan, in the order in which they run.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 enum Phase {
@@ -252,7 +255,7 @@ impl<'a> Builder<'a> {
 pub(crate) fn wanted_attributes(graph: &Graph, config: &Config, id: UnitId) -> Vec<Attribute> {
     let unit = graph.unit(id);
     let mask = propagation::target_mask(graph, config, id);
-    let mut wanted = Vec::new();
+    let mut wanted = Vec::with_capacity(ATTRIBUTES_USUAL);
     resources::attributes(&unit.settings.resources, &inherited(graph, id), mask, config, &mut |attribute| {
         wanted.push(attribute);
     });
@@ -276,19 +279,19 @@ fn inherited(graph: &Graph, id: UnitId) -> Inherited {
 
 fn needs_write(graph: &Graph, unit: &Unit, attribute: &Attribute) -> bool {
     match written_value(graph, unit, attribute.file, &attribute.device) {
-        Some(value) => value != attribute.value,
+        Some(value) => *value != *attribute.value,
         None => unit.realized.stale || !attribute.is_default,
     }
 }
 
 /// What we last wrote to a file, if the kernel still holds it.
 fn written_value<'a>(graph: &Graph, unit: &'a Unit, file: &str, device: &str) -> Option<&'a str> {
-    let written = unit.realized.written.iter().find(|w| w.file == file && w.device == device)?;
+    let written = unit.realized.written.iter().find(|w| w.file == file && *w.device == *device)?;
     let epoch = match (written.controller, unit.slice) {
         (Some(controller), Some(slice)) => graph.unit(slice).realized.epochs[controller.index()],
         _ => written.epoch,
     };
-    (epoch == written.epoch).then_some(written.value.as_str())
+    (epoch == written.epoch).then_some(&*written.value)
 }
 
 /// A shape for [`Realized`] of the managed root, which is always there.

@@ -3,7 +3,7 @@
 use crate::controllers::{Controller, ControllerMask};
 use crate::names::CgroupPath;
 use crate::plan::{Counters, WatchId};
-use alloc::string::String;
+use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 /// The believed state of a unit's cgroup.
@@ -29,7 +29,7 @@ pub struct Realized {
     /// Whether unknown values may stand in its files, because somebody else made the directory.
     pub stale: bool,
     /// Counters as last read before the cgroup went, so that properties keep their last values.
-    pub last: Option<alloc::boxed::Box<Counters>>,
+    pub last: Option<Box<Counters>>,
     /// `oom_kill` as last seen.
     pub oom_kills: u64,
 }
@@ -40,11 +40,11 @@ pub struct Written {
     /// Which file.
     pub file: &'static str,
     /// The device a line is about, or empty.
-    pub device: String,
+    pub device: Box<str>,
     /// Which controller the file belongs to; none for core files.
     pub controller: Option<Controller>,
     /// The parent's epoch of the controller at that time.
     pub epoch: u32,
     /// What was written.
-    pub value: String,
+    pub value: Box<str>,
 }

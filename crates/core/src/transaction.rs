@@ -232,6 +232,9 @@ impl Transaction<'_> {
             self.minimize_impact();
         }
         self.drop_redundant();
+        if self.order == [self.anchor] {
+            return self.activate_alone();
+        }
         loop {
             if self.mode != JobMode::Isolate {
                 self.collect_unneeded();
@@ -247,6 +250,15 @@ impl Transaction<'_> {
         }
         let merged = self.merge();
         let merged = self.without_redundant(merged);
+        self.check_destructive(&merged)?;
+        Ok(self.installable(merged))
+    }
+
+    /// What is left of the steps when the anchor is all there is, which is the usual case.
+    fn activate_alone(mut self) -> Result<Installable, Refusal> {
+        let cyclic = self.break_one_cycle()?;
+        assert!(!cyclic, "the anchor is not dropped");
+        let merged = Vec::from([self.anchor]);
         self.check_destructive(&merged)?;
         Ok(self.installable(merged))
     }

@@ -12,6 +12,7 @@ use crate::settings::Settings;
 use crate::time::Timestamp;
 use crate::work::Work;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -29,6 +30,8 @@ impl UnitId {
 pub struct Unit {
     /// Its name; also says its type.
     pub name: UnitName,
+    /// Its type, so that the name need not be read again and again.
+    kind: UnitType,
     /// Is it known?
     pub load: LoadState,
     /// Why it could not be loaded.
@@ -86,6 +89,15 @@ pub(crate) struct Marks {
     pub(crate) announced: bool,
     /// A property of its type's interface has changed, too.
     pub(crate) type_changed: bool,
+}
+
+/// An identity in hex digits, as `user.invocation_id` and `$INVOCATION_ID` have it.
+#[must_use]
+pub fn invocation_hex(id: &[u8; 16]) -> String {
+    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("four bits");
+    let mut text = String::with_capacity(32);
+    id.iter().for_each(|byte| text.extend([digit(byte >> 4), digit(byte & 15)]));
+    text
 }
 
 /// Is it known? (reference 02.1)
@@ -298,6 +310,7 @@ impl Unit {
     #[must_use]
     pub fn stub(name: UnitName, settings: Settings) -> Self {
         Self {
+            kind: name.unit_type(),
             name,
             load: LoadState::Stub,
             load_error: None,
@@ -327,7 +340,7 @@ impl Unit {
     /// Its type.
     #[must_use]
     pub fn unit_type(&self) -> UnitType {
-        self.name.unit_type()
+        self.kind
     }
 
     /// Is it up?

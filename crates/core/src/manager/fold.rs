@@ -147,9 +147,13 @@ impl Manager {
         };
         let written = &mut self.graph.unit_mut(id).realized.written;
         let entry = Written { file, device: device.into(), controller, epoch, value: value.into() };
-        match written.iter_mut().find(|other| other.file == file && other.device == device) {
+        match written.iter_mut().find(|other| other.file == file && *other.device == *device) {
             Some(other) => *other = entry,
-            None => written.push(entry),
+            None => {
+                // Kept as long as the unit is up: no room for more.
+                written.reserve_exact(1);
+                written.push(entry);
+            }
         }
     }
 

@@ -9,7 +9,7 @@ use crate::plan::{Op, Pin, Signals};
 use crate::settings::{KillMode, ServiceType};
 use crate::time::{INFINITY, Timestamp};
 use crate::timers::TimerReason;
-use crate::unit::{FreezerState, State, UnitId, UnitResult};
+use crate::unit::{FreezerState, State, UnitId, UnitResult, invocation_hex};
 use crate::work::{Ending, SignalIntent};
 use alloc::format;
 use alloc::string::String;
@@ -111,7 +111,7 @@ impl Manager {
         let Some(cgroup) = self.graph.cgroup_path(id) else { return };
         let unit = self.graph.unit_mut(id);
         let delegate = unit.settings.resources.delegate;
-        let hex: String = invocation.iter().map(|byte| format!("{byte:02x}")).collect();
+        let hex = invocation_hex(&invocation);
         let mut prepare =
             Vec::from([Op::Xattr { cgroup: cgroup.clone(), name: "user.invocation_id", value: Some(hex) }]);
         if delegate {

@@ -96,6 +96,10 @@ impl Manager {
         if let Some(slice) = slice {
             let slice = self.load_name(&slice);
             self.graph.set_slice(id, Some(slice));
+            // The same text need not be kept for every member.
+            let name = self.graph.unit(slice).name.clone();
+            let settings = &mut self.graph.unit_mut(id).settings;
+            settings.slice = settings.slice.take().map(|_| name);
         }
         let dependencies: Vec<_> = self.graph.unit(id).settings.dependencies.clone();
         for (dependency, name) in dependencies {

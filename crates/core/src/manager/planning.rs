@@ -82,11 +82,13 @@ impl Manager {
 
     fn hand_out(&mut self, steps: Vec<(UnitId, Step)>) {
         self.next_plan += 1;
-        let loose = core::mem::take(&mut self.loose);
-        let loose_count = loose.len();
-        let (units, steps): (Vec<UnitId>, Vec<Step>) = steps.into_iter().unzip();
-        let all: Vec<Step> = loose.into_iter().chain(steps).collect();
-        assert!(all.len() == units.len() + loose_count);
+        let mut all = core::mem::take(&mut self.loose);
+        let mut units = Vec::with_capacity(steps.len());
+        all.reserve_exact(steps.len());
+        for (unit, step) in steps {
+            units.push(unit);
+            all.push(step);
+        }
         let plan = Plan { id: PlanId(self.next_plan), steps: all.into() };
         self.effects.push_back(Effect::Run(plan.clone()));
         self.in_flight = Some(InFlight { plan, units });

@@ -8,7 +8,7 @@ use crate::plan::{Spawn, WatchId};
 use crate::request::{CallId, Object, Request};
 use crate::settings::ServiceType;
 use crate::time::Timestamp;
-use crate::unit::{State, UnitId, UnitResult};
+use crate::unit::{State, UnitId, UnitResult, invocation_hex};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -78,8 +78,7 @@ impl Manager {
         let unit = self.graph.unit(id);
         let mut environment = self.environment.clone();
         if let Some(invocation) = unit.invocation_id {
-            let hex: String = invocation.iter().map(|byte| format!("{byte:02x}")).collect();
-            environment.push(format!("INVOCATION_ID={hex}"));
+            environment.push(format!("INVOCATION_ID={}", invocation_hex(&invocation)));
         }
         if let Some(service) = &unit.settings.service {
             environment.extend(service.environment.iter().cloned());

@@ -15,7 +15,7 @@ use crate::ordering;
 use crate::plan::Pin;
 use crate::request::{CallId, JobRef, Object, Request, UnitRef};
 use crate::systemd1::{self, ManagerView, View};
-use crate::unit::{LoadState, UnitId};
+use crate::unit::{LoadState, UnitId, invocation_hex};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -162,8 +162,7 @@ impl Manager {
         match self.graph.find_invocation(&id) {
             Some(_) => Ok(Reply::UnitByInvocation(id)),
             None => {
-                let hex: String = id.iter().map(|byte| format!("{byte:02x}")).collect();
-                let text = format!("No unit with the specified invocation ID {hex} known.");
+                let text = format!("No unit with the specified invocation ID {} known.", invocation_hex(&id));
                 Err(Refusal::new(RefusalKind::NoUnitForInvocationId, text))
             }
         }
