@@ -136,7 +136,10 @@ fn device_lines() {
 
 fn value_of(resources: &Resources, inherited: &Inherited, file: &str) -> String {
     let all = visit(resources, inherited, ControllerMask::MEMORY);
-    all.into_iter().find(|attribute| attribute.file == file).map(|attribute| attribute.value.into_owned()).expect("there")
+    all.into_iter()
+        .find(|attribute| attribute.file == file)
+        .map(|attribute| attribute.value.into_owned())
+        .expect("there")
 }
 
 #[test]

@@ -185,7 +185,7 @@ impl<'a> Replay<'a> {
         let mask = ControllerMask::all();
         attributes(&known.settings.resources, &inherited, mask, &self.config, &mut |attribute| {
             if attribute.device.is_empty() {
-                wanted.insert(attribute.file, attribute.value);
+                wanted.insert(attribute.file, attribute.value.into_owned());
             }
         });
         Some(wanted)
