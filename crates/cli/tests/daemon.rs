@@ -1,0 +1,278 @@
+//! The daemon with the simulated kernel, the client, and what else is on the machine: the whole way from a command line
+//! to the answer, without root and without touching a cgroup.
+
+// Tests may panic: that is how they fail.
+#![allow(clippy::unwrap_used)]
+
+use std::os::unix::net::UnixDatagram;
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+const DAEMON: &str = env!("CARGO_BIN_EXE_cgarbiterd");
+const CLIENT: &str = env!("CARGO_BIN_EXE_cgarbiter");
+const BENCH: &str = env!("CARGO_BIN_EXE_cgarbiter-bench");
+const MANAGER: [&str; 3] =
+    ["org.freedesktop.systemd1", "/org/freedesktop/systemd1", "org.freedesktop.systemd1.Manager"];
+
+/// A daemon in a directory of its own, that is ready.
+struct Daemon {
+    process: Child,
+    directory: tempfile::TempDir,
+}
+
+impl Daemon {
+    fn start() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let notify = directory.path().join("notify");
+        let listener = UnixDatagram::bind(&notify).unwrap();
+        listener.set_read_timeout(Some(Duration::from_secs(60))).unwrap();
+        let socket = directory.path().join("s.sock");
+        let process = Command::new(DAEMON)
+            .args(["--backend", "sim", "--bus", "none", "--config", "/dev/null", "--socket"])
+            .arg(&socket)
+            .arg("--file-root")
+            .arg(directory.path())
+            .env("NOTIFY_SOCKET", &notify)
+            .stdin(Stdio::null())
+            .stderr(std::fs::File::create(directory.path().join("log")).unwrap())
+            .spawn()
+            .unwrap();
+        let mut buffer = [0; 256];
+        let length = listener.recv(&mut buffer).unwrap();
+        assert!(buffer[..length].starts_with(b"READY=1"));
+        Self { process, directory }
+    }
+
+    fn address(&self) -> String {
+        format!("unix:path={}", self.directory.path().join("s.sock").display())
+    }
+
+    fn command(&self, program: &str, args: &[&str]) -> Command {
+        let mut command = Command::new(program);
+        command.args(args).env("CGARBITER_ADDRESS", self.address()).stdin(Stdio::null());
+        command
+    }
+
+    fn client(&self, args: &[&str]) -> Output {
+        self.command(CLIENT, args).output().unwrap()
+    }
+
+    /// What the client prints when all is well.
+    fn says(&self, args: &[&str]) -> String {
+        let output = self.client(args);
+        assert!(output.status.success(), "{args:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    }
+
+    fn sleeper(&self, unit: &str, more: &[&str]) -> Child {
+        let args: Vec<&str> =
+            ["run", "-q", "--unit", unit].iter().chain(more).chain(&["sleep", "600"]).copied().collect();
+        let child = self.command(CLIENT, &args).spawn().unwrap();
+        self.wait_until(|| self.client(&["show", unit, "-p", "SubState", "--value"]).stdout == b"running\n");
+        child
+    }
+
+    fn wait_until(&self, mut done: impl FnMut() -> bool) {
+        let limit = Instant::now() + Duration::from_secs(60);
+        while !done() {
+            assert!(Instant::now() < limit, "{}", self.log());
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.path().join("log")).unwrap()
+    }
+
+    /// The names of all units.
+    fn units(&self) -> Vec<String> {
+        let listing: serde_json::Value = serde_json::from_str(&self.says(&["list", "--all", "--json"])).unwrap();
+        listing.as_array().unwrap().iter().map(|row| row["unit"].as_str().unwrap().to_owned()).collect()
+    }
+
+    /// The files of transient units.
+    fn records(&self) -> Vec<PathBuf> {
+        let directory = self.directory.path().join("run/cgarbiter/transient");
+        std::fs::read_dir(directory).map(|entries| entries.map(|e| e.unwrap().path()).collect()).unwrap_or_default()
+    }
+
+    fn stop(mut self) -> std::process::ExitStatus {
+        let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
+        nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
+        self.process.wait().unwrap()
+    }
+}
+
+impl Drop for Daemon {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+#[test]
+fn a_command_runs_in_its_scope_and_everything_is_gone_when_it_ends() {
+    let daemon = Daemon::start();
+    let before = daemon.units();
+    let output = daemon.client(&["run", "-p", "MemoryMax=64M", "-p", "TasksMax=50", "sh", "-c", "echo hello; exit 3"]);
+    assert_eq!(output.status.code(), Some(3));
+    assert_eq!(output.stdout, b"hello\n");
+    daemon.wait_until(|| daemon.units() == before);
+    assert_eq!(daemon.records(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn limits_are_shown_changed_and_refused() {
+    let daemon = Daemon::start();
+    let mut sleeper = daemon.sleeper("a.scope", &["--slice", "x-y", "-p", "MemoryMax=64M"]);
+    assert_eq!(daemon.says(&["show", "a.scope", "-p", "MemoryMax", "--value"]), "67108864\n");
+    assert_eq!(daemon.says(&["show", "a.scope", "-p", "ControlGroup", "--value"]), "/x.slice/x-y.slice/a.scope\n");
+    daemon.says(&["set", "--runtime", "a.scope", "MemoryMax=32M", "CPUWeight=idle"]);
+    assert_eq!(daemon.says(&["show", "a.scope", "-p", "MemoryMax", "--value"]), "33554432\n");
+    let refused = daemon.client(&["set", "a.scope", "MemoryMax=0"]);
+    assert_eq!(refused.status.code(), Some(1));
+    let text = String::from_utf8(refused.stderr).unwrap();
+    assert!(text.contains("Value specified in MemoryMax is out of range"), "{text}");
+    assert_eq!(daemon.says(&["show", "a.scope", "-p", "MemoryMax", "--value"]), "33554432\n");
+    daemon.says(&["stop", "a.scope"]);
+    assert!(!sleeper.wait().unwrap().success(), "it was ended by a signal");
+    assert!(!daemon.units().contains(&"a.scope".to_owned()));
+}
+
+#[test]
+fn stopping_a_slice_stops_what_is_in_it_and_a_stubborn_process_is_killed() {
+    let daemon = Daemon::start();
+    let script = "trap '' TERM; echo ready; while :; do sleep 600 & wait; done";
+    let args = ["run", "-q", "--unit", "s.scope", "--slice", "x", "-p", "TimeoutStopSec=300ms", "sh", "-c", script];
+    let mut stubborn = daemon.command(CLIENT, &args).stdout(Stdio::piped()).spawn().unwrap();
+    let mut line = [0; 6];
+    std::io::Read::read_exact(stubborn.stdout.as_mut().unwrap(), &mut line).unwrap();
+    let mut other = daemon.sleeper("t.scope", &["--slice", "x"]);
+    daemon.says(&["stop", "x.slice"]);
+    stubborn.wait().unwrap();
+    other.wait().unwrap();
+    assert_eq!(daemon.says(&["show", "s.scope", "-p", "Result", "--value"]), "timeout\n");
+    daemon.says(&["reset-failed", "s.scope"]);
+    assert!(!daemon.units().iter().any(|unit| unit == "s.scope" || unit == "x.slice"), "{:?}", daemon.units());
+}
+
+#[test]
+fn freezing_stops_real_processes() {
+    let daemon = Daemon::start();
+    let mut sleeper = daemon.sleeper("f.scope", &[]);
+    let state = |pid: u32| {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        status.lines().find(|line| line.starts_with("State:")).unwrap().chars().nth(7).unwrap()
+    };
+    daemon.says(&["freeze", "f.scope"]);
+    assert_eq!(daemon.says(&["show", "f.scope", "-p", "FreezerState", "--value"]), "frozen\n");
+    daemon.wait_until(|| state(sleeper.id()) == 'T');
+    daemon.says(&["thaw", "f.scope"]);
+    daemon.wait_until(|| state(sleeper.id()) != 'T');
+    daemon.says(&["kill", "-s", "KILL", "f.scope"]);
+    sleeper.wait().unwrap();
+}
+
+#[test]
+fn two_hundred_at_once_leave_nothing() {
+    let daemon = Daemon::start();
+    let before = daemon.units();
+    let clients: Vec<Child> =
+        (0..200).map(|_| daemon.command(CLIENT, &["run", "-q", "true"]).spawn().unwrap()).collect();
+    for mut client in clients {
+        assert!(client.wait().unwrap().success(), "{}", daemon.log());
+    }
+    daemon.wait_until(|| daemon.units() == before);
+    assert_eq!(daemon.records(), Vec::<PathBuf>::new());
+}
+
+#[test]
+fn a_plan_changes_nothing() {
+    let daemon = Daemon::start();
+    let before = daemon.units();
+    let plan = daemon.says(&["plan", "start", "p.scope", "-p", "CPUQuota=20%", "--slice", "q"]);
+    assert!(plan.contains("write    q.slice/p.scope cpu.max 20000 100000"), "{plan}");
+    assert!(plan.contains("# -.slice: member"), "{plan}");
+    assert_eq!(daemon.units(), before);
+    let refused = daemon.client(&["plan", "start", "p.scope", "-p", "CPUQuota=0%"]);
+    assert!(!refused.status.success());
+}
+
+#[test]
+fn one_socket_has_one_daemon() {
+    let daemon = Daemon::start();
+    let socket = daemon.directory.path().join("s.sock");
+    let second = Command::new(DAEMON)
+        .args(["--backend", "sim", "--bus", "none", "--config", "/dev/null", "--socket"])
+        .arg(&socket)
+        .output()
+        .unwrap();
+    assert_eq!(second.status.code(), Some(5));
+    let text = String::from_utf8(second.stderr).unwrap();
+    assert!(text.contains("another cgarbiterd serves this socket"), "{text}");
+    daemon.says(&["list"]);
+    assert!(daemon.stop().success());
+    assert!(!socket.exists());
+}
+
+#[test]
+fn a_stop_of_the_daemon_leaves_processes_running() {
+    let daemon = Daemon::start();
+    let mut sleeper = daemon.sleeper("r.scope", &[]);
+    assert!(daemon.stop().success());
+    assert!(sleeper.try_wait().unwrap().is_none(), "it still runs");
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
+}
+
+#[test]
+fn the_load_client_finds_no_fault() {
+    let daemon = Daemon::start();
+    for load in [["scope", "100", "16"], ["cycle", "50", "8"], ["slice", "100", "16"], ["set", "50", "4"]] {
+        let args: Vec<&str> = load.iter().chain(&["--peer", "--tag", "t"]).copied().collect();
+        let output = daemon.command(BENCH, &args).output().unwrap();
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        assert!(output.status.success() && text.contains("\"errors\":0"), "{load:?}: {text}{}", daemon.log());
+    }
+}
+
+#[test]
+fn busctl_reads_and_is_refused_in_systemds_words() {
+    let daemon = Daemon::start();
+    let address = format!("--address={}", daemon.address());
+    let busctl = |args: &[&str]| Command::new("busctl").arg(&address).args(args).output();
+    if busctl(&["--version"]).is_err() {
+        return eprint_skip("busctl is not installed");
+    }
+    let call = |rest: &[&str]| {
+        let args: Vec<&str> = ["call"].iter().chain(&MANAGER).chain(rest).copied().collect();
+        let output = busctl(&args).unwrap();
+        format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr))
+    };
+    for (rest, wanted) in [
+        (&["GetUnit", "s", "no.scope"][..], "Unit no.scope not loaded."),
+        (&["GetUnit", "s", "bad name"], "Unit name bad name is not valid."),
+        (&["StopUnit", "ss", "system.slice", "replace"], "not applicable"),
+        (&["StartTransientUnit", "ssa(sv)a(sa(sv))", "a.scope", "bogus", "0", "0"], "Job mode bogus is invalid."),
+        (
+            &["StartTransientUnit", "ssa(sv)a(sa(sv))", "a.scope", "fail", "1", "Nope", "s", "x", "0"],
+            "Cannot set property Nope, or unknown property.",
+        ),
+        (
+            &["StartTransientUnit", "ssa(sv)a(sa(sv))", "a.scope", "fail", "1", "PIDs", "au", "1", "4194303", "0"],
+            "Process with ID 4194303 does not exist.",
+        ),
+        (&["NoSuchMethod"], "Unknown method"),
+    ] {
+        let text = call(rest);
+        assert!(text.contains(wanted), "{rest:?}: {text}");
+    }
+    let tree = busctl(&["introspect", MANAGER[0], MANAGER[1]]).unwrap();
+    assert!(String::from_utf8_lossy(&tree.stdout).contains("StartTransientUnit"));
+}
+
+#[expect(clippy::print_stderr, reason = "a test that skips says so")]
+fn eprint_skip(why: &str) {
+    eprintln!("skipped: {why}");
+}
