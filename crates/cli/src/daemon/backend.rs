@@ -101,6 +101,12 @@ impl Backend {
         Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, summary })
     }
 
+    /// Whether the kernel is imagined.
+    #[must_use]
+    pub fn is_simulated(&self) -> bool {
+        matches!(self, Self::Sim(_))
+    }
+
     /// Runs a plan here and now.
     pub fn run(&mut self, plan: &Plan) -> Report {
         match self {

@@ -78,6 +78,8 @@ pub struct Daemon {
     plan: Option<Plan>,
     /// A plan runs on the thread.
     away: bool,
+    /// What the backend has told and the manager has not heard yet.
+    news: Vec<Event>,
 }
 
 impl Daemon {
@@ -114,6 +116,7 @@ impl Daemon {
             plan_thread,
             plan: None,
             away: false,
+            news: Vec::new(),
         })
     }
 
@@ -183,11 +186,10 @@ impl Daemon {
             }
             guard = self.notices.readable() => {
                 let mut guard = guard?;
-                let mut events = Vec::new();
-                if self.backend.drain(&mut |event| events.push(event)) {
+                if take_news(&mut self.backend, &mut self.news) {
                     guard.clear_ready();
                 }
-                events.into_iter().for_each(|event| self.hand_in(event));
+                self.hand_in_news();
             }
             () = sleep, if wait.is_some() => {
                 self.manager.handle_timeout(now());
@@ -195,8 +197,23 @@ impl Daemon {
             }
         }
         self.run_plans();
+        // The simulated kernel has news without a descriptor that tells of it.
+        while self.backend.is_simulated() {
+            take_news(&mut self.backend, &mut self.news);
+            if self.news.is_empty() {
+                break;
+            }
+            self.hand_in_news();
+            self.run_plans();
+        }
         self.front_end.flush();
         Ok(true)
+    }
+
+    fn hand_in_news(&mut self) {
+        for event in std::mem::take(&mut self.news) {
+            self.hand_in(event);
+        }
     }
 
     fn hand_in(&mut self, event: Event) {
@@ -259,6 +276,11 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
             _ = interrupt.recv() => {}
         }
     })
+}
+
+/// Takes what the backend has to tell; answers whether that was all.
+fn take_news(backend: &mut Backend, news: &mut Vec<Event>) -> bool {
+    backend.drain(&mut |event| news.push(event))
 }
 
 async fn plan_done(thread: &mut Option<PlanThread>) -> Event {
