@@ -252,7 +252,7 @@ fn busctl_reads_and_is_refused_in_systemds_words() {
     };
     for (rest, wanted) in [
         (&["GetUnit", "s", "no.scope"][..], "Unit no.scope not loaded."),
-        (&["GetUnit", "s", "bad name"], "Unit name bad name is not valid."),
+        (&["GetUnit", "s", "bad name"], "Unit bad name not loaded."),
         (&["StopUnit", "ss", "system.slice", "replace"], "not applicable"),
         (&["StartTransientUnit", "ssa(sv)a(sa(sv))", "a.scope", "bogus", "0", "0"], "Job mode bogus is invalid."),
         (

@@ -173,15 +173,15 @@ impl Daemon {
             () = stop => return Ok(false),
             event = plan_done(&mut self.plan_thread), if away => {
                 self.away = false;
-                self.hand_in(event);
+                self.hand_in(event).await?;
                 self.backend.announce();
             }
             event = self.front_end.next() => {
                 let event = event?;
-                self.hand_in(event);
+                self.hand_in(event).await?;
                 // What has come with it is seen before the plan is run: one plan serves them all.
                 while let Some(event) = self.front_end.take_ready() {
-                    self.hand_in(event);
+                    self.hand_in(event).await?;
                 }
             }
             guard = self.notices.readable() => {
@@ -189,40 +189,41 @@ impl Daemon {
                 if take_news(&mut self.backend, &mut self.news) {
                     guard.clear_ready();
                 }
-                self.hand_in_news();
+                self.hand_in_news().await?;
             }
             () = sleep, if wait.is_some() => {
                 self.manager.handle_timeout(now());
-                self.carry_out();
+                self.carry_out().await?;
             }
         }
-        self.run_plans();
+        self.run_plans().await?;
         // The simulated kernel has news without a descriptor that tells of it.
         while self.backend.is_simulated() {
             take_news(&mut self.backend, &mut self.news);
             if self.news.is_empty() {
                 break;
             }
-            self.hand_in_news();
-            self.run_plans();
+            self.hand_in_news().await?;
+            self.run_plans().await?;
         }
         self.front_end.flush();
         Ok(true)
     }
 
-    fn hand_in_news(&mut self) {
+    async fn hand_in_news(&mut self) -> Result<(), ServeError> {
         for event in std::mem::take(&mut self.news) {
-            self.hand_in(event);
+            self.hand_in(event).await?;
         }
+        Ok(())
     }
 
-    fn hand_in(&mut self, event: Event) {
+    async fn hand_in(&mut self, event: Event) -> Result<(), ServeError> {
         self.manager.handle_event(now(), event);
-        self.carry_out();
+        self.carry_out().await
     }
 
     /// Does what the manager wants; plans are put aside.
-    fn carry_out(&mut self) {
+    async fn carry_out(&mut self) -> Result<(), ServeError> {
         while let Some(effect) = self.manager.poll_effect() {
             match effect {
                 Effect::Run(plan) => {
@@ -231,8 +232,10 @@ impl Daemon {
                 }
                 Effect::Read(id, question) => {
                     let answer = match &question {
-                        // The bus tells when a name goes; whether it was ever there is not worth waiting for.
-                        Question::BusNameOwned(_) => Answer::Flag(true),
+                        // Once asked, the bus tells when the owner goes. Without a bus there is nobody to wait for.
+                        Question::BusNameOwned(name) => {
+                            Answer::Flag(self.front_end.name_owned(name).await?.unwrap_or(false))
+                        }
                         question => self.backend.answer(question),
                     };
                     self.manager.handle_event(now(), Event::ReadDone { id, answer });
@@ -243,23 +246,25 @@ impl Daemon {
                 Effect::Tell(message) => log(&message),
             }
         }
+        Ok(())
     }
 
     /// Runs plans until there is none, or one has gone to the thread.
-    fn run_plans(&mut self) {
+    async fn run_plans(&mut self) -> Result<(), ServeError> {
         while let Some(plan) = self.plan.take() {
             match &self.plan_thread {
                 Some(thread) if is_slow(&plan) => {
                     thread.run(plan);
                     self.away = true;
-                    return;
+                    return Ok(());
                 }
                 _ => {
                     let report = self.backend.run(&plan);
-                    self.hand_in(Event::PlanDone(report));
+                    self.hand_in(Event::PlanDone(report)).await?;
                 }
             }
         }
+        Ok(())
     }
 }
 

@@ -1,8 +1,10 @@
 //! The life of a unit: which state follows which when it is started, stopped, emptied or late (reference 02.3 to 02.5).
 
 use super::Manager;
+use super::process::Waiting;
 use crate::effect::{Audience, Effect, Severity, Signal};
 use crate::error::{OpError, Refusal, RefusalKind};
+use crate::event::Question;
 use crate::job::JobResult;
 use crate::names::UnitType;
 use crate::plan::{Op, Pin, Signals};
@@ -12,7 +14,7 @@ use crate::timers::TimerReason;
 use crate::unit::{FreezerState, State, UnitId, UnitResult, invocation_hex};
 use crate::work::{Ending, SignalIntent};
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 /// Signal numbers of Linux.
@@ -149,6 +151,9 @@ impl Manager {
         }
         if runtime_max != INFINITY {
             self.timers.set(id, TimerReason::RuntimeMax, self.now.monotonic.after(runtime_max));
+        }
+        if let Some(name) = self.graph.unit(id).controller.clone() {
+            self.read(Question::BusNameOwned(name.to_string()), Waiting::Controller { name });
         }
         self.set_state(id, State::Running);
     }
