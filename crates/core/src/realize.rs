@@ -172,6 +172,10 @@ impl<'a> Builder<'a> {
         let depth = depth_of(&cgroup);
         let cause = cause_of(unit);
         if !unit.realized.exists {
+            if unit.work.replace {
+                let rmdir = Op::Rmdir { cgroup: cgroup.clone(), watch: None };
+                self.push(Phase::Make, depth, id, cause, OnError::Stop, rmdir);
+            }
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Mkdir { cgroup: cgroup.clone() });
         } else if unit.realized.stale && unit.realized.id == 0 {
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Observe { cgroup: cgroup.clone() });
@@ -306,7 +310,7 @@ pub(crate) fn realized_root(config: &Config) -> Realized {
 }
 
 fn cause_of(unit: &Unit) -> Cause {
-    if unit.work.starting {
+    if unit.work.starting || unit.job.is_some() && unit.active().is_inactive_or_failed() {
         Cause::Start
     } else if unit.work.ending.is_some() || unit.work.prune {
         Cause::Stop

@@ -3,7 +3,7 @@
 use super::clock;
 use super::config::Choices;
 use super::live::LiveBackend;
-use crate::args::daemon::BackendChoice;
+use crate::args::daemon::{BackendChoice, Presence};
 use cgarbiter_core::config::{Machine, Quotas};
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::event::PinAnswer;
@@ -60,6 +60,8 @@ impl Backend {
     pub fn choose(choices: &Choices) -> Result<Chosen, BackendError> {
         match choices.backend {
             BackendChoice::Cgroupfs => Self::real(choices),
+            // Software that looks for systemd must not be given an imagined kernel unless that was asked for.
+            BackendChoice::Auto if choices.presence == Presence::Global => Self::real(choices),
             BackendChoice::Sim => Self::sim(choices),
             BackendChoice::Auto => match Self::real(choices) {
                 Err(BackendError::Root(error)) => {

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 /// Its existence says "booted with systemd" (`sd_booted`).
 const BOOTED: &str = "/run/systemd/system";
+/// Says that the directory was made by an arbiter.
+const BOOTED_MARK: &str = "/run/cgarbiter/made-run-systemd-system";
 /// Where systemd's own tools connect to as root.
 pub(super) const PRIVATE_SOCKET: &str = "/run/systemd/private";
 
@@ -67,8 +69,15 @@ impl Booted {
     /// # Errors
     /// It cannot be made.
     pub(super) fn announce() -> io::Result<Self> {
-        let made = !Path::new(BOOTED).is_dir();
-        std::fs::DirBuilder::new().recursive(true).mode(0o755).create(BOOTED)?;
+        let mark = Path::new(BOOTED_MARK);
+        // The mark outlives a daemon that was killed, so that the next one knows whose the directory is.
+        let made = mark.exists() || !Path::new(BOOTED).is_dir();
+        let make = |path: &str| std::fs::DirBuilder::new().recursive(true).mode(0o755).create(path);
+        if made {
+            make("/run/cgarbiter")?;
+            File::create(mark)?;
+        }
+        make(BOOTED)?;
         Ok(Self { made })
     }
 }
@@ -78,6 +87,7 @@ impl Drop for Booted {
         if self.made {
             // Not empty: somebody keeps unit files there, and it stays.
             let _ = std::fs::remove_dir(BOOTED);
+            let _ = std::fs::remove_file(BOOTED_MARK);
         }
     }
 }

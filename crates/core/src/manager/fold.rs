@@ -6,6 +6,7 @@ use crate::controllers::Controller;
 use crate::effect::{Effect, Severity};
 use crate::error::{Errno, OpError, Refusal, RefusalKind};
 use crate::jobs::Rank;
+use crate::names::UnitType;
 use crate::plan::{Op, Outcome, Report, Step};
 use crate::realized::{Realized, Written};
 use crate::unit::{Unit, UnitId};
@@ -178,6 +179,7 @@ impl Manager {
         if let Some(watch) = watch {
             self.watches.remove(&watch);
         }
+        self.graph.unit_mut(id).work.replace = false;
         let realized = &mut self.graph.unit_mut(id).realized;
         let (last, epochs) = (realized.last.take(), realized.epochs);
         *realized = Realized { last, epochs, ..Realized::default() };
@@ -199,6 +201,11 @@ impl Manager {
         unit.work.surprises = unit.work.surprises.saturating_add(1);
         let surprised = unit.work.surprises <= SURPRISES_MAX;
         match (&step.op, error.errno) {
+            (Op::Mkdir { .. }, Errno::Exist) if surprised && unit.unit_type() != UnitType::Slice => {
+                // Left by somebody, or by us in an earlier life: made anew if it is empty. Processes in it are nobody's
+                // to take over; the start fails then.
+                unit.work.replace = true;
+            }
             (Op::Mkdir { cgroup }, Errno::Exist) if surprised => {
                 // Somebody made it before us: what is in its files is not known.
                 unit.realized =

@@ -191,6 +191,7 @@ impl Manager {
         let mut checked = Vec::with_capacity(properties.len());
         let mut attach = Vec::new();
         let mut impossible = None;
+        let delegates = properties.iter().any(|(name, _)| name == "Delegate" || name == "DelegateControllers");
         for (name, value) in properties {
             let context =
                 properties::Context { unit_type, creating: true, transport: &client.transport, config: &self.config };
@@ -203,6 +204,7 @@ impl Manager {
             let property = property?;
             self.check_supported(id, &property)?;
             match &property {
+                Property::Slice(None) if !delegates => return Err(empty_slice()),
                 Property::Pids(pids) => {
                     for pid in pids {
                         let pid = if *pid == 0 { client.pid.unwrap_or(0) } else { *pid };
@@ -374,6 +376,11 @@ impl Saved {
         let _ = propagation::update(&mut manager.graph, id);
         manager.queue_collect(id);
     }
+}
+
+/// systemd takes no empty slice name. One container runtime means the default slice by it; those delegate, always.
+fn empty_slice() -> Refusal {
+    Refusal::new(RefusalKind::InvalidArgs, "Invalid unit name ''")
 }
 
 fn held_pins(pins: &[(u32, PinAnswer)]) -> Vec<Pin> {

@@ -42,7 +42,7 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
     Ok(match &row.kind {
         Kind::Flag(_) | Kind::OptionalFlag(_) | Kind::Delegate => Checked::Flag(values::boolean(value)?),
         Kind::Text(_, accepts) => text(row.name, value, *accepts)?,
-        Kind::Principal(_) => text(row.name, value, is_principal)?,
+        Kind::Principal(_) => principal(row.name, value, context)?,
         Kind::Description => Checked::Text(Some(values::string(value)?.into())),
         Kind::Choice(choice) => Checked::Choice(word(row.name, choice, value)?),
         Kind::Signal(..) => Checked::Signal(signal(row.name, value)?),
@@ -139,6 +139,17 @@ fn text(name: &str, value: &Value, accepts: fn(&str) -> bool) -> Result<Checked,
         "" => Ok(Checked::Text(None)),
         text if accepts(text) => Ok(Checked::Text(Some(text.into()))),
         text => Err(invalid_setting(name, text)),
+    }
+}
+
+/// Scopes hand their cgroup to a user; services run as the arbiter does, which has to be said.
+fn principal(name: &str, value: &Value, context: &Context<'_>) -> Result<Checked, Refusal> {
+    let checked = text(name, value, is_principal)?;
+    match &checked {
+        Checked::Text(Some(who)) if context.unit_type == UnitType::Service && !matches!(&**who, "root" | "0") => {
+            Err(unserved(name, who, "root"))
+        }
+        _ => Ok(checked),
     }
 }
 
