@@ -229,6 +229,10 @@ impl Private {
         let Some(peer) = self.peers.remove(&token) else { return };
         self.greeting.retain(|(_, other)| *other != token);
         match reason {
+            // Many tools leave as soon as they know what they wanted to know.
+            Close::Io(error) if matches!(error.kind(), io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe) => {
+                tracing::debug!(token = token.0, "closed: {reason}");
+            }
             Close::End | Close::Stranger => tracing::debug!(token = token.0, "closed: {reason}"),
             _ => tracing::warn!(uid = peer.client.uid, pid = peer.client.pid, "a connection is closed: {reason}"),
         }

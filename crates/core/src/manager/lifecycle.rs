@@ -153,7 +153,7 @@ impl Manager {
             self.timers.set(id, TimerReason::RuntimeMax, self.now.monotonic.after(runtime_max));
         }
         if let Some(name) = self.graph.unit(id).controller.clone() {
-            self.read(Question::BusNameOwned(name.to_string()), Waiting::Controller { name });
+            self.read(Question::BusNameOwned(name.to_string()), Waiting::Controller);
         }
         self.set_state(id, State::Running);
     }

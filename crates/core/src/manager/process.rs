@@ -12,7 +12,6 @@ use crate::unit::{State, UnitId, UnitResult, invocation_hex};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
-use alloc::sync::Arc;
 
 /// Exit status of a child that could not execute its program.
 const EXIT_EXEC: i32 = 203;
@@ -34,8 +33,9 @@ pub(super) enum Waiting {
     Property { call: CallId, object: Object, interface: String, name: Option<String>, unit: UnitId },
     /// Members of a unit's cgroup.
     Processes { call: CallId, unit: UnitId },
-    /// Whether the name that is to end a scope has an owner.
-    Controller { name: Arc<str> },
+    /// Whether the name that is to end a scope has an owner. Asked so that the bus is watched from now on; a name that
+    /// nobody owns yet stays, as with systemd.
+    Controller,
 }
 
 impl Manager {
@@ -45,8 +45,7 @@ impl Manager {
         match (waiting, answer) {
             (Waiting::Events { unit, watch }, Answer::Events(events)) => self.events_seen(unit, watch, events),
             (Waiting::Events { .. }, _) => {}
-            (Waiting::Controller { name }, Answer::Flag(false)) => self.forget_controller(&name),
-            (Waiting::Controller { .. }, _) => {}
+            (Waiting::Controller, _) => {}
             (Waiting::Pinned { call, client, request }, Answer::Processes(pins)) => {
                 self.pinned(call, &client, *request, &pins);
             }
