@@ -3,6 +3,7 @@
 
 use crate::graph::{Edge, Graph};
 use crate::unit::UnitId;
+use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
 /// One effect that a tie has on jobs.
@@ -58,12 +59,14 @@ impl Atom {
             Self::PropagateStop | Self::PropagateStartFailure => targets.extend(graph.members(unit)),
             _ => {}
         }
+        let by_slice = |other: UnitId| match self {
+            Self::PullInStart => graph.unit(unit).slice == Some(other),
+            Self::PropagateStop | Self::PropagateStartFailure => graph.unit(other).slice == Some(unit),
+            _ => false,
+        };
+        let mut seen = BTreeSet::new();
         for edge in self.edges() {
-            for other in graph.edges(unit, *edge) {
-                if !targets.contains(&other) {
-                    targets.push(other);
-                }
-            }
+            targets.extend(graph.edges(unit, *edge).filter(|other| !by_slice(*other) && seen.insert(*other)));
         }
         targets
     }

@@ -41,7 +41,8 @@ pub(crate) fn find_cycle(
     installed: &JobTable,
     transaction: &BTreeMap<UnitId, JobType>,
 ) -> Option<Vec<UnitId>> {
-    let mut search = Search { graph, installed, transaction, done: BTreeSet::new(), path: Vec::new() };
+    let mut search =
+        Search { graph, installed, transaction, done: BTreeSet::new(), path: Vec::new(), on_path: BTreeSet::new() };
     transaction.keys().find_map(|unit| search.visit(*unit))
 }
 
@@ -51,6 +52,8 @@ struct Search<'a> {
     transaction: &'a BTreeMap<UnitId, JobType>,
     done: BTreeSet<UnitId>,
     path: Vec<UnitId>,
+    /// The same units, to be found at once.
+    on_path: BTreeSet<UnitId>,
 }
 
 impl Search<'_> {
@@ -64,19 +67,23 @@ impl Search<'_> {
             return None;
         }
         self.path.push(start);
+        self.on_path.insert(start);
         let mut todo = Vec::from([self.waits_for(start)]);
         while let Some(next) = todo.last_mut() {
             let Some(unit) = next.pop() else {
                 todo.pop();
                 let finished = self.path.pop().expect("one path entry for each list of neighbours");
+                self.on_path.remove(&finished);
                 self.done.insert(finished);
                 continue;
             };
-            if let Some(at) = self.path.iter().position(|other| *other == unit) {
+            if self.on_path.contains(&unit) {
+                let at = self.path.iter().position(|other| *other == unit).expect("it is on the path");
                 return Some(self.path[at..].to_vec());
             }
             if !self.done.contains(&unit) {
                 self.path.push(unit);
+                self.on_path.insert(unit);
                 let neighbours = self.waits_for(unit);
                 todo.push(neighbours);
             }

@@ -195,11 +195,15 @@ impl Transaction<'_> {
         for (id, unit) in graph.iter() {
             let ignored = unit.settings.rare.as_ref().and_then(|rare| rare.ignore_on_isolate);
             let keeps = ignored.unwrap_or(unit.unit_type() != UnitType::Service);
-            let wanted = self.jobs.keys().any(|(other, _)| *other == id);
-            if !keeps && !wanted && !unit.active().is_inactive_or_failed() {
+            if !keeps && !self.has_job(id) && !unit.active().is_inactive_or_failed() {
                 let _ = self.add(JobType::Stop, id, Some(self.anchor), true, false);
             }
         }
+    }
+
+    /// Whether any job of the transaction is the unit's; they lie side by side in the map, this kind first.
+    fn has_job(&self, unit: UnitId) -> bool {
+        self.jobs.range((unit, JobType::Start)..).next().is_some_and(|(key, _)| key.0 == unit)
     }
 
     /// Takes a job out, and with it every job that only it pulled in and that matters to it.
@@ -392,8 +396,7 @@ impl Transaction<'_> {
     /// Of two jobs that do not matter: the start when the stop comes from a conflict declared elsewhere, else the stop.
     fn less_wanted(&self, a: Key, b: Key) -> Key {
         let (stop, other) = if a.1 == JobType::Stop { (a, b) } else { (b, a) };
-        let by_conflict =
-            self.graph.edges(stop.0, Edge::Conflicts).any(|unit| self.jobs.keys().any(|key| key.0 == unit));
+        let by_conflict = self.graph.edges(stop.0, Edge::Conflicts).any(|unit| self.has_job(unit));
         if by_conflict { other } else { stop }
     }
 

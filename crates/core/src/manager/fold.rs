@@ -124,13 +124,11 @@ impl Manager {
     fn drop_intent(&mut self, id: UnitId, op: &Op) {
         let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
         match op {
-            Op::WriteFile { .. } | Op::RemoveFile { .. } => {
-                intents.files.retain(|other| other != op);
-            }
-            Op::Xattr { .. } | Op::Delegate { .. } => intents.prepare.retain(|other| other != op),
+            Op::WriteFile { .. } | Op::RemoveFile { .. } => drop_first(&mut intents.files, op),
+            Op::Xattr { .. } | Op::Delegate { .. } => drop_first(&mut intents.prepare, op),
             Op::Attach { pin, .. } => {
-                intents.prepare.retain(|other| other != op);
-                intents.attach.retain(|other| other != pin);
+                drop_first(&mut intents.prepare, op);
+                drop_first(&mut intents.attach, pin);
             }
             Op::Spawn { .. } => intents.spawn = None,
             Op::Write { file: "cgroup.freeze", value, .. } if intents.freeze == Some(value == "1") => {
@@ -280,6 +278,13 @@ impl Manager {
             let refusal = Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"));
             self.reply(call, Err(refusal));
         }
+    }
+}
+
+/// Takes out what has been seen to; steps are taken in the order of the list, so that it is found at once.
+fn drop_first<T: PartialEq>(list: &mut Vec<T>, done: &T) {
+    if let Some(at) = list.iter().position(|other| other == done) {
+        list.remove(at);
     }
 }
 

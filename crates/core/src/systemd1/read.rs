@@ -25,6 +25,9 @@ use alloc::vec::Vec;
 /// Properties with their names, as `GetAll` answers them.
 pub type Values = Vec<(&'static str, Value)>;
 
+/// As many values as a change of a unit announces.
+const CHANGED_USUAL: usize = 20;
+
 /// A unit seen by a reader.
 #[derive(Clone, Copy, Debug)]
 pub struct View<'a> {
@@ -111,7 +114,7 @@ pub fn refuse_unit_set(view: &View<'_>, interface: &str, name: &str) -> Refusal 
 /// both are empty.
 #[must_use]
 pub fn changed_properties(view: &View<'_>, interface: &str) -> (Values, Vec<&'static str>) {
-    let mut changed = Vec::new();
+    let mut changed = Vec::with_capacity(CHANGED_USUAL);
     let mut invalidated = Vec::new();
     for property in all(unit_interfaces(view), interface).into_iter().flatten() {
         match property.emits {
