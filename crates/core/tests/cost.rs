@@ -1,6 +1,8 @@
 //! What a request costs, counted instead of timed: allocations and steps must not depend on how many units there are,
 //! and memory for each unit has a bound.
 
+#![allow(clippy::print_stdout, reason = "the figures are worth reading")]
+
 mod support;
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -124,22 +126,21 @@ const BYTES_OF_A_CONTAINER_MAX: i64 = 2_400;
 
 #[test]
 fn a_unit_takes_no_more_memory_than_it_may() {
-    let kinds: [(&str, fn(&mut Machine, u32), i64); 3] = [
-        ("scope", a_scope, BYTES_MAX),
-        ("container", a_container, BYTES_OF_A_CONTAINER_MAX),
-        ("slice", a_slice, BYTES_MAX),
-    ];
-    for (kind, start, bytes_max) in kinds {
-        let mut machine = present(1_000, start);
-        let units = 10_000;
-        machine.make_room_for(units as usize);
-        let before = LIVE.get();
-        (1_000..1_000 + units).for_each(|n| {
-            start(&mut machine, n);
-            machine.replies.clear();
-        });
-        let each = (LIVE.get() - before) / i64::from(units);
-        println!("{kind}: {each} bytes");
-        assert!(each <= bytes_max, "{each} bytes for each {kind}");
-    }
+    bytes_of("scope", a_scope, BYTES_MAX);
+    bytes_of("container", a_container, BYTES_OF_A_CONTAINER_MAX);
+    bytes_of("slice", a_slice, BYTES_MAX);
+}
+
+fn bytes_of(kind: &str, start: fn(&mut Machine, u32), bytes_max: i64) {
+    let mut machine = present(1_000, start);
+    let units = 10_000;
+    machine.make_room_for(units as usize);
+    let before = LIVE.get();
+    (1_000..1_000 + units).for_each(|n| {
+        start(&mut machine, n);
+        machine.replies.clear();
+    });
+    let each = (LIVE.get() - before) / i64::from(units);
+    println!("{kind}: {each} bytes");
+    assert!(each <= bytes_max, "{each} bytes for each {kind}");
 }
