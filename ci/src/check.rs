@@ -9,6 +9,7 @@ const CHECKS: &[(&str, &[&str])] = &[
     ("fmt", &["cargo", "fmt", "--all", "--check"]),
     ("clippy", &["cargo", "clippy", "-q", "--workspace", "--all-targets", "--", "-D", "warnings"]),
     ("test", &["cargo", "test", "--workspace", "--no-fail-fast"]),
+    ("fuzz", &["cargo", "test", "--manifest-path", "fuzz/Cargo.toml"]),
     ("deny", &["cargo", "deny", "--offline", "check", "licenses", "bans", "sources"]),
 ];
 

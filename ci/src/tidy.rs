@@ -21,8 +21,8 @@ const UNFINISHED: &[&str] = &[concat!("todo", "!"), concat!("unimplemented", "!"
 /// Words that may stand nowhere: notes to oneself, and places that a clone does not have.
 const NOWHERE: &[&str] = &[concat!("FIX", "ME"), concat!("XX", "X:"), concat!("/wo", "rk/"), concat!("../sha", "red")];
 
-/// Directories that are not the tree's own.
-const FOREIGN: &[&str] = &[".git", "target", "cache"];
+/// Directories that are not the tree's own, or hold inputs of tests as bytes.
+const FOREIGN: &[&str] = &[".git", "target", "cache", "corpus", "artifacts"];
 /// Kinds of files in which every rule about text applies.
 const TEXT: &[&str] = &["rs", "toml", "md", "sh", "py", "c", "conf", ""];
 /// Texts of others, taken over as they are.
