@@ -29,7 +29,7 @@ use crate::client::{Client, ClientId};
 use crate::config::Config;
 use crate::effect::{Effect, Message, Reply, Severity};
 use crate::error::Refusal;
-use crate::event::{Event, Question, ReadId};
+use crate::event::{Event, ExitStatus, Question, ReadId};
 use crate::graph::Graph;
 use crate::job::JobId;
 use crate::jobs::JobTable;
@@ -74,6 +74,8 @@ pub struct Manager {
     waiting: BTreeMap<ReadId, Waiting>,
     watches: BTreeMap<WatchId, UnitId>,
     children: BTreeMap<u32, UnitId>,
+    /// Ends of processes that the plan in flight may have started.
+    early_exits: Vec<(u32, ExitStatus)>,
     /// Replies held until processes are in place: the job, and the plan after which they go out at the latest.
     held: VecDeque<(JobId, PlanId)>,
     /// The plan after which they were looked through last: none becomes due before the next one.
@@ -130,6 +132,7 @@ impl Manager {
             waiting: BTreeMap::new(),
             watches: BTreeMap::new(),
             children: BTreeMap::new(),
+            early_exits: Vec::new(),
             held: VecDeque::new(),
             held_seen: PlanId(0),
             private_clients: BTreeSet::new(),

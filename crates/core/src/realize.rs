@@ -226,7 +226,9 @@ impl<'a> Builder<'a> {
         let memory = unit.unit_type() != UnitType::Slice
             && propagation::target_mask(self.graph, self.config, id).contains(ControllerMask::MEMORY);
         let op = Op::Watch { cgroup: cgroup.clone(), watch: WatchId(*self.next_watch), memory };
-        self.push(Phase::Make, depth, id, cause_of(unit), OnError::Stop, op);
+        // Without one a start is not watched over; otherwise the next plan tries again.
+        let on_error = if unit.work.starting { OnError::Stop } else { OnError::Report };
+        self.push(Phase::Make, depth, id, cause_of(unit), on_error, op);
     }
 
     fn freeze(&mut self, phase: Phase, id: UnitId, unit: &Unit, cgroup: &CgroupPath) {

@@ -23,6 +23,9 @@ pub(crate) struct Installable {
     pub(crate) ignore_order: bool,
 }
 
+/// The longest chain of dependencies that one job may pull in.
+const DEPTH_MAX: usize = 1000;
+
 type Key = (UnitId, JobType);
 
 /// A transaction in the making.
@@ -32,6 +35,8 @@ pub(crate) struct Transaction<'a> {
     mode: JobMode,
     anchor: Key,
     jobs: BTreeMap<Key, TransactionJob>,
+    /// How many jobs led to the one that is being added: bounds the stack that a client's chain of units can take.
+    depth: usize,
     /// In the order in which they were added, so that what happens does not depend on ids.
     order: Vec<Key>,
 }
@@ -54,8 +59,15 @@ pub(crate) fn build(
     kind: JobType,
     mode: JobMode,
 ) -> Result<Installable, Refusal> {
-    let mut transaction =
-        Transaction { graph, installed, mode, anchor: (unit, kind), jobs: BTreeMap::new(), order: Vec::new() };
+    let mut transaction = Transaction {
+        graph,
+        installed,
+        mode,
+        anchor: (unit, kind),
+        jobs: BTreeMap::new(),
+        order: Vec::new(),
+        depth: 0,
+    };
     transaction.add(kind, unit, None, true, false)?;
     if mode == JobMode::Isolate {
         transaction.add_isolation();
@@ -75,6 +87,10 @@ impl Transaction<'_> {
     ) -> Result<(), Refusal> {
         self.check_load(kind, unit)?;
         let target = self.graph.unit(unit);
+        if self.depth >= DEPTH_MAX {
+            let text = format!("Unit {} is at the end of a chain of more than {DEPTH_MAX} dependencies.", target.name);
+            return Err(Refusal::new(RefusalKind::LimitsExceeded, text));
+        }
         if !kind.is_applicable(target) {
             return Err(Refusal::new(
                 RefusalKind::JobTypeNotApplicable,
@@ -94,6 +110,7 @@ impl Transaction<'_> {
         if matches!(self.mode, JobMode::IgnoreDependencies | JobMode::IgnoreRequirements) || kind == JobType::Nop {
             return Ok(());
         }
+        self.depth += 1;
         let pulled = match kind {
             JobType::Start | JobType::Restart => self.pull_in_for_start(key),
             _ => Ok(()),
@@ -106,6 +123,7 @@ impl Transaction<'_> {
             }
             _ => Ok(()),
         });
+        self.depth -= 1;
         if pulled.is_err() {
             self.remove(key);
         }

@@ -15,6 +15,8 @@ pub(crate) struct Work {
     pub(crate) ending: Option<Ending>,
     /// Inactive, but its cgroup is still there: try to remove it.
     pub(crate) prune: bool,
+    /// The cgroup went while the plan was in flight: look when it is done.
+    pub(crate) look_again: bool,
     /// Somebody has left a directory where the unit's is to be: it goes first, if it is empty.
     pub(crate) replace: bool,
     /// Processes moved in by the start so far.

@@ -120,6 +120,10 @@ impl FrontEnd {
             tracing::error!(call = call.0, "an answer to a request that is not open");
             return;
         };
+        // Refused, or only rehearsed: nobody has taken what came with it.
+        if matches!(&result, Err(_) | Ok(Reply::Steps(_))) {
+            self.ground.intake.release(&call);
+        }
         if call.wanted {
             match self.ground.intake.composer.reply(&call.reply, result) {
                 Ok(message) => match &mut self.bus {

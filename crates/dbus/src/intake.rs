@@ -31,6 +31,8 @@ pub(crate) struct Call {
     /// Whether the caller wants to know.
     pub(crate) wanted: bool,
     pub(crate) uid: u32,
+    /// Processes that came with it.
+    pins: Vec<u64>,
 }
 
 /// What became of a method call.
@@ -81,6 +83,11 @@ impl Intake {
         self.calls.remove(&call.0)
     }
 
+    /// Lets go of the processes that came with a call that has changed nothing.
+    pub(crate) fn release(&mut self, call: &Call) {
+        call.pins.iter().for_each(|pin| self.descriptors.release(*pin));
+    }
+
     /// Hands a method call in.
     ///
     /// # Errors
@@ -95,9 +102,9 @@ impl Intake {
         let reply = ReplyTo { serial: message.primary_header().serial_num(), address };
         let wanted = expects_reply(message);
         let answered = match self.decode(message)? {
-            Decoded::Request(request) => {
+            Decoded::Request(request, pins) => {
                 self.calls_made += 1;
-                self.calls.insert(self.calls_made, Call { via, reply, wanted, uid: client.uid });
+                self.calls.insert(self.calls_made, Call { via, reply, wanted, uid: client.uid, pins });
                 self.accounts.request(client.uid);
                 let call = CallId(self.calls_made);
                 self.events.push_back(Event::Request { call, client: client.clone(), request });
@@ -124,7 +131,7 @@ impl Intake {
         let pins = self.adopt(message, &mut call.args)?;
         let decoded = if call.path == cgarbiter1::PATH { cgarbiter1::decode(call) } else { systemd1::decode(call) };
         Ok(match decoded {
-            Ok(request) => Decoded::Request(request),
+            Ok(request) => Decoded::Request(request, pins),
             Err(refusal) => {
                 pins.into_iter().for_each(|pin| self.descriptors.release(pin));
                 Decoded::Refused(refusal)
@@ -157,7 +164,7 @@ impl Intake {
 
 /// A method call that has been understood, or not.
 enum Decoded {
-    Request(Request),
+    Request(Request, Vec<u64>),
     Known(Vec<Value>),
     Refused(Refusal),
 }

@@ -123,8 +123,10 @@ impl Notices {
     /// Waits for the end of a child.
     pub(crate) fn add_child(&self, pid: u32, pidfd: OwnedFd) -> Result<(), OpError> {
         let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(pid));
+        // Known before it can be heard of, so that its end finds it.
+        let mut table = self.table();
         self.epoll.add(&pidfd, event).map_err(|errno| at(format!("/proc/{pid}"))(errno))?;
-        self.table().children.insert(pid, pidfd);
+        table.children.insert(pid, pidfd);
         Ok(())
     }
 

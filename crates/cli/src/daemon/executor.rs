@@ -46,11 +46,12 @@ impl PlanThread {
     }
 }
 
-/// Whether a plan may take long: lowering a limit on memory can mean reclaim, and a kill goes on until nobody is left.
+/// Whether a plan may take long: lowering a limit on memory can mean reclaim, a kill goes on until nobody is left, a
+/// program is waited for until it runs, and a user's name may have to be asked for.
 pub(super) fn is_slow(plan: &Plan) -> bool {
     plan.steps.iter().any(|step: &Step| match &step.op {
         Op::Write { file, .. } => step.cause != Cause::Start && matches!(*file, "memory.max" | "memory.high"),
-        Op::SignalAll { .. } => true,
+        Op::SignalAll { .. } | Op::Spawn { .. } | Op::Delegate { .. } => true,
         _ => false,
     })
 }

@@ -19,6 +19,9 @@ use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::signal::unix::{SignalKind, signal};
 
+/// How many plans are run before everybody else is looked at again.
+const PLANS_PER_TURN: usize = 16;
+
 /// Why the daemon cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -171,6 +174,7 @@ impl Daemon {
         let away = self.away;
         tokio::select! {
             () = stop => return Ok(false),
+            () = std::future::ready(()), if self.plan.is_some() => {}
             event = plan_done(&mut self.plan_thread), if away => {
                 self.away = false;
                 self.hand_in(event).await?;
@@ -251,7 +255,8 @@ impl Daemon {
 
     /// Runs plans until there is none, or one has gone to the thread.
     async fn run_plans(&mut self) -> Result<(), ServeError> {
-        while let Some(plan) = self.plan.take() {
+        for _ in 0..PLANS_PER_TURN {
+            let Some(plan) = self.plan.take() else { break };
             match &self.plan_thread {
                 Some(thread) if is_slow(&plan) => {
                     thread.run(plan);

@@ -266,7 +266,7 @@ impl Manager {
     pub(super) fn add_reference(&mut self, client: &Client, id: UnitId) {
         let references = &mut self.graph.unit_mut(id).references;
         match references.iter_mut().find(|(holder, _)| *holder == client.id) {
-            Some((_, count)) => *count += 1,
+            Some((_, count)) => *count = count.saturating_add(1),
             None => references.push((client.id, 1)),
         }
         self.references.insert((client.id, id));

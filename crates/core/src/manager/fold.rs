@@ -5,6 +5,7 @@ use super::{InFlight, Manager};
 use crate::controllers::Controller;
 use crate::effect::{Effect, Severity};
 use crate::error::{Errno, OpError, Refusal, RefusalKind};
+use crate::job::{JobResult, JobType};
 use crate::jobs::Rank;
 use crate::names::UnitType;
 use crate::plan::{Op, Outcome, Report, Step};
@@ -57,6 +58,20 @@ impl Manager {
                 self.queue_realize(id);
             }
             self.queue_collect(id);
+            self.look_again(id);
+        }
+        for (pid, status) in core::mem::take(&mut self.early_exits) {
+            self.child_exited(pid, status);
+        }
+    }
+
+    /// A cgroup that went while the plan was in flight is looked at now.
+    fn look_again(&mut self, id: UnitId) {
+        let Some(unit) = self.graph.get(id).filter(|unit| unit.work.look_again) else { return };
+        let watch = unit.realized.watch;
+        self.graph.unit_mut(id).work.look_again = false;
+        if let Some(watch) = watch {
+            self.look_at(watch);
         }
     }
 
@@ -64,6 +79,10 @@ impl Manager {
         match (&step.op, outcome) {
             (Op::SignalAll { .. } | Op::SignalOne { .. }, outcome) => self.signalled(id, &outcome),
             (Op::Rmdir { .. }, Outcome::Refused(error)) => self.not_removed(id, &error),
+            (op @ Op::Write { file: "cgroup.freeze", .. }, Outcome::Refused(error)) => {
+                self.drop_intent(id, op);
+                self.freeze_refused(id, &error);
+            }
             (op @ (Op::Write { .. } | Op::WriteDevice { .. }), Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
@@ -165,7 +184,8 @@ impl Manager {
         let realized = &mut self.graph.unit_mut(id).realized;
         // When a controller goes, the kernel forgets what was written to its files below.
         for controller in (realized.enabled - enabled).controllers() {
-            realized.epochs[controller.index()] += 1;
+            let epoch = &mut realized.epochs[controller.index()];
+            *epoch = epoch.wrapping_add(1);
         }
         realized.enabled = enabled;
         if let Some(error) = refused {
@@ -195,6 +215,8 @@ impl Manager {
 
     /// The plan ended at this step.
     fn step_failed(&mut self, id: UnitId, step: &Step, error: OpError, units: &[UnitId]) {
+        let kernel_lacks = matches!(&step.op, Op::Write { file, .. }
+            if *file != "cgroup.freeze" && self.has_controller_of(id, file));
         let unit = self.graph.unit_mut(id);
         unit.work.surprises = unit.work.surprises.saturating_add(1);
         let surprised = unit.work.surprises <= SURPRISES_MAX;
@@ -210,19 +232,27 @@ impl Manager {
                     Realized { path: Some(cgroup.clone()), exists: true, stale: true, ..Realized::default() };
             }
             (Op::Mkdir { .. }, Errno::NoEnt) if surprised => self.lost_directory(self.graph.unit(id).slice),
-            (Op::Write { file, value, .. }, Errno::NoEnt) if surprised && file != &"cgroup.freeze" => {
+            (Op::Write { file, value, .. }, Errno::NoEnt) if surprised && kernel_lacks => {
                 // The kernel has no such file: as if written, but not in silence.
                 self.note_written(id, file, "", value);
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
             }
-            (
-                Op::Attach { .. } | Op::Watch { .. } | Op::Spawn { .. } | Op::Observe { .. },
-                Errno::NoEnt | Errno::NoDev,
-            ) if surprised && !is_exec_error(step, &error) && !is_below(unit, &step.op) => {
+            (Op::Watch { .. } | Op::Spawn { .. } | Op::Observe { .. }, Errno::NoEnt | Errno::NoDev)
+                if surprised && !is_exec_error(step, &error) && !is_below(unit, &step.op) =>
+            {
                 self.lost_directory(Some(id));
             }
-            (Op::Spawn { .. }, _) => self.spawn_failed(id, &error),
+            (Op::Spawn { .. }, _) if is_exec_error(step, &error) => self.spawn_failed(id, &error),
             _ => self.give_up(id, step, &error, units),
+        }
+    }
+
+    /// Whether the slice hands the file's controller down, so that only the kernel can be the reason when it is missing.
+    fn has_controller_of(&self, id: UnitId, file: &str) -> bool {
+        let controller = file.split('.').next().and_then(Controller::from_name);
+        match (controller, self.graph.unit(id).slice) {
+            (Some(controller), Some(slice)) => self.graph.unit(slice).realized.enabled.contains(controller.mask()),
+            _ => true,
         }
     }
 
@@ -242,7 +272,7 @@ impl Manager {
     fn give_up(&mut self, id: UnitId, step: &Step, error: &OpError, units: &[UnitId]) {
         self.drop_intent(id, &step.op);
         if !self.graph.unit(id).work.starting {
-            self.refuse_pending(id, error);
+            self.refuse_pending(id, &step.op, error);
         }
         // A step that serves a slice fails every start that needs the slice.
         let mut failed: Vec<UnitId> = units.to_vec();
@@ -256,8 +286,25 @@ impl Manager {
         }
     }
 
-    fn refuse_pending(&mut self, id: UnitId, error: &OpError) {
+    /// A record could not be written: those who asked for it are refused, and a start that it belongs to is not made.
+    /// Everything else that the unit waits for goes on.
+    fn refuse_record(&mut self, id: UnitId, error: &OpError) {
+        let replies = core::mem::take(&mut self.graph.unit_mut(id).work.planned.replies);
+        for call in replies {
+            self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
+        }
+        let start = self.jobs.of_unit(id).filter(|job| job.kind == JobType::Start && !job.running);
+        if let Some(job) = start.map(|job| job.id) {
+            self.finish_job(job, JobResult::Failed);
+        }
+    }
+
+    fn refuse_pending(&mut self, id: UnitId, op: &Op, error: &OpError) {
         self.tell(Severity::Error, Some(id), format!("{error}"));
+        if matches!(op, Op::WriteFile { .. } | Op::RemoveFile { .. }) {
+            self.refuse_record(id, error);
+            return;
+        }
         let work = &mut self.graph.unit_mut(id).work;
         let intents = work.intents.take().unwrap_or_default();
         let kills = intents.signals.iter().filter_map(|signal| signal.by_client).map(|kill| kill.call);

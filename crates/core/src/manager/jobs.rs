@@ -154,7 +154,7 @@ impl Manager {
             installed_at: self.now.monotonic,
             rank: Rank::of(self.graph.unit(unit)),
         };
-        self.installed_jobs += 1;
+        self.installed_jobs = self.installed_jobs.wrapping_add(1);
         let slice = self.graph.unit(unit).slice;
         self.jobs.insert(job, slice);
         self.graph.unit_mut(unit).job = Some(id);
@@ -309,7 +309,7 @@ impl Manager {
         self.timers.clear(unit, TimerReason::JobTimeout);
         self.graph.unit_mut(unit).job = None;
         if !matches!(result, JobResult::Done | JobResult::Skipped | JobResult::Canceled) {
-            self.failed_jobs += 1;
+            self.failed_jobs = self.failed_jobs.wrapping_add(1);
         }
         let name = self.graph.unit(unit).name.clone();
         let signal = Signal::JobRemoved { id: id.0, unit: name, result: result.as_str() };

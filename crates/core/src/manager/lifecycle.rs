@@ -316,6 +316,8 @@ impl Manager {
         if unit.realized.exists && !ending.force {
             // A process slipped in: the kernel is the judge.
             self.tell(Severity::Info, Some(id), String::from("not empty after all"));
+            // What the plan left out because it was to end the unit.
+            self.queue_realize(id);
             return;
         }
         let is_slice = unit.unit_type() == UnitType::Slice;

@@ -80,6 +80,11 @@ impl Manager {
                 let text = format!("Unit {name} has a bad unit file setting.");
                 (LoadState::BadSetting, Some(Refusal::new(RefusalKind::BadUnitSetting, text)))
             }
+            UnitType::Slice if path_length(name.stem()) > PATH_MAX => {
+                let text =
+                    format!("Unit {name} lies too deep: its cgroup's path would be longer than {PATH_MAX} bytes.");
+                (LoadState::BadSetting, Some(Refusal::new(RefusalKind::BadUnitSetting, text)))
+            }
             UnitType::Slice => (LoadState::Loaded, None),
             UnitType::Scope | UnitType::Service if unit.transient => (LoadState::Loaded, None),
             _ => (LoadState::NotFound, Some(not_found())),
@@ -167,6 +172,15 @@ impl Manager {
             }
         }
     }
+}
+
+/// Longest path of a slice's cgroup: the kernel takes 4096 bytes in one call, and mount point, unit and file follow.
+const PATH_MAX: usize = 3072;
+
+/// How long the path of the slice with this stem is: each dash begins a level that repeats all before it.
+fn path_length(stem: &str) -> usize {
+    let level = |end: usize| end + "/.slice".len();
+    stem.match_indices('-').map(|(end, _)| level(end)).sum::<usize>() + level(stem.len())
 }
 
 /// 32 hex digits.

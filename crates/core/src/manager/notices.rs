@@ -4,6 +4,7 @@
 use super::Manager;
 use super::process::Waiting;
 use crate::effect::{Reply, Severity};
+use crate::error::OpError;
 use crate::event::{CgroupEvents, Question};
 use crate::names::UnitType;
 use crate::plan::{Outcome, WatchId};
@@ -39,6 +40,7 @@ impl Manager {
 
     fn cgroup_vanished(&mut self, id: UnitId, watch: WatchId) {
         if self.graph.unit(id).work.in_plan {
+            self.graph.unit_mut(id).work.look_again = true;
             return;
         }
         self.watches.remove(&watch);
@@ -52,7 +54,8 @@ impl Manager {
     fn emptied(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         let result = unit.result;
-        if unit.work.starting || unit.work.ending.is_some() {
+        let spawns = unit.work.intents.as_ref().is_some_and(|intents| intents.spawn.is_some());
+        if unit.work.starting || unit.work.ending.is_some() || spawns {
             return;
         }
         match unit.state {
@@ -109,6 +112,21 @@ impl Manager {
         above.any(|freezer| matches!(freezer, FreezerState::Freezing | FreezerState::Frozen))
     }
 
+    /// The kernel would not freeze or thaw: what it says of the cgroup counts, and who asked hears of it.
+    pub(super) fn freeze_refused(&mut self, id: UnitId, error: &OpError) {
+        self.tell(Severity::Error, Some(id), format!("{error}"));
+        let unit = self.graph.unit_mut(id);
+        unit.freezer = match unit.freezer {
+            FreezerState::Freezing => FreezerState::Running,
+            FreezerState::Thawing => FreezerState::Frozen,
+            settled => settled,
+        };
+        self.queue_changed(id);
+        if let Some(call) = self.freezing.remove(&id) {
+            self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
+        }
+    }
+
     /// A kill has been carried out.
     pub(super) fn signalled(&mut self, id: UnitId, outcome: &Outcome) {
         let count = match outcome {
@@ -116,7 +134,13 @@ impl Manager {
             _ => 0,
         };
         if let Outcome::Refused(error) = outcome {
+            // Not the same as nobody there: who asked is refused, a stop goes on to its time-out.
             self.tell(Severity::Warning, Some(id), format!("{error}"));
+            let kill = self.take_signal(id, |_| true).and_then(|signal| signal.by_client);
+            if let Some(kill) = kill {
+                self.reply(kill.call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
+            }
+            return;
         }
         if let Some(signal) = self.take_signal(id, |_| true) {
             self.signal_heard(id, &signal, count);

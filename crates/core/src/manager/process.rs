@@ -118,16 +118,21 @@ impl Manager {
             self.abort_start(id, UnitResult::ExitCode);
             return;
         }
-        let work = &mut self.graph.unit_mut(id).work;
-        work.starting = false;
-        work.intents = None;
+        self.graph.unit_mut(id).work.starting = false;
+        self.forget_intents(id);
         self.set_state(id, State::Running);
         self.end(id, UnitResult::ExitCode, true);
     }
 
     /// One of our children has ended.
     pub(super) fn child_exited(&mut self, pid: u32, status: ExitStatus) {
-        let Some(id) = self.children.remove(&pid).filter(|id| self.graph.get(*id).is_some()) else { return };
+        let Some(id) = self.children.remove(&pid).filter(|id| self.graph.get(*id).is_some()) else {
+            // A plan that runs elsewhere may have started it, and not have said so yet.
+            if self.in_flight.is_some() {
+                self.early_exits.push((pid, status));
+            }
+            return;
+        };
         let now = Timestamp::from(self.now);
         let unit = self.graph.unit_mut(id);
         let Some(service) = unit.service.as_mut().filter(|service| service.main_pid == Some(pid)) else { return };

@@ -23,6 +23,8 @@ use alloc::vec::Vec;
 /// Bounds on the lists that a request may bring (reference 07.3).
 const STATES_MAX: usize = 256;
 const PATTERNS_MAX: usize = 4096;
+const PATTERN_BYTES_MAX: usize = 64 << 10;
+const NAMES_MAX: usize = 4096;
 
 impl Manager {
     /// A reader's view of a unit.
@@ -60,6 +62,9 @@ impl Manager {
             Request::UnitFileState { name } => self.unit_file_state(&name).map(Some),
             Request::UnitFiles { states, patterns } => Ok(Some(self.unit_files(&states, &patterns))),
             Request::ListUnits { states, patterns } => self.list_units(&states, &patterns).map(Some),
+            Request::ListUnitsByNames { names } if names.len() > NAMES_MAX => {
+                Err(Refusal::new(RefusalKind::LimitsExceeded, "Too many names"))
+            }
             Request::ListUnitsByNames { names } => Ok(Some(self.list_units_by_names(&names))),
             Request::ListJobs => Ok(Some(Reply::Jobs(self.jobs.iter().filter_map(|j| self.job_row(j.id)).collect()))),
             Request::GetJob { id } => self.find_job(&JobRef::Id(id)).map(|id| Some(Reply::Job(id.0))),
@@ -189,7 +194,8 @@ impl Manager {
     }
 
     fn list_units(&self, states: &[String], patterns: &[String]) -> Result<Reply, Refusal> {
-        if states.len() > STATES_MAX || patterns.len() > PATTERNS_MAX {
+        let bytes: usize = patterns.iter().map(String::len).sum();
+        if states.len() > STATES_MAX || patterns.len() > PATTERNS_MAX || bytes > PATTERN_BYTES_MAX {
             return Err(Refusal::new(RefusalKind::LimitsExceeded, "Too many states or patterns"));
         }
         let mut rows = Vec::with_capacity(if patterns.is_empty() { self.graph.len() } else { 0 });

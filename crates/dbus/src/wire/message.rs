@@ -44,10 +44,13 @@ pub(crate) fn message_length(bytes: &[u8], length_max: usize) -> Result<Option<u
     if bytes.len() < FIXED_HEADER {
         return Ok(None);
     }
-    let field = |at: usize| endian.read_u32(&bytes[at..at + 4]) as usize;
-    let (body, fields) = (field(4), field(12));
-    let length = FIXED_HEADER + fields.next_multiple_of(8) + body;
-    if length > length_max { Err(Broken::TooLong(length)) } else { Ok(Some(length)) }
+    // In 64 bits: on a small machine two lengths that a peer makes up must not wrap around.
+    let field = |at: usize| u64::from(endian.read_u32(&bytes[at..at + 4]));
+    let length = FIXED_HEADER as u64 + field(12).next_multiple_of(8) + field(4);
+    match usize::try_from(length) {
+        Ok(length) if length <= length_max => Ok(Some(length)),
+        _ => Err(Broken::TooLong(usize::try_from(length).unwrap_or(usize::MAX))),
+    }
 }
 
 fn endian(first: u8) -> Result<Endian, Broken> {
