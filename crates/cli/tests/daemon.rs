@@ -188,6 +188,15 @@ fn two_hundred_at_once_leave_nothing() {
 }
 
 #[test]
+fn one_unit_named_twice_is_stopped_once() {
+    let daemon = Daemon::start();
+    let mut sleeper = daemon.sleeper("d.scope", &[]);
+    let twice = daemon.client(&["stop", "d.scope", "d.scope"]);
+    assert!(matches!(twice.status.code(), Some(0 | 5)), "{}", String::from_utf8_lossy(&twice.stderr));
+    sleeper.wait().unwrap();
+}
+
+#[test]
 fn a_plan_changes_nothing() {
     let daemon = Daemon::start();
     let before = daemon.units();

@@ -26,6 +26,8 @@ const SCOPES: [(&str, &[&str], u32); 2] = [
     ("demo-web.scope", &["MemoryMax=64M", "TasksMax=16", "CPUWeight=200"], 2),
     ("demo-batch.scope", &["MemoryHigh=256M", "CPUQuota=20%"], 1),
 ];
+/// The exit status of a program that was interrupted.
+const INTERRUPTED: u8 = 130;
 /// No auxiliary units.
 const NO_UNITS: &[(&str, Vec<(&str, Variant<'static>)>)] = &[];
 
@@ -34,7 +36,12 @@ pub(super) fn demo(out: &mut Output) -> Result<()> {
         return Err(Error::Usage("the demo is for people: it has no JSON".to_owned()));
     }
     let stage = Stage::set(out)?;
-    let outcome = super::runtime()?.block_on(play(&stage, out));
+    let outcome = super::runtime()?.block_on(async {
+        tokio::select! {
+            outcome = play(&stage, out) => outcome,
+            _ = tokio::signal::ctrl_c() => Err(Error::Status(INTERRUPTED)),
+        }
+    });
     let left = stage.strike()?;
     outcome?;
     out.line(match left.is_empty() {

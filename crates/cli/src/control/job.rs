@@ -69,8 +69,9 @@ impl JobWatch {
     /// None if the connection ended first.
     async fn result_of(&mut self, job: &OwnedObjectPath) -> Option<String> {
         loop {
-            if let Some(result) = self.results.remove(job) {
-                return Some(result);
+            // Kept: two requests may have been merged into one job.
+            if let Some(result) = self.results.get(job) {
+                return Some(result.clone());
             }
             let (_, path, _, result) = self.arriving.recv().await?;
             self.results.insert(path, result);

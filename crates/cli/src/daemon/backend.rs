@@ -11,7 +11,9 @@ use cgarbiter_core::plan::{Pin, Plan};
 use cgarbiter_core::{Answer, Config, Event, OpError, Question, Report};
 use cgarbiter_dbus::Descriptors;
 use cgarbiter_fs_backend::{ChildOutput, Executor, Kernel, Options, Root, RootChoice, RootError, machine};
+use nix::fcntl::{Flock, FlockArg};
 use std::cell::RefCell;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::rc::Rc;
 
@@ -29,6 +31,9 @@ pub enum BackendError {
     /// Something refused.
     #[error("{0}")]
     Refused(#[from] OpError),
+    /// Another daemon is at work.
+    #[error("another cgarbiterd manages {0}")]
+    Taken(String),
     /// The simulated kernel cannot be set up.
     #[error("the simulated kernel cannot be set up: {0}")]
     Sim(std::io::Error),
@@ -50,6 +55,8 @@ pub struct Chosen {
     pub config: Config,
     /// For people.
     pub summary: String,
+    /// Keeps a second daemon out of the same tree, for as long as it lives.
+    pub lock: Option<Flock<File>>,
 }
 
 impl Backend {
@@ -80,6 +87,7 @@ impl Backend {
         for line in kernel.remarks() {
             tracing::info!("{line}");
         }
+        let lock = lock_root(&root)?;
         empty_root(&root)?;
         let directory = root.directory().to_owned();
         let config = Config {
@@ -91,7 +99,7 @@ impl Backend {
         let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported);
         let options = Options { file_root: choices.file_root.clone(), child_output: ChildOutput::Inherit };
         let executor = Executor::new(root, kernel, &options)?;
-        Ok(Chosen { backend: Self::Real(Box::new(executor)), config, summary })
+        Ok(Chosen { backend: Self::Real(Box::new(executor)), config, summary, lock: Some(lock) })
     }
 
     fn sim(choices: &Choices) -> Result<Chosen, BackendError> {
@@ -100,7 +108,7 @@ impl Backend {
             Config { supported: ControllerMask::all(), ..config(choices, machine).map_err(BackendError::Sim)? };
         let live = LiveBackend::new().map_err(BackendError::Sim)?;
         let summary = String::from("simulated kernel; no cgroup is touched");
-        Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, summary })
+        Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, summary, lock: None })
     }
 
     /// Whether the kernel is imagined.
@@ -184,6 +192,13 @@ impl Backend {
 pub fn controllers_to_share() -> Option<(std::path::PathBuf, ControllerMask)> {
     let root = Root::find(&RootChoice::default()).ok()?;
     Some((root.directory().into(), root.enabled().ok()?))
+}
+
+/// One tree, one writer.
+fn lock_root(root: &Root) -> Result<Flock<File>, BackendError> {
+    let directory = File::open(root.directory()).map_err(BackendError::Sim)?;
+    Flock::lock(directory, FlockArg::LockExclusiveNonblock)
+        .map_err(|_| BackendError::Taken(root.directory().to_owned()))
 }
 
 /// Moves processes out of a root that is not the top of the hierarchy: as long as it holds some, no controller can be

@@ -70,7 +70,16 @@ impl LiveBackend {
         for pid in self.live.strangers(question) {
             self.meet(pid);
         }
-        self.live.answer(question)
+        let mut answer = self.live.answer(question);
+        if let Answer::Members(Some(members)) = &mut answer {
+            for member in members {
+                // A process may have become another program since it was met.
+                if let Some(command) = command_of(member.pid) {
+                    member.command = command;
+                }
+            }
+        }
+        answer
     }
 
     /// Lets go of processes.

@@ -11,6 +11,8 @@ use cgarbiter_core::effect::{Message, Severity};
 use cgarbiter_core::plan::Plan;
 use cgarbiter_core::{Answer, Effect, Event, Manager, Question};
 use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
+use nix::fcntl::Flock;
+use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
@@ -77,6 +79,8 @@ pub struct Daemon {
     notices: AsyncFd<OwnedFd>,
     backend: Backend,
     plan_thread: Option<PlanThread>,
+    /// Held for as long as the tree is ours.
+    _lock: Option<Flock<File>>,
     /// A plan that the manager has handed out and that has not been begun.
     plan: Option<Plan>,
     /// A plan runs on the thread.
@@ -117,6 +121,7 @@ impl Daemon {
             notices,
             backend: chosen.backend,
             plan_thread,
+            _lock: chosen.lock,
             plan: None,
             away: false,
             news: Vec::new(),

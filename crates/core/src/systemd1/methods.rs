@@ -127,7 +127,7 @@ pub(super) const MANAGER_QUERIES: &[Method] = &[
 ];
 
 const MACHINE: &str = "manages control groups, not the machine";
-const INSTALL: &str = "reads unit files but does not enable, link or mask them";
+const INSTALL: &str = "does not read unit files yet, so there is nothing to enable, link or mask";
 const MOUNTS: &str = "does not mount anything into services";
 const DIRECTORIES: &str = "does not own the directories of services";
 const TARGETS: &str = "has no targets to boot into";
