@@ -55,6 +55,7 @@ impl<'a> Builder<'a> {
         let unit = self.graph.unit(id);
         self.add_records(id, unit);
         if unit.name.is_root_slice() {
+            self.add_signals(id, unit);
             self.disable(id, unit);
             self.enable_if_exists(id, unit);
         } else if unit.work.ending.is_some() || unit.work.prune {

@@ -85,6 +85,9 @@ impl Manager {
             }
             (op @ (Op::Write { .. } | Op::WriteDevice { .. }), Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
+                if let Op::Write { file: "cgroup.freeze", value, .. } = op {
+                    self.freeze_refused(id, value == "1", &error);
+                }
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
             }
             (Op::Xattr { .. }, Outcome::Refused(_)) => self.drop_intent(id, &step.op),

@@ -13,7 +13,7 @@ use cgarbiter_core::{
     Answer, CallId, Config, Effect, Event, Instant, Manager, Now, Op, OpError, Outcome, Plan, Question, Refusal, Reply,
     Report, Request, Step,
 };
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 
 /// The manager and a machine without faults.
 #[derive(Clone)]
@@ -28,6 +28,9 @@ pub struct Machine {
     /// Which cgroups have processes in them.
     populated: HashMap<CgroupPath, WatchId>,
     enabled: HashMap<CgroupPath, ControllerMask>,
+    watches: HashMap<CgroupPath, WatchId>,
+    /// Which cgroups were told to stand still.
+    frozen: HashSet<CgroupPath>,
     /// Events handed in so far, and steps taken.
     pub events: u64,
     pub steps: u64,
@@ -52,6 +55,8 @@ impl Machine {
             notices: VecDeque::new(),
             populated: HashMap::new(),
             enabled: HashMap::new(),
+            watches: HashMap::new(),
+            frozen: HashSet::new(),
             events: 0,
             steps: 0,
             now: 1_000_000,
@@ -76,6 +81,7 @@ impl Machine {
     pub fn make_room_for(&mut self, units: usize) {
         self.populated.reserve(units);
         self.enabled.reserve(units);
+        self.watches.reserve(units);
     }
 
     /// Hands in one event and takes the effects.
@@ -132,7 +138,7 @@ impl Machine {
             Question::CgroupOfPin(_) => Answer::Cgroup { pid: 0, cgroup: None },
             Question::Events(cgroup) => {
                 let populated = self.populated.contains_key(&cgroup);
-                Answer::Events(Some(CgroupEvents { populated, frozen: false, oom_kills: None }))
+                Answer::Events(Some(CgroupEvents { populated, frozen: self.stands_still(&cgroup), oom_kills: None }))
             }
             Question::Readings(_) => Answer::Readings(None),
             Question::Members(_) => Answer::Members(None),
@@ -173,6 +179,7 @@ impl Machine {
             }
             Op::Watch { cgroup, watch, .. } => {
                 self.populated.insert(cgroup.clone(), *watch);
+                self.watches.insert(cgroup.clone(), *watch);
                 Outcome::Done
             }
             Op::SignalAll { cgroup, .. } => {
@@ -183,6 +190,12 @@ impl Machine {
             Op::Rmdir { cgroup, .. } => {
                 self.enabled.remove(cgroup);
                 self.populated.remove(cgroup);
+                self.watches.remove(cgroup);
+                self.frozen.remove(cgroup);
+                Outcome::Done
+            }
+            Op::Write { cgroup, file: "cgroup.freeze", value } => {
+                self.freeze(cgroup, value == "1");
                 Outcome::Done
             }
             Op::Attach { .. } => Outcome::Attached,
@@ -194,6 +207,23 @@ impl Machine {
             Op::ReadCounters { .. } => Outcome::Counters(Counters::default()),
             _ => Outcome::Done,
         }
+    }
+
+    /// It and all below stand still, or go on, and tell.
+    fn freeze(&mut self, cgroup: &CgroupPath, freeze: bool) {
+        if freeze {
+            self.frozen.insert(cgroup.clone());
+        } else {
+            self.frozen.remove(cgroup);
+        }
+        let is_below = |path: &CgroupPath| above(path).any(|above| above == *cgroup);
+        let mut watches: Vec<WatchId> = self.watches.iter().filter(|(p, _)| is_below(p)).map(|(_, w)| *w).collect();
+        watches.sort_unstable();
+        self.notices.extend(watches);
+    }
+
+    fn stands_still(&self, cgroup: &CgroupPath) -> bool {
+        above(cgroup).any(|above| self.frozen.contains(&above))
     }
 
     /// Everybody in a unit's cgroup has ended by themselves.
@@ -238,6 +268,11 @@ impl Machine {
         self.ask(root(), job(name, JobVerb::Stop));
         self.settle();
     }
+}
+
+/// A cgroup and all above it.
+fn above(cgroup: &CgroupPath) -> impl Iterator<Item = CgroupPath> + use<> {
+    std::iter::successors(Some(cgroup.clone()), CgroupPath::parent)
 }
 
 pub fn clocks(monotonic: u64) -> Now {
