@@ -250,7 +250,7 @@ impl Manager {
         }
     }
 
-    /// Whether the slice hands the file's controller down, so that only the kernel can be the reason when it is missing.
+    /// Whether the slice hands the file's controller down, so that the kernel is the reason when the file is missing.
     fn has_controller_of(&self, id: UnitId, file: &str) -> bool {
         let controller = file.split('.').next().and_then(Controller::from_name);
         match (controller, self.graph.unit(id).slice) {
