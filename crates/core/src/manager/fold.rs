@@ -79,15 +79,12 @@ impl Manager {
         match (&step.op, outcome) {
             (Op::SignalAll { .. } | Op::SignalOne { .. }, outcome) => self.signalled(id, &outcome),
             (Op::Rmdir { .. }, Outcome::Refused(error)) => self.not_removed(id, &error),
-            (op @ Op::Write { file: "cgroup.freeze", .. }, Outcome::Refused(error)) => {
+            (op @ Op::Write { file: "cgroup.freeze", value, .. }, Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
-                self.freeze_refused(id, &error);
+                self.freeze_refused(id, value == "1", &error);
             }
             (op @ (Op::Write { .. } | Op::WriteDevice { .. }), Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
-                if let Op::Write { file: "cgroup.freeze", value, .. } = op {
-                    self.freeze_refused(id, value == "1", &error);
-                }
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
             }
             (Op::Xattr { .. }, Outcome::Refused(_)) => self.drop_intent(id, &step.op),

@@ -107,33 +107,20 @@ impl Manager {
         }
     }
 
-    /// The kernel lets it not stand still, or not go on: it is as it was, unless something else is wanted by now.
-    pub(super) fn freeze_refused(&mut self, id: UnitId, freeze: bool, error: &OpError) {
-        let was = match (self.graph.unit(id).freezer, freeze) {
-            (FreezerState::Freezing, true) => FreezerState::Running,
-            (FreezerState::Thawing, false) => FreezerState::Frozen,
-            _ => return,
-        };
-        self.graph.unit_mut(id).freezer = was;
-        self.queue_changed(id);
-        if let Some(call) = self.freezing.remove(&id) {
-            self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
-        }
-    }
-
     fn stands_still_above(&self, id: UnitId) -> bool {
         let mut above = self.graph.ancestors(id).map(|slice| self.graph.unit(slice).freezer);
         above.any(|freezer| matches!(freezer, FreezerState::Freezing | FreezerState::Frozen))
     }
 
-    /// The kernel would not freeze or thaw: what it says of the cgroup counts, and who asked hears of it.
-    pub(super) fn freeze_refused(&mut self, id: UnitId, error: &OpError) {
+    /// The kernel would not freeze or thaw: it is as it was, and who asked hears of it, unless something else is wanted
+    /// by now.
+    pub(super) fn freeze_refused(&mut self, id: UnitId, freeze: bool, error: &OpError) {
         self.tell(Severity::Error, Some(id), format!("{error}"));
         let unit = self.graph.unit_mut(id);
-        unit.freezer = match unit.freezer {
-            FreezerState::Freezing => FreezerState::Running,
-            FreezerState::Thawing => FreezerState::Frozen,
-            settled => settled,
+        unit.freezer = match (unit.freezer, freeze) {
+            (FreezerState::Freezing, true) => FreezerState::Running,
+            (FreezerState::Thawing, false) => FreezerState::Frozen,
+            _ => return,
         };
         self.queue_changed(id);
         if let Some(call) = self.freezing.remove(&id) {
