@@ -227,8 +227,8 @@ impl<'a> Builder<'a> {
         let memory = unit.unit_type() != UnitType::Slice
             && propagation::target_mask(self.graph, self.config, id).contains(ControllerMask::MEMORY);
         let op = Op::Watch { cgroup: cgroup.clone(), watch: WatchId(*self.next_watch), memory };
-        // Without one a start is not watched over, and nobody would tell that a freeze has come about; otherwise the next
-        // plan tries again.
+        // Without one a start is not watched over, and nobody would tell that a freeze has come about; otherwise the
+        // next plan tries again.
         let on_error = if unit.work.starting || freezing { OnError::Stop } else { OnError::Report };
         self.push(Phase::Make, depth, id, cause_of(unit), on_error, op);
     }
