@@ -4,7 +4,7 @@
 #
 #   namespace.sh systemd|cgarbiter IMAGE PAYLOAD CGROUP <RUNS
 #
-# PAYLOAD (seen at /payload) holds transient-bench and, for cgarbiter, cgarbiterd. CGROUP is made and removed. RUNS are
+# PAYLOAD (seen at /payload) holds cgarbiterd and cgarbiter-bench. CGROUP is made and removed. RUNS are
 # lines with the client's arguments, or `rss`; each gives one line of JSON on standard output.
 set -euo pipefail
 
@@ -88,6 +88,6 @@ while read -r line; do
     fi
     # The client is started in a group that the manager knows, so that its children can be moved from there.
     # shellcheck disable=SC2086
-    inside BENCH_ADDRESS=unix:path=/run/systemd/private BENCH_PEER=1 BENCH_TAG="r${SECONDS}x$RANDOM" \
-        /payload/transient-bench $line </dev/null || true
+    inside /payload/cgarbiter-bench $line --peer --address unix:path=/run/systemd/private --tag "r${SECONDS}x$RANDOM" \
+        </dev/null || true
 done

@@ -30,9 +30,9 @@ const RUNS: &[(&str, &str, &str, bool)] = &[
 
 #[derive(Args)]
 pub(crate) struct Options {
-    /// Use this daemon instead of building one.
-    #[arg(long, value_name = "FILE")]
-    daemon: Option<PathBuf>,
+    /// Use the programs in this directory instead of building them.
+    #[arg(long, value_name = "DIRECTORY")]
+    programs: Option<PathBuf>,
     /// Measure this one only (systemd or cgarbiter).
     #[arg(long, value_name = "MANAGER", value_parser = ["systemd", "cgarbiter"])]
     only: Option<String>,
@@ -43,16 +43,13 @@ pub(crate) fn run(options: &Options) -> Outcome {
     let directory = files::target().join("bench");
     let payload = directory.join("payload");
     files::fresh_directory(&payload)?;
-    build_client(&payload)?;
+    provide_programs(options.programs.as_deref(), &payload)?;
     let wanted = |manager: &str| options.only.as_deref().is_none_or(|only| only == manager);
     let mut figures = Vec::new();
     for manager in ["systemd", "cgarbiter"] {
         if !wanted(manager) {
             figures.push(Vec::new());
             continue;
-        }
-        if manager == "cgarbiter" {
-            crate::vm::provide_daemon(options.daemon.as_deref(), &payload)?;
         }
         figures.push(measure(manager, &image.root(), &payload)?);
     }
@@ -67,11 +64,18 @@ pub(crate) fn run(options: &Options) -> Outcome {
     }
 }
 
-fn build_client(payload: &Path) -> Outcome {
-    let source = files::workspace().join("ci/bench/transient-bench.c");
-    let line = "cc -O2 -Wall -o \"$0\" \"$1\" $(pkg-config --cflags --libs libsystemd)";
-    step::quiet(Command::new("sh").args(["-c", line]).arg(payload.join("transient-bench")).arg(source))
-        .map_err(|why| format!("{why} (the load client needs a C compiler, pkg-config and libsystemd-dev)"))
+/// Puts the daemon and the load client into the directory.
+fn provide_programs(ready: Option<&Path>, directory: &Path) -> Outcome {
+    let from = match ready {
+        Some(ready) => ready.into(),
+        None => {
+            step::run("build", Command::new("cargo").args(["build", "-q", "--release", "-p", "cgarbiter"]))?;
+            files::target().join("release")
+        }
+    };
+    ["cgarbiterd", "cgarbiter-bench"]
+        .iter()
+        .try_for_each(|program| files::copy(&from.join(program), &directory.join(program)))
 }
 
 /// One line of JSON for each of RUNS.

@@ -1,4 +1,5 @@
-//! What each user has at the moment: connections, unanswered requests, bytes waiting to be read.
+//! What each user has at the moment: connections, unanswered requests, bytes waiting to be read, descriptors sent ahead
+//! of their message.
 
 use crate::config::Limits;
 use crate::poller::Token;
@@ -15,6 +16,7 @@ struct Account {
     connections: usize,
     requests: usize,
     queued: usize,
+    parked: usize,
     /// Connections that are not read until some requests are answered.
     paused: Vec<Token>,
 }
@@ -28,11 +30,12 @@ impl Accounts {
         room
     }
 
-    /// One connection less, with what was waiting on it.
-    pub(crate) fn disconnect(&mut self, uid: u32, queued: usize) {
+    /// One connection less, with the bytes that were waiting on it and the descriptors that were parked there.
+    pub(crate) fn disconnect(&mut self, uid: u32, queued: usize, parked: usize) {
         self.change(uid, |account| {
             account.connections -= 1;
             account.queued -= queued;
+            account.parked -= parked;
         });
     }
 
@@ -69,11 +72,18 @@ impl Accounts {
         account.queued <= limits.queue_bytes_per_user
     }
 
+    /// Descriptors parked were `before` and are `after`. Says whether they are within bounds.
+    pub(crate) fn parked(&mut self, uid: u32, before: usize, after: usize, limits: &Limits) -> bool {
+        let account = self.users.entry(uid).or_default();
+        account.parked = account.parked - before + after;
+        account.parked <= limits.descriptors_per_user
+    }
+
     fn change(&mut self, uid: u32, change: impl FnOnce(&mut Account)) {
         let Some(account) = self.users.get_mut(&uid) else { return };
         change(account);
         if account.connections == 0 && account.requests == 0 {
-            assert!(account.queued == 0);
+            assert!(account.queued == 0 && account.parked == 0);
             self.users.remove(&uid);
         }
     }

@@ -54,6 +54,9 @@ pub struct Limits {
     pub patience: Duration,
     /// The same for all connections of one user together.
     pub queue_bytes_per_user: usize,
+    /// Descriptors of one user whose message has not come completely. Together with what is open anyway they must stay
+    /// below the limit of open files.
+    pub descriptors_per_user: usize,
     /// Time for the conversation before the first message.
     pub greeting: Duration,
 }
@@ -68,6 +71,7 @@ impl Default for Limits {
             queue_bytes: 16 << 20,
             patience: Duration::from_secs(5),
             queue_bytes_per_user: 128 << 20,
+            descriptors_per_user: 300,
             greeting: Duration::from_secs(25),
         }
     }

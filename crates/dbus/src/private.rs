@@ -67,6 +67,8 @@ enum Close {
     Stranger,
     #[error("it reads too little: too much is waiting")]
     Queue,
+    #[error("it has sent more descriptors than messages they belong to")]
+    Descriptors,
     #[error(transparent)]
     Broken(#[from] Broken),
     #[error(transparent)]
@@ -201,7 +203,7 @@ impl Private {
             return Ok(());
         }
         let deadline = Instant::now() + limits.greeting;
-        let channel = Channel::open(socket, ground).inspect_err(|_| ground.intake.accounts.disconnect(uid, 0))?;
+        let channel = Channel::open(socket, ground).inspect_err(|_| ground.intake.accounts.disconnect(uid, 0, 0))?;
         let token = channel.token;
         // A peer from another pid namespace that we cannot see shows as 0.
         let pid = u32::try_from(credentials.pid()).ok().filter(|pid| *pid != 0);
@@ -236,7 +238,8 @@ impl Private {
             Close::End | Close::Stranger => tracing::debug!(token = token.0, "closed: {reason}"),
             _ => tracing::warn!(uid = peer.client.uid, pid = peer.client.pid, "a connection is closed: {reason}"),
         }
-        ground.intake.accounts.disconnect(peer.client.uid, peer.channel.stream.queued());
+        let stream = &peer.channel.stream;
+        ground.intake.accounts.disconnect(peer.client.uid, stream.queued(), stream.parked());
         if matches!(peer.stage, Stage::Open) {
             ground.intake.events.push_back(Event::ClientGone(peer.client.id));
         }
@@ -251,7 +254,12 @@ impl Private {
             return Ok(());
         }
         let Some(peer) = self.peers.get_mut(&ready.token) else { return Ok(()) };
-        match peer.channel.stream.read(&mut ground.scratch)? {
+        let parked = peer.channel.stream.parked();
+        let arrival = peer.channel.stream.read(&mut ground.scratch);
+        if !book_parked(peer, parked, &mut ground.intake) {
+            return Err(Close::Descriptors);
+        }
+        match arrival? {
             Arrival::Bytes => {}
             Arrival::Nothing => return Ok(()),
             Arrival::End => {
@@ -278,7 +286,10 @@ impl Private {
                 ground.intake.accounts.pause(uid, token);
                 return Ok(());
             }
-            match peer.channel.stream.take_message(ground.intake.limits.message_bytes)? {
+            let parked = peer.channel.stream.parked();
+            let taken = peer.channel.stream.take_message(ground.intake.limits.message_bytes);
+            book_parked(peer, parked, &mut ground.intake);
+            match taken? {
                 Some(message) => self.receive(token, &message, ground)?,
                 None if peer.ended => return Err(Close::End),
                 None => return Ok(()),
@@ -372,4 +383,9 @@ impl Private {
 /// Books the change of what waits for a peer since it was `before`; says whether its user is within bounds.
 fn book(peer: &Peer, before: usize, intake: &mut Intake) -> bool {
     intake.accounts.queued(peer.client.uid, before, peer.channel.stream.queued(), &intake.limits)
+}
+
+/// The same for descriptors that wait for the rest of their message.
+fn book_parked(peer: &Peer, before: usize, intake: &mut Intake) -> bool {
+    intake.accounts.parked(peer.client.uid, before, peer.channel.stream.parked(), &intake.limits)
 }

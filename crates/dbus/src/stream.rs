@@ -4,12 +4,13 @@
 //! many peers are shared between their queues.
 
 use crate::wire::message::{Broken, message_length, parse};
-use nix::cmsg_space;
 use nix::errno::Errno;
-use nix::sys::socket::{ControlMessageOwned, MsgFlags, recvmsg, sendmsg};
+use nix::sys::socket::{MsgFlags, sendmsg};
+use rustix::net::{RecvAncillaryBuffer, RecvAncillaryMessage, RecvFlags, ReturnFlags, recvmsg};
 use std::collections::VecDeque;
 use std::io::{self, IoSlice, IoSliceMut};
-use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::mem::MaybeUninit;
+use std::os::fd::{AsFd, AsRawFd, BorrowedFd, OwnedFd};
 use std::os::unix::net::UnixStream;
 use std::time::{Duration, Instant};
 use zbus::Message;
@@ -26,12 +27,12 @@ const IDLE_BUFFER: usize = 4096;
 /// Space to read into, shared by all connections.
 pub(crate) struct Scratch {
     bytes: Vec<u8>,
-    control: Vec<u8>,
+    control: Vec<MaybeUninit<u8>>,
 }
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; READ_SIZE], control: cmsg_space!([RawFd; DESCRIPTORS_MAX]) }
+        Self { bytes: vec![0; READ_SIZE], control: vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))] }
     }
 }
 
@@ -105,6 +106,11 @@ impl Stream {
         self.queued
     }
 
+    /// Descriptors received that belong to a message that is not complete yet.
+    pub(crate) fn parked(&self) -> usize {
+        self.descriptors.len()
+    }
+
     /// Marks bytes as used up.
     pub(crate) fn consume(&mut self, count: usize) {
         self.start += count;
@@ -118,19 +124,20 @@ impl Stream {
 
     /// Reads once.
     pub(crate) fn read(&mut self, scratch: &mut Scratch) -> io::Result<Arrival> {
-        let flags = MsgFlags::MSG_CMSG_CLOEXEC | MsgFlags::MSG_DONTWAIT;
+        let flags = RecvFlags::CMSG_CLOEXEC | RecvFlags::DONTWAIT;
         let mut space = [IoSliceMut::new(&mut scratch.bytes)];
-        let received = match recvmsg::<()>(self.socket.as_raw_fd(), &mut space, Some(&mut scratch.control), flags) {
+        let mut control = RecvAncillaryBuffer::new(&mut scratch.control);
+        let received = match recvmsg(&self.socket, &mut space, &mut control, flags) {
             Ok(received) => received,
-            Err(Errno::EAGAIN | Errno::EINTR) => return Ok(Arrival::Nothing),
+            Err(rustix::io::Errno::AGAIN | rustix::io::Errno::INTR) => return Ok(Arrival::Nothing),
             Err(errno) => return Err(errno.into()),
         };
         let count = received.bytes;
-        let cut_off = received.flags.contains(MsgFlags::MSG_CTRUNC);
-        for message in received.cmsgs()? {
-            if let ControlMessageOwned::ScmRights(fds) = message {
-                // SAFETY: the kernel has just made these descriptors for us, and nobody else knows them.
-                self.descriptors.extend(fds.into_iter().map(|fd| unsafe { OwnedFd::from_raw_fd(fd) }));
+        // The kernel cuts off what no longer fits below our own limit of open files; the rest is ours already.
+        let cut_off = received.flags.contains(ReturnFlags::CTRUNC);
+        for message in control.drain() {
+            if let RecvAncillaryMessage::ScmRights(descriptors) = message {
+                self.descriptors.extend(descriptors);
             }
         }
         if cut_off || self.descriptors.len() > DESCRIPTORS_MAX {

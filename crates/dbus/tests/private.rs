@@ -489,3 +489,31 @@ fn descriptors_that_were_announced_must_come() {
     );
     assert!(client.is_closed());
 }
+
+#[test]
+fn one_user_cannot_park_descriptors_on_many_connections() {
+    let server = server_with(Limits { descriptors_per_user: 300, ..Limits::default() });
+    let null = std::fs::File::open("/dev/null").expect("a descriptor");
+    let fds = [null.as_raw_fd()].repeat(200);
+    let message = with_descriptor(&null);
+    let half = &message.data().bytes()[..message.data().bytes().len() / 2];
+    let park = |client: &Client| {
+        let rights = [nix::sys::socket::ControlMessage::ScmRights(&fds)];
+        let bytes = [std::io::IoSlice::new(half)];
+        let flags = nix::sys::socket::MsgFlags::MSG_NOSIGNAL;
+        let sent = nix::sys::socket::sendmsg::<()>(client.socket.as_raw_fd(), &bytes, &rights, flags, None);
+        assert_eq!(sent, Ok(half.len()));
+    };
+    let first = Client::connect(&server.socket());
+    park(&first);
+    let mut bystander = Client::connect(&server.socket());
+    assert_serves(&mut bystander);
+    let mut second = Client::connect(&server.socket());
+    park(&second);
+    assert!(second.is_closed(), "together they have more than the user may have");
+    // A bystander is served, and what the second had counts no more.
+    assert_serves(&mut bystander);
+    bystander.send_with(&message, &[null.as_raw_fd()]);
+    assert_eq!(bystander.receive().message_type(), Type::MethodReturn);
+    drop(first);
+}

@@ -10,6 +10,7 @@ use cgarbiter_core::event::{Event, PinAnswer};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{OnError, Pin, Plan};
 use cgarbiter_core::{OpError, Outcome, Report};
+use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -41,6 +42,9 @@ pub enum ChildOutput {
 /// The files that a delegatee gets when the kernel does not list them.
 const DELEGATE_FILES: [&str; 3] = ["cgroup.procs", "cgroup.threads", "cgroup.subtree_control"];
 
+/// What programs that use `select` can live with.
+const OPEN_FILES_USUAL: rlim_t = 1024;
+
 /// Runs plans and answers questions.
 #[derive(Debug)]
 pub struct Executor {
@@ -59,6 +63,8 @@ pub(crate) struct Shared {
     pub(crate) notices: Notices,
     pub(crate) delegate_files: Vec<String>,
     pub(crate) child_output: ChildOutput,
+    /// Limit of open files that the arbiter was started with, soft and hard; its children get it back.
+    pub(crate) open_files: (rlim_t, rlim_t),
     pins: Mutex<Pins>,
 }
 
@@ -93,6 +99,7 @@ impl Executor {
             notices: Notices::new()?,
             delegate_files,
             child_output: options.child_output,
+            open_files: raise_open_files(),
             pins: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), dirs: Dirs::default(), text: Vec::new() })
@@ -188,4 +195,12 @@ impl AsFd for Executor {
     fn as_fd(&self) -> BorrowedFd<'_> {
         self.notices()
     }
+}
+
+/// Connections and pinned processes are descriptors: as many as the hard limit allows. Answers what it was before; where
+/// it cannot be changed, it stays.
+fn raise_open_files() -> (rlim_t, rlim_t) {
+    let before = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((OPEN_FILES_USUAL, OPEN_FILES_USUAL));
+    let _ = setrlimit(Resource::RLIMIT_NOFILE, before.1, before.1);
+    before
 }

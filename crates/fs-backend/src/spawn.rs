@@ -15,6 +15,7 @@ use cgarbiter_core::{OpError, Outcome};
 use nix::errno::Errno;
 use nix::fcntl::{OFlag, open};
 use nix::poll::{PollFd, PollFlags, poll};
+use nix::sys::resource::rlim_t;
 use nix::sys::signal::{SigSet, SigmaskHow};
 use nix::sys::stat::Mode;
 use nix::unistd::{pipe2, read};
@@ -55,7 +56,7 @@ enum Told {
 
 impl Executor {
     pub(crate) fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
-        let prepared = Prepared::new(command, self.shared.child_output);
+        let prepared = Prepared::new(command, self.shared.child_output, self.shared.open_files);
         let prepared = prepared.map_err(|errno| at(command.path.clone())(errno))?;
         let mut into = self.shared.kernel.clone_into;
         let (pid, pidfd) = loop {
@@ -139,6 +140,7 @@ struct Prepared {
     environment: Strings,
     null: OwnedFd,
     output: ChildOutput,
+    open_files: libc::rlimit,
 }
 
 /// C strings with the array of pointers that execve takes.
@@ -157,8 +159,9 @@ impl Strings {
 }
 
 impl Prepared {
-    fn new(command: &Spawn, output: ChildOutput) -> nix::Result<Self> {
+    fn new(command: &Spawn, output: ChildOutput, (soft, hard): (rlim_t, rlim_t)) -> nix::Result<Self> {
         Ok(Self {
+            open_files: libc::rlimit { rlim_cur: soft, rlim_max: hard },
             path: c_string(&command.path)?,
             arguments: Strings::new(&command.arguments)?,
             environment: Strings::new(&command.environment)?,
@@ -216,6 +219,7 @@ unsafe fn become_program(prepared: &Prepared, procs: Option<RawFd>, tell: RawFd)
                 SIGSET_SIZE,
             );
         }
+        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const prepared.open_files);
         libc::setsid();
         libc::umask(0o022);
         let output = prepared.output == ChildOutput::Null;

@@ -2,7 +2,7 @@
 
 use super::Manager;
 use super::requests::Answered;
-use crate::client::{Client, ClientId};
+use crate::client::Client;
 use crate::effect::Reply;
 use crate::error::{Errno, Refusal, RefusalKind};
 use crate::job::{JobId, JobResult};
@@ -366,11 +366,5 @@ impl Manager {
             self.controlled.remove(&(old, id));
         }
         self.controlled.extend(name.map(|name| (name, id)));
-    }
-
-    /// References of clients to this unit, by what `Refs` shows.
-    #[must_use]
-    pub fn references_of(&self, id: UnitId) -> &[(ClientId, u32)] {
-        &self.graph.unit(id).references
     }
 }

@@ -10,12 +10,12 @@ use crate::event::{Member, Question, Readings};
 use crate::glob;
 use crate::graph::Edge;
 use crate::job::{JobId, JobType};
-use crate::names::{CgroupPath, NameError, UnitName, UnitType, cgroup_unescape};
+use crate::names::{CgroupPath, NameError, UnitName, cgroup_unescape};
 use crate::ordering;
 use crate::plan::Pin;
 use crate::request::{CallId, JobRef, Object, Request, UnitRef};
 use crate::systemd1::{self, ManagerView, View};
-use crate::unit::{LoadState, UnitId, invocation_hex};
+use crate::unit::{UnitId, invocation_hex};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -412,14 +412,5 @@ impl Manager {
             | Waiting::Processes { call, .. } => call,
         };
         self.reply(call, Err(reading_failed("The kernel could not be asked.")));
-    }
-
-    /// Units that are loaded though nothing is known of them, for tests.
-    #[must_use]
-    pub fn stubs(&self) -> usize {
-        self.graph
-            .iter()
-            .filter(|(_, unit)| unit.load == LoadState::Stub || unit.unit_type() > UnitType::Service)
-            .count()
     }
 }
