@@ -85,6 +85,14 @@ impl ControllerMask {
     }
 }
 
+impl ControllerMask {
+    /// The names for a sentence: "none" when there are none.
+    #[must_use]
+    pub fn in_words(self) -> alloc::string::String {
+        if self.is_empty() { "none".into() } else { alloc::format!("{self}") }
+    }
+}
+
 impl fmt::Display for ControllerMask {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for (i, controller) in self.controllers().enumerate() {
@@ -105,5 +113,6 @@ mod tests {
         assert_eq!(mask, ControllerMask::CPU | ControllerMask::MEMORY | ControllerMask::PIDS);
         assert_eq!(mask.to_string(), "cpu memory pids");
         assert_eq!(ControllerMask::empty().to_string(), "");
+        assert_eq!((mask.in_words(), ControllerMask::empty().in_words()), (mask.to_string(), "none".into()));
     }
 }

@@ -268,6 +268,20 @@ impl Graph {
         }
     }
 
+    /// Takes back the ties that a unit's own settings make; those that others make to it stay.
+    pub(crate) fn untie(&mut self, id: UnitId) {
+        for (dependency, name) in self.unit(id).settings.dependencies.clone() {
+            let Some(other) = self.find(name.as_str()) else { continue };
+            let edge = Edge::from(dependency);
+            let own_name = &self.unit(id).name;
+            let mut theirs = self.unit(other).settings.dependencies.iter();
+            if !theirs.any(|(tie, to)| Edge::from(*tie) == edge.inverse() && to == own_name) {
+                self.edges.remove(&(id, edge, other));
+                self.edges.remove(&(other, edge.inverse(), id));
+            }
+        }
+    }
+
     /// Every configured tie of a unit.
     pub fn all_edges(&self, id: UnitId) -> impl Iterator<Item = (Edge, UnitId)> {
         let first = (id, Edge::Requires, UnitId(0));

@@ -32,7 +32,10 @@ pub(crate) struct Scratch {
 
 impl Scratch {
     pub(crate) fn new() -> Self {
-        Self { bytes: vec![0; READ_SIZE], control: vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))] }
+        Self {
+            bytes: vec![0; READ_SIZE],
+            control: vec![MaybeUninit::uninit(); rustix::cmsg_space!(ScmRights(DESCRIPTORS_MAX))],
+        }
     }
 }
 

@@ -197,8 +197,8 @@ impl AsFd for Executor {
     }
 }
 
-/// Connections and pinned processes are descriptors: as many as the hard limit allows. Answers what it was before; where
-/// it cannot be changed, it stays.
+/// Connections and pinned processes are descriptors: as many as the hard limit allows. Answers what it was before;
+/// where it cannot be changed, it stays.
 fn raise_open_files() -> (rlim_t, rlim_t) {
     let before = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((OPEN_FILES_USUAL, OPEN_FILES_USUAL));
     let _ = setrlimit(Resource::RLIMIT_NOFILE, before.1, before.1);

@@ -29,7 +29,7 @@ pub(super) async fn list(client: &Client, args: &List, out: &mut Output) -> Resu
         Some((_, body)) if args.no_legend => out.text(body),
         _ => {
             out.text(text);
-            out.line(format_args!("\n{} units", rows.len()));
+            out.line(format_args!("\n{} {}", rows.len(), if rows.len() == 1 { "unit" } else { "units" }));
         }
     }
     Ok(())

@@ -1,6 +1,6 @@
 //! Everything the client prints: human text or one JSON value on standard output, notes on standard error.
 
-use std::fmt::Display;
+use std::fmt::{self, Display};
 use std::io::{self, IsTerminal, Write};
 
 use serde::Serialize;
@@ -31,13 +31,13 @@ impl Output {
     /// One line for people.
     pub(crate) fn line(&mut self, text: impl Display) {
         debug_assert!(!self.json, "text among JSON: {text}");
-        self.write(format_args!("{text}\n"));
+        self.write(format_args!("{}\n", Clean(&text)));
     }
 
     /// Text for people that brings its own line ends.
     pub(crate) fn text(&mut self, text: impl Display) {
         debug_assert!(!self.json, "text among JSON: {text}");
-        self.write(format_args!("{text}"));
+        self.write(format_args!("{}", Clean(&text)));
     }
 
     /// The whole answer for programs.
@@ -61,7 +61,7 @@ impl Output {
         }
     }
 
-    fn write(&mut self, text: std::fmt::Arguments<'_>) {
+    fn write(&mut self, text: fmt::Arguments<'_>) {
         if self.open
             && let Err(e) = self.out.write_fmt(text)
         {
@@ -77,9 +77,38 @@ impl Output {
     }
 }
 
+/// Text as it may reach a terminal: descriptions, command lines and messages come from anybody, and a terminal obeys
+/// control characters.
+struct Clean<T>(T);
+
+impl<T: Display> Display for Clean<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut line = Escaping(f);
+        fmt::write(&mut line, format_args!("{}", self.0))
+    }
+}
+
+struct Escaping<'a, 'b>(&'a mut fmt::Formatter<'b>);
+
+impl fmt::Write for Escaping<'_, '_> {
+    fn write_str(&mut self, text: &str) -> fmt::Result {
+        let harmless = |c: char| !c.is_control() || c == '\n' || c == '\t';
+        for part in text.split_inclusive(|c| !harmless(c)) {
+            match part.chars().next_back().filter(|c| !harmless(*c)) {
+                Some(control) => {
+                    self.0.write_str(&part[..part.len() - control.len_utf8()])?;
+                    write!(self.0, "\\x{:02x}", u32::from(control))?;
+                }
+                None => self.0.write_str(part)?,
+            }
+        }
+        Ok(())
+    }
+}
+
 /// A remark beside the answer. If even standard error is gone there is nobody to tell.
 pub(crate) fn note(text: impl Display) {
-    let _ = writeln!(io::stderr().lock(), "{text}");
+    let _ = writeln!(io::stderr().lock(), "{}", Clean(&text));
 }
 
 /// Progress, only for somebody who is watching.
@@ -118,6 +147,12 @@ mod tests {
         out.line("a");
         out.line("b");
         assert!(out.finish().is_ok());
+    }
+
+    #[test]
+    fn a_terminal_is_not_told_what_to_do() {
+        assert_eq!(Clean("a\u{1b}[2Jb\r\u{9b}c\u{7f}").to_string(), "a\\x1b[2Jb\\x0d\\x9bc\\x7f");
+        assert_eq!(Clean("größer\tals\n€").to_string(), "größer\tals\n€");
     }
 
     #[test]

@@ -96,7 +96,7 @@ impl Backend {
             root_enabled: root.enabled()?,
             ..config(choices, machine(&root)).map_err(BackendError::Sim)?
         };
-        let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported);
+        let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported.in_words());
         let options = Options { file_root: choices.file_root.clone(), child_output: ChildOutput::Inherit };
         let executor = Executor::new(root, kernel, &options)?;
         Ok(Chosen { backend: Self::Real(Box::new(executor)), config, summary, lock: Some(lock) })

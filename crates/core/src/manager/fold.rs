@@ -32,8 +32,12 @@ impl Manager {
             last.insert(*unit, index + loose);
         }
         let done = report.outcomes.len();
-        for (index, outcome) in report.outcomes.into_iter().enumerate().skip(loose) {
-            self.fold_step(units[index - loose], &plan.steps[index], outcome);
+        for (index, outcome) in report.outcomes.into_iter().enumerate() {
+            match (index.checked_sub(loose), outcome) {
+                (Some(index_of_unit), outcome) => self.fold_step(units[index_of_unit], &plan.steps[index], outcome),
+                (None, Outcome::Refused(error)) => self.record_stays(&error),
+                (None, _) => {}
+            }
         }
         for id in last.keys() {
             self.graph.unit_mut(*id).work.in_plan = false;
@@ -41,7 +45,7 @@ impl Manager {
         if let Some(error) = report.failed {
             match done.checked_sub(loose) {
                 Some(index) => self.step_failed(units[index], &plan.steps[done], error, &units),
-                None => self.tell(Severity::Warning, None, format!("a record could not be removed: {error}")),
+                None => self.record_stays(&error),
             }
         }
         // Like their jobs: those that need not wait for each other go by rank.
@@ -63,6 +67,11 @@ impl Manager {
         for (pid, status) in core::mem::take(&mut self.early_exits) {
             self.child_exited(pid, status);
         }
+    }
+
+    /// The record of a unit that is gone could not be removed.
+    fn record_stays(&mut self, error: &OpError) {
+        self.tell(Severity::Warning, None, format!("a record could not be removed: {error}"));
     }
 
     /// A cgroup that went while the plan was in flight is looked at now.

@@ -92,7 +92,7 @@ impl Manager {
     }
 
     /// Puts a loaded unit into its slice and ties it to the units it names, loading those.
-    fn tie(&mut self, id: UnitId) {
+    pub(super) fn tie(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         let slice = match unit.unit_type() {
             UnitType::Slice => default_slice(&unit.name),

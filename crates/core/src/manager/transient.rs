@@ -14,7 +14,7 @@ use crate::propagation;
 use crate::properties::{self, Property};
 use crate::request::{CallId, PropertyList, Request, UnitRef};
 use crate::settings::Settings;
-use crate::unit::{LoadState, UnitId};
+use crate::unit::{LoadState, Unit, UnitId};
 use crate::unit_file::TransientFile;
 use crate::value::Value;
 use alloc::boxed::Box;
@@ -68,37 +68,50 @@ impl Manager {
         let mode = parse_mode(mode, "Job mode {} is invalid.")?;
         let pins: Pins = pins.iter().copied().collect();
         let id = self.transient_unit(name)?;
-        let saved = Saved::of(self, id);
-        let made = self.make_transient(client, id, &properties, &pins).and_then(|()| {
-            for (name, properties) in &auxiliary {
-                let other = self.transient_unit(name)?;
-                let saved = Saved::of(self, other);
-                if let Err(refusal) = self.make_transient(client, other, properties, &pins) {
-                    saved.restore(self, other);
-                    return Err(refusal);
-                }
-            }
-            self.enqueue(id, JobType::Start, mode, client)
-        });
-        for (name, _) in &auxiliary {
+        let mut made = Vec::with_capacity(1 + auxiliary.len());
+        let outcome = self.make_all(client, id, &properties, &auxiliary, &pins, &mut made);
+        let outcome = outcome.and_then(|()| self.enqueue(id, JobType::Start, mode, client));
+        for made in made.iter().skip(1) {
             // Nothing starts those that the unit does not pull in.
-            if let Some(other) = self.graph.find(name) {
-                self.forget_start(other);
-                self.queue_collect(other);
-            }
+            self.forget_start(made.id);
+            self.queue_collect(made.id);
         }
-        let job = match made {
+        let job = match outcome {
             Ok(job) => job,
             Err(refusal) => {
-                saved.restore(self, id);
+                made.into_iter().rev().for_each(|made| made.saved.restore(self, made.id));
                 return Err(refusal);
             }
         };
+        for made in made.iter().filter(|made| made.add_ref) {
+            self.add_reference(client, made.id);
+        }
         if self.jobs.get(job).is_none() {
             return Ok(Some(Reply::Job(job.0)));
         }
         self.hold_reply(job, call);
         Ok(None)
+    }
+
+    /// Makes the unit and those that come with it; what has been made, also when it was not all, is in `made`.
+    fn make_all(
+        &mut self,
+        client: &Client,
+        id: UnitId,
+        properties: &PropertyList,
+        auxiliary: &[(alloc::string::String, PropertyList)],
+        pins: &Pins,
+        made: &mut Vec<Made>,
+    ) -> Result<(), Refusal> {
+        made.push(Made { id, saved: Saved::of(self, id), add_ref: false });
+        made[0].add_ref = self.make_transient(client, id, properties, pins)?;
+        for (name, properties) in auxiliary {
+            let id = self.transient_unit(name)?;
+            made.push(Made { id, saved: Saved::of(self, id), add_ref: false });
+            let add_ref = self.make_transient(client, id, properties, pins)?;
+            made.last_mut().expect("it was just put there").add_ref = add_ref;
+        }
+        Ok(())
     }
 
     fn check_quota(&self, client: &Client, properties: &PropertyList) -> Result<(), Refusal> {
@@ -138,14 +151,15 @@ impl Manager {
         Ok(id)
     }
 
-    /// Gives a unit its properties and makes it transient; checks everything before it changes anything.
+    /// Gives a unit its properties and makes it transient; checks everything before it changes anything. Answers
+    /// whether the caller wants to keep a reference.
     fn make_transient(
         &mut self,
         client: &Client,
         id: UnitId,
         properties: &PropertyList,
         pins: &Pins,
-    ) -> Result<(), Refusal> {
+    ) -> Result<bool, Refusal> {
         let unit_type = self.graph.unit(id).unit_type();
         let (checked, attach) = self.check_transient(client, id, properties, pins)?;
         let mut settings = self.graph.unit(id).settings.clone();
@@ -173,10 +187,7 @@ impl Manager {
         intents.files.push(Op::WriteFile { file: path, content: file.into_text() });
         intents.attach = attach;
         self.queue_realize(id);
-        if add_ref {
-            self.add_reference(client, id);
-        }
-        Ok(())
+        Ok(add_ref)
     }
 
     /// Pass 1: every property is checked, in order; the slice it names is loaded, the processes are looked up.
@@ -241,7 +252,7 @@ impl Manager {
             "{} needs the controller '{}', which this cgroup tree does not have (it has: {}).",
             property.name(),
             controller.name(),
-            self.config.supported
+            self.config.supported.in_words()
         );
         match self.config.unsupported {
             Unsupported::Refuse => Err(Refusal::new(RefusalKind::NotSupported, text)),
@@ -258,7 +269,7 @@ impl Manager {
         if was_loaded {
             let changed = propagation::withdraw(&mut self.graph, id);
             self.realize_slices(&changed);
-            self.graph.clear_edges(id);
+            self.graph.untie(id);
             // It may come to lie elsewhere, and its slice have nobody left.
             if let Some(slice) = self.graph.unit(id).slice {
                 self.queue_collect(slice);
@@ -333,20 +344,27 @@ impl Manager {
     }
 }
 
+/// A unit that a call has made.
+struct Made {
+    id: UnitId,
+    saved: Saved,
+    add_ref: bool,
+}
+
 /// What a unit was before a call began to change it, so that a refusal leaves nothing behind.
 struct Saved {
-    unit: Option<Box<crate::unit::Unit>>,
+    /// None for one that was not known: it is simply collected.
+    unit: Option<Box<Unit>>,
 }
 
 impl Saved {
     fn of(manager: &Manager, id: UnitId) -> Self {
-        // Only a slice that is up already has anything to lose; a fresh unit is simply collected.
         let unit = manager.graph.unit(id);
-        let keep = unit.load == LoadState::Loaded && !unit.active().is_inactive_or_failed();
-        Self { unit: keep.then(|| Box::new(unit.clone())) }
+        Self { unit: (unit.load == LoadState::Loaded).then(|| Box::new(unit.clone())) }
     }
 
     fn restore(self, manager: &mut Manager, id: UnitId) {
+        manager.graph.untie(id);
         let unit = manager.graph.unit_mut(id);
         if let Some(intents) = &mut unit.work.intents {
             // The caller lets go of the processes.
@@ -359,12 +377,14 @@ impl Saved {
         }
         let failed_owner = unit.owner;
         let controller = self.unit.as_ref().and_then(|saved| saved.controller.clone());
+        let was_known = self.unit.is_some();
         if let Some(saved) = self.unit {
             unit.settings = saved.settings;
             unit.transient = saved.transient;
             unit.fragment = saved.fragment;
             unit.owner = saved.owner;
         } else {
+            unit.settings.dependencies.clear();
             unit.transient = false;
             unit.fragment = None;
             unit.owner = 0;
@@ -373,6 +393,9 @@ impl Saved {
         manager.count_owner(failed_owner, false);
         manager.count_owner(owner, true);
         manager.set_controller(id, controller);
+        if was_known {
+            manager.tie(id);
+        }
         let _ = propagation::update(&mut manager.graph, id);
         manager.queue_collect(id);
     }

@@ -1,0 +1,62 @@
+//! A refusal leaves nothing behind: neither ties, nor settings, nor references, nor records.
+
+mod support;
+
+use cgarbiter_core::client::{Client, Transport};
+use cgarbiter_core::graph::Edge;
+use cgarbiter_core::request::Request;
+use cgarbiter_core::unit::Unit;
+use cgarbiter_core::value::Value;
+use support::{Machine, property, root, scope, transient};
+
+fn unit<'a>(machine: &'a Machine, name: &str) -> &'a Unit {
+    let graph = machine.manager.graph();
+    graph.unit(graph.find(name).expect("a loaded unit"))
+}
+
+fn ties(machine: &Machine, name: &str) -> Vec<(Edge, String)> {
+    let graph = machine.manager.graph();
+    let id = graph.find(name).expect("a loaded unit");
+    graph.all_edges(id).map(|(edge, other)| (edge, graph.unit(other).name.to_string())).collect()
+}
+
+fn names(name: &str, units: &[&str]) -> (String, Value) {
+    property(name, Value::strings(units.iter().copied()))
+}
+
+#[test]
+fn a_refused_start_of_a_slice_that_is_up_changes_nothing_of_it() {
+    let mut machine = Machine::new();
+    let mut properties = scope("a.slice", 7);
+    properties.push(names("After", &["a.slice"]));
+    machine.start("x.scope", properties);
+    let before = (ties(&machine, "a.slice"), format!("{:?}", unit(&machine, "a.slice").settings));
+    assert!(!before.0.is_empty());
+    let properties = vec![
+        names("Conflicts", &["b.slice"]),
+        property("MemoryMax", Value::U64(1 << 20)),
+        property("AddRef", Value::Bool(true)),
+    ];
+    let Request::StartTransient { name, properties, auxiliary, .. } = transient("a.slice", properties) else {
+        unreachable!("what else")
+    };
+    let request = Request::StartTransient { name, mode: "isolate".into(), properties, auxiliary };
+    let on_bus = Client { transport: Transport::Bus(":1.1".into()), ..root() };
+    let call = machine.ask(on_bus, request);
+    machine.settle();
+    let (_, reply) = machine.replies.iter().find(|(other, _)| *other == call).expect("an answer");
+    assert!(matches!(reply, Err(refusal) if refusal.message.contains("may not be isolated")), "{reply:?}");
+    assert_eq!((ties(&machine, "a.slice"), format!("{:?}", unit(&machine, "a.slice").settings)), before);
+    assert!(unit(&machine, "a.slice").references.is_empty());
+    assert!(unit(&machine, "a.slice").fragment.is_none());
+}
+
+#[test]
+fn making_a_slice_transient_leaves_the_ties_of_others_to_it() {
+    let mut machine = Machine::new();
+    let mut properties = scope("a.slice", 7);
+    properties.push(names("After", &["a.slice"]));
+    machine.start("x.scope", properties);
+    machine.start("a.slice", vec![property("MemoryMax", Value::U64(1 << 20))]);
+    assert!(ties(&machine, "x.scope").contains(&(Edge::After, "a.slice".to_owned())));
+}
