@@ -9,6 +9,7 @@ mod glob;
 mod input;
 mod names;
 mod properties;
+mod unit_files;
 mod values;
 
 pub use bodies::bodies;
@@ -16,6 +17,7 @@ pub use cgroup_files::cgroup_files;
 pub use glob::glob;
 pub use names::names;
 pub use properties::properties;
+pub use unit_files::unit_files;
 
 use std::path::Path;
 
@@ -23,8 +25,14 @@ use std::path::Path;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Target); 5] =
-    [("names", names), ("properties", properties), ("bodies", bodies), ("cgroup_files", cgroup_files), ("glob", glob)];
+pub const TARGETS: [(&str, Target); 6] = [
+    ("names", names),
+    ("properties", properties),
+    ("bodies", bodies),
+    ("cgroup_files", cgroup_files),
+    ("glob", glob),
+    ("unit_files", unit_files),
+];
 
 /// The target of this name.
 #[must_use]

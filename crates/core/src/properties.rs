@@ -24,6 +24,7 @@ mod property;
 mod read;
 mod signals;
 mod table;
+mod text;
 mod values;
 
 pub use defaults::default_settings;
@@ -32,6 +33,7 @@ pub(crate) use print::ranges;
 pub use property::{Markers, Property, Setting};
 pub use read::read;
 pub use table::{Row, Types, When, row, rows};
+pub(crate) use text::{Fault, assign};
 
 use crate::client::Transport;
 use crate::config::Config;

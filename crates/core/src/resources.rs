@@ -72,6 +72,14 @@ pub fn memory_share(machine: &Machine, fraction: u32) -> u64 {
     part(machine.memory_bytes / page, fraction) * page
 }
 
+/// So many parts of ten thousand of the machine's memory, in whole pages.
+#[must_use]
+pub fn memory_permyriad(machine: &Machine, parts: u64) -> u64 {
+    let page = machine.page_size.max(1);
+    let pages = u128::from(machine.memory_bytes / page) * u128::from(parts) / 10_000;
+    u64::try_from(pages).unwrap_or(u64::MAX).saturating_mul(page)
+}
+
 /// The number of tasks that a setting comes to; `u64::MAX` is no limit.
 #[must_use]
 pub fn resolve_tasks_max(tasks_max: TasksMax, machine: &Machine) -> u64 {

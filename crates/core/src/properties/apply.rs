@@ -46,18 +46,26 @@ impl Setting {
                 *(field.get_mut)(s) = Some(*usec).filter(|usec| !matches!(*usec, 0 | u64::MAX));
             }
             (
-                Kind::Time(field) | Kind::Weight(field, ..) | Kind::Quota(field) | Kind::Period(field),
+                Kind::Time(field)
+                | Kind::StopTime(field)
+                | Kind::Weight(field, ..)
+                | Kind::Quota(field)
+                | Kind::Period(field),
                 Checked::Number(number),
             ) => *(field.get_mut)(s) = *number,
             (Kind::Memory(memory), Checked::Number(bytes)) | (Kind::MemoryScale(memory), Checked::Share(_, bytes)) => {
                 set_memory(memory, s, *bytes)
             }
             (Kind::TasksMax, Checked::Number(count)) => s.resources.tasks_max = tasks_max(*count),
-            (Kind::TasksMaxScale, Checked::Fraction(fraction)) => s.resources.tasks_max = TasksMax::Scale(*fraction),
+            (Kind::TasksMax | Kind::TasksMaxScale, Checked::Fraction(fraction)) => {
+                s.resources.tasks_max = TasksMax::Scale(*fraction);
+            }
             (Kind::Fraction(field), Checked::Fraction(fraction)) => *(field.get_mut)(s) = *fraction,
             (Kind::CpuSet(field), Checked::Set(set)) => (field.get_mut)(s).clone_from(set),
             (Kind::Delegate, Checked::Flag(flag)) => delegate(&mut s.resources, *flag),
-            (Kind::DelegateControllers, Checked::Controllers(mask, _)) => delegate_to(&mut s.resources, *mask),
+            (Kind::Delegate | Kind::DelegateControllers, Checked::Controllers(mask, _)) => {
+                delegate_to(&mut s.resources, *mask)
+            }
             (Kind::DisableControllers, Checked::Controllers(mask, others)) => {
                 disable(&mut s.resources, *mask, *others);
             }
@@ -79,6 +87,9 @@ impl Setting {
             }
             (Kind::DeviceAllow, Checked::Allow(list)) => {
                 devices::merge_allow(&mut s.resources.extra_mut().device_allow, list);
+            }
+            (Kind::DeviceAllow, Checked::AllowLast(list)) => {
+                devices::append_allow(&mut s.resources.extra_mut().device_allow, list);
             }
             (Kind::IpPrefixes(field), Checked::Prefixes(list)) => devices::merge_prefixes((field.get_mut)(s), list),
             (Kind::Strings(field, ..), Checked::Strings(list)) => append((field.get_mut)(s), list),

@@ -46,7 +46,7 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
         Kind::Description => Checked::Text(Some(values::string(value)?.into())),
         Kind::Choice(choice) => Checked::Choice(word(row.name, choice, value)?),
         Kind::Signal(..) => Checked::Signal(signal(row.name, value)?),
-        Kind::Time(_) | Kind::Patience(_) | Kind::Period(_) => Checked::Number(values::u64(value)?),
+        Kind::Time(_) | Kind::StopTime(_) | Kind::Patience(_) | Kind::Period(_) => Checked::Number(values::u64(value)?),
         Kind::Weight(_, min, max, _) => number(row.name, value, |n| (*min..=*max).contains(&n) || n == u64::MAX)?,
         Kind::Quota(_) => quota(value)?,
         Kind::CpuSet(_) => Checked::Set(cpu_set(value)?),
@@ -135,18 +135,26 @@ fn signal(name: &str, value: &Value) -> Result<i32, Refusal> {
 }
 
 fn text(name: &str, value: &Value, accepts: fn(&str) -> bool) -> Result<Checked, Refusal> {
-    match values::string(value)? {
+    accepted_text(name, values::string(value)?, accepts)
+}
+
+fn accepted_text(name: &str, text: &str, accepts: fn(&str) -> bool) -> Result<Checked, Refusal> {
+    match text {
         "" => Ok(Checked::Text(None)),
         text if accepts(text) => Ok(Checked::Text(Some(text.into()))),
         text => Err(invalid_setting(name, text)),
     }
 }
 
-/// Scopes hand their cgroup to a user; services run as the arbiter does, which has to be said.
 fn principal(name: &str, value: &Value, context: &Context<'_>) -> Result<Checked, Refusal> {
-    let checked = text(name, value, is_principal)?;
+    principal_text(name, values::string(value)?, context.unit_type)
+}
+
+/// Scopes hand their cgroup to a user; services run as the arbiter does, which has to be said.
+pub(super) fn principal_text(name: &str, text: &str, unit_type: UnitType) -> Result<Checked, Refusal> {
+    let checked = accepted_text(name, text, is_principal)?;
     match &checked {
-        Checked::Text(Some(who)) if context.unit_type == UnitType::Service && !matches!(&**who, "root" | "0") => {
+        Checked::Text(Some(who)) if unit_type == UnitType::Service && !matches!(&**who, "root" | "0") => {
             Err(unserved(name, who, "root"))
         }
         _ => Ok(checked),
@@ -201,25 +209,38 @@ fn byte_image(value: &Value) -> Vec<u8> {
 }
 
 fn controllers(value: &Value) -> Result<Checked, Refusal> {
-    let (mut mask, mut others) = (ControllerMask::empty(), OtherControllers::default());
-    for name in values::strings(value)? {
-        let name = name?;
+    let names: Vec<&str> = values::strings(value)?.collect::<Result<_, _>>()?;
+    let (mask, others, unknown) = controllers_named(names.into_iter());
+    match unknown.first() {
+        Some(name) => Err(invalid(format!("Unknown cgroup controller '{name}'"))),
+        None => Ok(Checked::Controllers(mask, others)),
+    }
+}
+
+/// Controllers by their names: ours, those that systemd takes for some, and what nobody knows.
+pub(super) fn controllers_named<'a>(
+    names: impl Iterator<Item = &'a str>,
+) -> (ControllerMask, OtherControllers, Vec<&'a str>) {
+    let (mut mask, mut others, mut unknown) = (ControllerMask::empty(), OtherControllers::default(), Vec::new());
+    for name in names {
         let other = OTHER_CONTROLLERS.iter().position(|other| *other == name);
         match (Controller::from_name(name), other) {
             (Some(controller), _) => mask |= controller.mask(),
             (None, Some(place)) => others.0 |= 1 << place,
-            (None, None) => return Err(invalid(format!("Unknown cgroup controller '{name}'"))),
+            (None, None) => unknown.push(name),
         }
     }
-    Ok(Checked::Controllers(mask, others))
+    (mask, others, unknown)
 }
 
 /// An empty name stands for the default slice: crun sends it.
 fn slice(value: &Value) -> Result<Option<UnitName>, Refusal> {
     let text = values::string(value)?;
-    if text.is_empty() {
-        return Ok(None);
-    }
+    if text.is_empty() { Ok(None) } else { slice_name(text).map(Some) }
+}
+
+/// The name of a slice that something can lie in.
+pub(super) fn slice_name(text: &str) -> Result<UnitName, Refusal> {
     let name = UnitName::parse(text).ok().filter(|name| name.instance().is_none());
     let name = name.ok_or_else(|| invalid(format!("Invalid unit name '{text}'")))?;
     if name.unit_type() != UnitType::Slice {
@@ -229,7 +250,7 @@ fn slice(value: &Value) -> Result<Option<UnitName>, Refusal> {
         let hint = "please adjust/correct and reload service manager";
         return Err(invalid(format!("Unit {name} failed to load properly, {hint}: Invalid argument")));
     }
-    Ok(Some(name))
+    Ok(name)
 }
 
 fn pids(value: &Value) -> Result<Vec<u32>, Refusal> {

@@ -29,6 +29,11 @@ pub fn default_settings(unit_type: UnitType, config: &Config) -> Settings {
     }
 }
 
+/// What `TasksMax=` with nothing behind it means in a file, for slices, too.
+pub(super) fn file_tasks_max(config: &Config) -> u64 {
+    config.defaults.tasks_max
+}
+
 /// Slices have no limit of their own, all others that of the manager.
 fn default_tasks_max(unit_type: UnitType, config: &Config) -> TasksMax {
     match config.defaults.tasks_max {

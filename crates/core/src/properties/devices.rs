@@ -30,7 +30,7 @@ pub(super) fn check(
     values::array(value, "(st)")?.iter().map(entry).collect()
 }
 
-fn is_normalized(path: &str) -> bool {
+pub(super) fn is_normalized(path: &str) -> bool {
     let trimmed = path.strip_prefix('/').unwrap_or(path);
     let trimmed = trimmed.strip_suffix('/').unwrap_or(trimmed);
     let parts_fit = trimmed.split('/').all(|part| !matches!(part, "" | "." | ".."));
@@ -73,17 +73,21 @@ pub(super) fn column<const N: usize>(list: &[(String, [u64; N])], column: usize)
 pub(super) fn check_allow(value: &Value) -> Result<Vec<(String, String)>, Refusal> {
     let entry = |item: &Value| {
         let [pattern, permissions] = values::fields::<2>(item)?;
-        let (pattern, permissions) = (values::string(pattern)?, values::string(permissions)?);
-        if !is_device_pattern(pattern) {
-            return Err(invalid("DeviceAllow= requires device node or pattern"));
-        }
-        if !permissions.chars().all(|c| "rwm".contains(c)) {
-            return Err(invalid("DeviceAllow= requires combination of rwm flags"));
-        }
-        let granted = |c: &char| permissions.is_empty() || permissions.contains(*c);
-        Ok((pattern.into(), "rwm".chars().filter(granted).collect()))
+        allow_entry(values::string(pattern)?, values::string(permissions)?)
     };
     values::array(value, "(ss)")?.iter().map(entry).collect()
+}
+
+/// One of them.
+pub(super) fn allow_entry(pattern: &str, permissions: &str) -> Result<(String, String), Refusal> {
+    if !is_device_pattern(pattern) {
+        return Err(invalid("DeviceAllow= requires device node or pattern"));
+    }
+    if !permissions.chars().all(|c| "rwm".contains(c)) {
+        return Err(invalid("DeviceAllow= requires combination of rwm flags"));
+    }
+    let granted = |c: &char| permissions.is_empty() || permissions.contains(*c);
+    Ok((pattern.into(), "rwm".chars().filter(granted).collect()))
 }
 
 fn is_device_pattern(pattern: &str) -> bool {
@@ -103,6 +107,16 @@ pub(super) fn merge_allow(list: &mut Vec<(String, String)>, given: &[(String, St
         match list.iter_mut().find(|(have, _)| have == pattern) {
             Some((_, have)) => have.clone_from(permissions),
             None => list.insert(0, (pattern.clone(), permissions.clone())),
+        }
+    }
+}
+
+/// In files, new patterns go to the end, so that a list that was written is the same when it is read.
+pub(super) fn append_allow(list: &mut Vec<(String, String)>, given: &[(String, String)]) {
+    for (pattern, permissions) in given {
+        match list.iter_mut().find(|(have, _)| have == pattern) {
+            Some((_, have)) => have.clone_from(permissions),
+            None => list.push((pattern.clone(), permissions.clone())),
         }
     }
 }
@@ -141,7 +155,7 @@ fn address_bytes(value: &Value) -> Result<Vec<u8>, Refusal> {
     }
 }
 
-fn clear_host_bits(address: &mut [u8], length: usize) {
+pub(super) fn clear_host_bits(address: &mut [u8], length: usize) {
     for (i, byte) in address.iter_mut().enumerate() {
         let kept = length.saturating_sub(i * 8).min(8);
         *byte &= !(0xFF_u16 >> kept) as u8;

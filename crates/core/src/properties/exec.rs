@@ -3,7 +3,7 @@
 use super::{invalid, values};
 use crate::error::Refusal;
 use crate::settings::ExecCommand;
-use crate::unit_file::{push_text, quote};
+use crate::unit_file::{Escapes, Words, push_text, quote};
 use crate::value::Value;
 use alloc::format;
 use alloc::string::String;
@@ -64,7 +64,7 @@ pub(super) fn check_environment(value: &Value) -> Result<Vec<String>, Refusal> {
     }
 }
 
-fn is_variable(text: &str) -> bool {
+pub(super) fn is_variable(text: &str) -> bool {
     let legal_name = |name: &str| {
         let legal = name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_');
         !name.is_empty() && legal && !name.starts_with(|c: char| c.is_ascii_digit())
@@ -95,6 +95,54 @@ pub(super) fn command_line(command: &ExecCommand) -> String {
     }
     line + &quoted(&command.arguments)
 }
+
+/// The commands of a line, separated by a lone `;`; nothing at all is the empty list.
+pub(super) fn read_commands(
+    value: &str,
+    expand: impl Fn(&str) -> Result<String, String>,
+) -> Result<Vec<ExecCommand>, String> {
+    let (mut words, mut commands) = (Words::new(value, Escapes::C), Vec::new());
+    while !words.rest().is_empty() {
+        if !words.take_bare(";") {
+            commands.push(read_command(&mut words, &expand)?);
+        }
+    }
+    Ok(commands)
+}
+
+fn read_command(
+    words: &mut Words<'_>,
+    expand: &impl Fn(&str) -> Result<String, String>,
+) -> Result<ExecCommand, String> {
+    let next = |words: &mut Words<'_>| match words.next() {
+        Some(Ok(word)) => expand(&word).map(Some),
+        Some(Err(_)) => Err(String::from("Invalid syntax of a command line")),
+        None => Ok(None),
+    };
+    let first = next(words)?.unwrap_or_default();
+    let path = first.trim_start_matches(PREFIXES);
+    let prefix = &first[..first.len() - path.len()];
+    if !is_program(path) {
+        return Err(format!("Neither a valid executable name nor an absolute path: {path}"));
+    }
+    let mut arguments = Vec::new();
+    if !prefix.contains('@') {
+        arguments.push(path.into());
+    }
+    while !words.rest().is_empty() && !words.take_bare(";") {
+        let literal = words.take_bare("\\;").then(|| String::from(";"));
+        arguments.extend(literal.map_or_else(|| next(words), |word| Ok(Some(word)))?);
+    }
+    if arguments.is_empty() {
+        return Err(format!("Empty argument list of {path}"));
+    }
+    let (ignore_failure, no_env_expand) = (prefix.contains('-'), prefix.contains(':'));
+    Ok(ExecCommand { path: path.into(), arguments, ignore_failure, no_env_expand })
+}
+
+/// What may stand before a command: whose failure is ignored, whose own name follows, whose variables stay; and two
+/// that change nothing here, as [`HARMLESS_FLAGS`].
+const PREFIXES: [char; 5] = ['-', '@', ':', '+', '!'];
 
 /// Words in quotes, separated by blanks.
 pub(super) fn quoted(words: &[String]) -> String {

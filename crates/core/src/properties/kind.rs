@@ -78,6 +78,8 @@ pub(super) enum Kind {
     Signal(fn(&Settings) -> i32, fn(&mut Settings, i32)),
     /// `t`: microseconds.
     Time(Field<u64>),
+    /// `t`: microseconds to wait for the end; in the file of a service, 0 is without end.
+    StopTime(Field<u64>),
     /// `t`: microseconds; 0 is never.
     Patience(Field<Option<u64>>),
     /// `t`: a number in a range, or `u64::MAX` for unset. With `true`, 0 is `idle`.
@@ -155,6 +157,7 @@ impl Kind {
             | Self::Controller => "s",
             Self::Signal(..) => "i",
             Self::Time(_)
+            | Self::StopTime(_)
             | Self::Patience(_)
             | Self::Weight(..)
             | Self::Quota(_)

@@ -8,7 +8,7 @@ use crate::controllers::ControllerMask;
 use crate::names::UnitType;
 use crate::settings::{CpuSet, IpPrefix, Settings};
 use crate::unit_file::{
-    self, Limit, Percent, Quota, Section, TimeSpan, TransientFile, escape_specifiers, push_line, yes_no,
+    self, Limit, Percent, Quota, Section, TimeSpan, TransientFile, escape_specifiers, plain_word, push_line, yes_no,
 };
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -79,7 +79,9 @@ impl Setting {
             (Kind::Weight(_, _, _, idle), Checked::Number(number)) => push_line(out, key, weight(*number, *idle)),
             (Kind::Quota(_), Checked::Number(usec)) => push_line(out, key, unless_unset(*usec, Quota)),
             (Kind::Period(_), Checked::Number(usec)) => push_line(out, key, unless_unset(*usec, TimeSpan)),
-            (Kind::Time(_) | Kind::Patience(_), Checked::Number(usec)) => push_line(out, key, TimeSpan(*usec)),
+            (Kind::Time(_) | Kind::StopTime(_) | Kind::Patience(_), Checked::Number(usec)) => {
+                push_line(out, key, TimeSpan(*usec));
+            }
             (_, Checked::Number(number)) => push_line(out, key, Limit(*number)),
             (_, Checked::Fraction(fraction) | Checked::Share(fraction, _)) => push_line(out, key, Percent(*fraction)),
             (_, Checked::Signal(number)) => push_line(out, key, signals::name(*number)),
@@ -105,16 +107,16 @@ impl Setting {
         match &self.row.kind {
             Kind::DeviceWeights(field, ..) => pairs((field.get)(settings), line),
             Kind::DeviceLatency => extra.io_device_latency.iter().for_each(|(path, usec)| {
-                line(&format_args!("{} {}", escape_specifiers(path), TimeSpan(*usec)));
+                line(&format_args!("{} {}", plain_word(path), TimeSpan(*usec)));
             }),
             Kind::DeviceLimit(n) => columns(devices::column(&extra.io_device_limits, *n), line),
             Kind::DeviceBandwidth(n) => columns(devices::column(&extra.block_io_device_bandwidth, *n), line),
             Kind::DeviceAllow => extra.device_allow.iter().for_each(|(pattern, permissions)| {
-                line(&format_args!("{} {permissions}", escape_specifiers(pattern)));
+                line(&format_args!("{} {permissions}", plain_word(pattern)));
             }),
             Kind::IpPrefixes(field) => (field.get)(settings).iter().for_each(|prefix| line(&address(prefix))),
             Kind::Strings(field, ..) => {
-                (field.get)(settings).iter().for_each(|text| line(&escape_specifiers(text)));
+                (field.get)(settings).iter().for_each(|text| line(&plain_word(text)));
             }
             Kind::Commands | Kind::CommandsEx => {
                 settings.service().exec_start.iter().for_each(|command| line(&exec::command_line(command)));
@@ -141,7 +143,7 @@ fn pairs(list: &[(String, u64)], line: impl FnMut(&dyn Display)) {
 }
 
 fn columns<'a>(list: impl Iterator<Item = (&'a str, u64)>, mut line: impl FnMut(&dyn Display)) {
-    list.for_each(|(path, number)| line(&format_args!("{} {number}", escape_specifiers(path))));
+    list.for_each(|(path, number)| line(&format_args!("{} {number}", plain_word(path))));
 }
 
 /// Names separated by blanks, ours first.

@@ -42,9 +42,11 @@ fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Op
         Kind::Choice(choice) => Value::str(choice.words[(choice.get)(s)]),
         Kind::Signal(get, _) => Value::I32(get(s)),
         Kind::Patience(field) => Value::U64((field.get)(s).unwrap_or(INFINITY)),
-        Kind::Time(field) | Kind::Weight(field, ..) | Kind::Quota(field) | Kind::Period(field) => {
-            Value::U64(*(field.get)(s))
-        }
+        Kind::Time(field)
+        | Kind::StopTime(field)
+        | Kind::Weight(field, ..)
+        | Kind::Quota(field)
+        | Kind::Period(field) => Value::U64(*(field.get)(s)),
         Kind::Memory(memory) => Value::U64(*(memory.field.get)(s)),
         Kind::TasksMax => Value::U64(resolve_tasks_max(s.resources.tasks_max, &config.machine)),
         Kind::Fraction(field) => Value::U32(*(field.get)(s)),

@@ -135,6 +135,14 @@ pub fn row(name: &str) -> Option<&'static Row> {
     Some(at(INDEX[found]))
 }
 
+/// The properties that this key of unit files stands for, each with its section and types. Further spellings of a
+/// property on the bus share its key, and come after it.
+pub(super) fn rows_with_key(key: &str) -> impl Iterator<Item = &'static Row> {
+    let key = if key.is_empty() { "=" } else { key };
+    let first = KEYS.partition_point(|&place| at(place).key < key);
+    KEYS[first..].iter().map(|&place| at(place)).take_while(move |row| row.key == key)
+}
+
 /// The property that adds dependencies of this kind.
 pub(super) fn dependency_name(kind: Dependency) -> &'static str {
     let named = |row: &&Row| matches!(row.kind, Kind::Dependency(k) if k == kind);
@@ -145,7 +153,10 @@ const GROUPS: [&[Row]; 5] = [resource::ROWS, unit::SETTINGS, unit::DEPENDENCIES,
 const COUNT: usize = count();
 
 /// Places of all rows, ordered by name.
-static INDEX: [u16; COUNT] = index();
+static INDEX: [u16; COUNT] = sorted(false);
+
+/// Places of all rows, ordered by key, and those of the same key as in the table.
+static KEYS: [u16; COUNT] = sorted(true);
 
 const fn count() -> usize {
     let (mut group, mut sum) = (0, 0);
@@ -166,12 +177,12 @@ const fn at(place: u16) -> &'static Row {
 }
 
 /// Sorts by insertion, since that is what a constant expression can do.
-const fn index() -> [u16; COUNT] {
+const fn sorted(by_key: bool) -> [u16; COUNT] {
     let mut sorted = [0; COUNT];
     let mut count = 0;
     while count < COUNT {
         let mut place = count;
-        while place > 0 && is_before(at(count as u16).name, at(sorted[place - 1]).name) {
+        while place > 0 && is_before(word(count as u16, by_key), word(sorted[place - 1], by_key)) {
             sorted[place] = sorted[place - 1];
             place -= 1;
         }
@@ -179,6 +190,10 @@ const fn index() -> [u16; COUNT] {
         count += 1;
     }
     sorted
+}
+
+const fn word(place: u16, by_key: bool) -> &'static str {
+    if by_key { at(place).key } else { at(place).name }
 }
 
 const fn is_before(a: &str, b: &str) -> bool {
@@ -204,6 +219,11 @@ mod tests {
         for wanted in rows() {
             assert_eq!(row(wanted.name), Some(wanted));
         }
+        for wanted in rows().filter(|row| !row.key.is_empty()) {
+            let same = rows().filter(|row| row.key == wanted.key);
+            assert!(rows_with_key(wanted.key).eq(same), "{wanted:?}");
+        }
+        assert!(rows_with_key("").next().is_none() && rows_with_key("BPFProgram").next().is_none());
         assert!(row("").is_none() && row("memorymax").is_none() && row("BPFProgram").is_none());
     }
 }

@@ -237,3 +237,5 @@ proptest! {
         }
     }
 }
+
+mod round_trip;

@@ -27,6 +27,8 @@ pub(super) enum Checked {
     Devices(Vec<(String, u64)>),
     /// Pattern, permissions.
     Allow(Vec<(String, String)>),
+    /// The same from a file, where what comes later stands later.
+    AllowLast(Vec<(String, String)>),
     Prefixes(Vec<IpPrefix>),
     Controllers(ControllerMask, OtherControllers),
     Commands(Vec<ExecCommand>),

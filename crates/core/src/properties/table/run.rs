@@ -56,7 +56,7 @@ pub(super) const ROWS: &[Row] = &[
     ),
     both("SendSIGKILL", "SendSIGKILL", Kind::Flag(field!(kill.send_sigkill))),
     both("SendSIGHUP", "SendSIGHUP", Kind::Flag(field!(kill.send_sighup))),
-    both("TimeoutStopUSec", "TimeoutStopSec", Kind::Time(field!(timeout_stop_usec))),
+    both("TimeoutStopUSec", "TimeoutStopSec", Kind::StopTime(field!(timeout_stop_usec))),
     both("RuntimeMaxUSec", "RuntimeMaxSec", Kind::Time(field!(runtime_max_usec))),
     both("RuntimeRandomizedExtraUSec", "RuntimeRandomizedExtraSec", Kind::Time(field!(runtime_extra_usec))),
     both("User", "User", Kind::Principal(field!(user))),
