@@ -9,6 +9,7 @@ mod glob;
 mod input;
 mod names;
 mod properties;
+mod trace;
 mod unit_files;
 mod values;
 
@@ -17,6 +18,7 @@ pub use cgroup_files::cgroup_files;
 pub use glob::glob;
 pub use names::names;
 pub use properties::properties;
+pub use trace::trace;
 pub use unit_files::unit_files;
 
 use std::path::Path;
@@ -25,13 +27,14 @@ use std::path::Path;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Target); 6] = [
+pub const TARGETS: [(&str, Target); 7] = [
     ("names", names),
     ("properties", properties),
     ("bodies", bodies),
     ("cgroup_files", cgroup_files),
     ("glob", glob),
     ("unit_files", unit_files),
+    ("trace", trace),
 ];
 
 /// The target of this name.

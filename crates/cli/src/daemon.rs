@@ -3,14 +3,17 @@
 mod backend;
 mod clock;
 mod config;
+mod door;
 mod executor;
 mod live;
 mod notify;
 mod presence;
+mod recorder;
 mod serve;
 
 pub use backend::{Backend, BackendError, controllers_to_share};
 pub use config::{Choices, ConfigError};
+pub use recorder::Recording;
 pub use serve::{Daemon, ServeError};
 
 use crate::args::daemon::Args;

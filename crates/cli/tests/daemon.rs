@@ -4,6 +4,8 @@
 // Tests may panic: that is how they fail.
 #![allow(clippy::unwrap_used)]
 
+use cgarbiter_sim::replay::{self, End, Verdict};
+use std::io::Read;
 use std::os::unix::net::UnixDatagram;
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
@@ -23,6 +25,11 @@ struct Daemon {
 
 impl Daemon {
     fn start() -> Self {
+        Self::start_with(&[])
+    }
+
+    /// With more options; they are about files in the daemon's directory, where it stands.
+    fn start_with(more: &[&str]) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let notify = directory.path().join("notify");
         let listener = UnixDatagram::bind(&notify).unwrap();
@@ -33,6 +40,8 @@ impl Daemon {
             .arg(&socket)
             .arg("--file-root")
             .arg(directory.path())
+            .args(more)
+            .current_dir(directory.path())
             .env("NOTIFY_SOCKET", &notify)
             .stdin(Stdio::null())
             .stderr(std::fs::File::create(directory.path().join("log")).unwrap())
@@ -97,6 +106,10 @@ impl Daemon {
         std::fs::read_dir(directory).map(|entries| entries.map(|e| e.unwrap().path()).collect()).unwrap_or_default()
     }
 
+    fn trace(&self) -> Vec<u8> {
+        std::fs::read(self.directory.path().join("trace")).unwrap()
+    }
+
     fn stop(mut self) -> std::process::ExitStatus {
         let pid = nix::unistd::Pid::from_raw(i32::try_from(self.process.id()).unwrap());
         nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGTERM).unwrap();
@@ -147,7 +160,7 @@ fn stopping_a_slice_stops_what_is_in_it_and_a_stubborn_process_is_killed() {
     let args = ["run", "-q", "--unit", "s.scope", "--slice", "x", "-p", "TimeoutStopSec=300ms", "sh", "-c", script];
     let mut stubborn = daemon.command(CLIENT, &args).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = [0; 6];
-    std::io::Read::read_exact(stubborn.stdout.as_mut().unwrap(), &mut line).unwrap();
+    Read::read_exact(stubborn.stdout.as_mut().unwrap(), &mut line).unwrap();
     let mut other = daemon.sleeper("t.scope", &["--slice", "x"]);
     daemon.says(&["stop", "x.slice"]);
     stubborn.wait().unwrap();
@@ -244,6 +257,70 @@ fn the_load_client_finds_no_fault() {
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         assert!(output.status.success() && text.contains("\"errors\":0"), "{load:?}: {text}{}", daemon.log());
     }
+}
+
+/// A session of calls of every sort, from several clients.
+fn some_of_everything(daemon: &Daemon) {
+    let mut sleeper = daemon.sleeper("a.scope", &["--slice", "x-y", "-p", "MemoryMax=64M", "-p", "CPUWeight=20"]);
+    daemon.says(&["set", "--runtime", "a.scope", "MemoryMax=32M", "IOWeight=50"]);
+    assert!(!daemon.client(&["set", "a.scope", "MemoryMax=0"]).status.success());
+    daemon.says(&["plan", "start", "p.scope", "-p", "CPUQuota=20%"]);
+    daemon.says(&["status", "a.scope"]);
+    daemon.says(&["ls"]);
+    daemon.says(&["freeze", "a.scope"]);
+    daemon.says(&["thaw", "a.scope"]);
+    assert_eq!(daemon.client(&["run", "-q", "-p", "TasksMax=5", "sh", "-c", "exit 3"]).status.code(), Some(3));
+    daemon.says(&["stop", "x.slice"]);
+    sleeper.wait().unwrap();
+    let load = daemon.command(BENCH, &["scope", "40", "8", "--peer", "--tag", "t"]).output().unwrap();
+    assert!(load.status.success(), "{}", daemon.log());
+}
+
+fn replay(trace: &[u8]) -> Verdict {
+    replay::replay(trace, &replay::Options { until: None, check: true }, &mut |_| {}).unwrap()
+}
+
+#[test]
+fn what_was_recorded_comes_out_again_to_the_letter() {
+    let daemon = Daemon::start_with(&["--record", "trace"]);
+    some_of_everything(&daemon);
+    let path = daemon.directory.path().join("trace");
+    let (killed, keep) = (daemon.trace(), std::fs::File::open(path).unwrap());
+    assert!(matches!(replay(&killed).end, End::Open | End::Cut(_)), "{}", replay(&killed));
+    assert!(daemon.stop().success());
+    let mut whole = Vec::new();
+    (&keep).read_to_end(&mut whole).unwrap();
+    let verdict = replay(&whole);
+    assert_eq!(verdict.end, End::Told("the daemon was told to stop".into()), "{verdict}");
+    assert!(verdict.inputs > 200 && verdict.outputs > 500, "{verdict}");
+    for (word, other, part) in [("pids.max", "pids.min", 2), ("JobRemoved{id=4", "JobRemoved{id=5", 3)] {
+        let text = String::from_utf8(whole.clone()).unwrap();
+        let at = text.match_indices(word).nth(part).map(|(at, _)| at).unwrap();
+        let altered = format!("{}{other}{}", &text[..at], &text[at + word.len()..]);
+        let End::Differs(difference) = replay(altered.as_bytes()).end else { panic!("{word} is missed") };
+        assert_eq!(difference.line, text[..at].lines().count());
+        assert!(difference.recorded.unwrap().contains(other) && difference.replayed.unwrap().contains(word));
+    }
+}
+
+#[test]
+fn a_trace_ends_at_its_limit_and_a_daemon_serves_without_one() {
+    let daemon = Daemon::start_with(&["--record", "trace", "--record-limit", "0"]);
+    daemon.says(&["list"]);
+    assert_eq!(replay(&daemon.trace()).end, End::Told("it has reached its limit".into()));
+    assert!(daemon.stop().success());
+    let daemon = Daemon::start_with(&["--record", "no/such/directory/trace"]);
+    daemon.says(&["list"]);
+    assert_eq!(daemon.log().matches("nothing is recorded").count(), 1, "{}", daemon.log());
+    let daemon = Daemon::start_with(&["--record", "trace"]);
+    let (mut sleeper, trace) = (daemon.sleeper("k.scope", &[]), daemon.directory.path().join("trace"));
+    let open = std::fs::File::open(trace).unwrap();
+    drop(daemon);
+    let mut text = Vec::new();
+    (&open).read_to_end(&mut text).unwrap();
+    assert_eq!(replay(&text).end, End::Open, "it was killed without a warning, between two turns");
+    sleeper.kill().unwrap();
+    sleeper.wait().unwrap();
 }
 
 #[test]

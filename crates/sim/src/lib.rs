@@ -3,6 +3,7 @@
 pub mod backend;
 pub mod kernel;
 pub mod live;
+pub mod replay;
 pub mod store;
 pub mod trace;
 pub mod vectors;

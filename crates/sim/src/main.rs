@@ -5,6 +5,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use cgarbiter_sim::replay;
 use cgarbiter_sim::vectors::systemd::{Expected, Options, Score};
 use cgarbiter_sim::vectors::{self, Played, Tally};
 use clap::{Args, Parser, Subcommand};
@@ -21,6 +22,23 @@ struct Arguments {
 enum Command {
     /// Replay recordings of real kernels or of systemd, and count where the imagined ones answer the same
     Vectors(Vectors),
+    /// Hand what a daemon has recorded (`cgarbiterd --record`) to the core once more, and compare what comes out
+    Replay(Replay),
+}
+
+#[derive(Args)]
+struct Replay {
+    /// The trace
+    file: PathBuf,
+    /// Stop before this line of the trace
+    #[arg(long, value_name = "LINE")]
+    until: Option<usize>,
+    /// Print what goes in and what comes out, until something differs
+    #[arg(long)]
+    print: bool,
+    /// Check after each input what must always be true; slow with many units
+    #[arg(long)]
+    check: bool,
 }
 
 #[derive(Args)]
@@ -47,14 +65,32 @@ struct Vectors {
 
 /// 0 when all is well, 1 when something differs, 2 when something could not be read.
 fn main() -> ExitCode {
-    let Command::Vectors(arguments) = Arguments::parse().command;
-    match replay_all(&arguments) {
+    let done = match Arguments::parse().command {
+        Command::Vectors(arguments) => replay_all(&arguments),
+        Command::Replay(arguments) => replay_trace(&arguments),
+    };
+    match done {
         Ok(code) => code,
         Err(error) => {
             writeln!(io::stderr(), "cgarbiter-sim: {error}").ok();
             ExitCode::from(2)
         }
     }
+}
+
+fn replay_trace(arguments: &Replay) -> io::Result<ExitCode> {
+    let named = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", arguments.file.display()));
+    let bytes = fs::read(&arguments.file).map_err(|error| named(&error))?;
+    let options = replay::Options { until: arguments.until, check: arguments.check };
+    let mut out = io::stdout().lock();
+    let mut watch = |line: &str| {
+        if arguments.print {
+            writeln!(out, "{line}").ok();
+        }
+    };
+    let verdict = replay::replay(&bytes, &options, &mut watch).map_err(|error| named(&error))?;
+    writeln!(out, "{verdict}")?;
+    Ok(if verdict.agrees() { ExitCode::SUCCESS } else { ExitCode::from(1) })
 }
 
 fn replay_all(arguments: &Vectors) -> io::Result<ExitCode> {

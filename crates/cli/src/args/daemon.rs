@@ -66,6 +66,17 @@ pub struct Args {
     /// Check the configuration, say what it comes to, and exit
     #[arg(long)]
     pub check_config: bool,
+    /// Record everything that happens in this file, as text that `cgarbiter-sim replay` can replay
+    ///
+    /// Every request, every answer of the kernel and every effect stands in it, with its time: command lines of
+    /// processes, environments and whatever else clients send included. Only the owner may read it. What is there
+    /// already is kept as FILE.old. Recording ends when the file has reached its limit or cannot be written; serving
+    /// goes on.
+    #[arg(long, value_name = "FILE")]
+    pub record: Option<PathBuf>,
+    /// End the recording when the file is this long, in MiB [default: 256]
+    #[arg(long, value_name = "MIB")]
+    pub record_limit: Option<u64>,
     /// Write a newline to this file descriptor when ready, and close it (s6, dinit)
     #[arg(long, value_name = "FD")]
     pub notify_fd: Option<i32>,

@@ -1,5 +1,6 @@
 //! What the operator has chosen: configuration files, overruled by the command line.
 
+use super::recorder::Recording;
 use crate::args::daemon::{Args, BackendChoice, Presence, UnitPathChoice};
 use cgarbiter_core::config::{Defaults, UnitPaths, Unsupported};
 use serde::Deserialize;
@@ -57,6 +58,8 @@ struct File {
     beside_systemd: Option<bool>,
     open_sockets: Option<bool>,
     unsupported_limits: Option<UnsupportedChoice>,
+    record: Option<PathBuf>,
+    record_limit: Option<u64>,
     defaults: FileDefaults,
 }
 
@@ -123,6 +126,10 @@ pub struct Choices {
     pub defaults: Defaults,
     /// `DefaultTasksMax` in parts per 10,000 of what the system can hold; none when it is a number.
     pub tasks_max_share: Option<u64>,
+    /// Where everything that happens is recorded, if anywhere.
+    pub recording: Option<Recording>,
+    /// How long a recording may become, in MiB.
+    pub record_limit: u64,
     /// Readiness by descriptor.
     pub notify_fd: Option<i32>,
 }
@@ -163,6 +170,9 @@ impl Choices {
         if file.root.is_some() {
             self.root = file.root;
         }
+        set(&mut self.record_limit, file.record_limit);
+        let path = file.record.or(self.recording.take().map(|recording| recording.path));
+        self.recording = path.map(|path| Recording { path, limit: self.record_limit.saturating_mul(1 << 20) });
         match file.socket {
             Some(Sockets::One(path)) => self.sockets = vec![path],
             Some(Sockets::Several(paths)) => self.sockets = paths,
@@ -230,7 +240,13 @@ impl Choices {
             (None, u64::MAX) => "infinity".into(),
             (None, count) => count.to_string(),
         };
-        writeln!(out, "tasks-max       {tasks}")
+        writeln!(out, "tasks-max       {tasks}")?;
+        match &self.recording {
+            Some(recording) => {
+                writeln!(out, "record          {} (up to {} MiB)", path(&recording.path), self.record_limit)
+            }
+            None => Ok(()),
+        }
     }
 }
 
@@ -249,6 +265,8 @@ impl Default for Choices {
             unsupported: Unsupported::Report,
             defaults: Defaults::default(),
             tasks_max_share: Some(1500),
+            recording: None,
+            record_limit: 256,
             notify_fd: None,
         }
     }
@@ -299,6 +317,8 @@ fn from_args(args: &Args) -> File {
         file_root: args.file_root.clone(),
         beside_systemd: args.beside_systemd.then_some(true),
         open_sockets: args.open_sockets.then_some(true),
+        record: args.record.clone(),
+        record_limit: args.record_limit,
         unsupported_limits: None,
         defaults: FileDefaults::default(),
     }

@@ -3,13 +3,14 @@
 use super::backend::{Backend, BackendError};
 use super::clock::now;
 use super::config::{Choices, ConfigError};
+use super::door::Door;
 use super::executor::{PlanThread, is_slow};
 use super::notify;
 use super::presence::{Booted, PRIVATE_SOCKET, Socket};
 use crate::args::daemon::Presence;
 use cgarbiter_core::effect::{Message, Severity};
 use cgarbiter_core::plan::Plan;
-use cgarbiter_core::{Answer, Effect, Event, Manager, Question};
+use cgarbiter_core::{Answer, Effect, Event, Question};
 use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
 use nix::fcntl::Flock;
 use std::fs::File;
@@ -74,7 +75,7 @@ pub struct Daemon {
     sockets: Vec<Socket>,
     choices: Choices,
     summary: String,
-    manager: Manager,
+    door: Door,
     front_end: FrontEnd,
     notices: AsyncFd<OwnedFd>,
     backend: Backend,
@@ -111,12 +112,13 @@ impl Daemon {
         let registered = unsafe { AsyncFd::register_with_interest(chosen.backend.notices()?, Interest::READABLE) };
         let notices = registered.map_err(std::io::Error::from)?;
         let plan_thread = chosen.backend.second().map(PlanThread::start).transpose()?;
+        let door = Door::open(choices.recording.as_ref(), &chosen.summary, now(), chosen.config);
         Ok(Self {
             booted: None,
             sockets: Vec::new(),
             choices,
             summary: chosen.summary,
-            manager: Manager::new(chosen.config, now()),
+            door,
             front_end,
             notices,
             backend: chosen.backend,
@@ -167,6 +169,7 @@ impl Daemon {
         notify::stopping();
         tracing::info!("stopped serving; everything that runs goes on");
         self.front_end.flush();
+        self.door.close(now());
         self.booted = None;
         self.front_end.leave_bus();
         Ok(())
@@ -174,7 +177,7 @@ impl Daemon {
 
     /// Waits for one thing and deals with it; false when that is to stop.
     async fn turn(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<bool, ServeError> {
-        let wait = self.manager.poll_timeout().map(|at| Duration::from_micros(at.0.saturating_sub(now().monotonic.0)));
+        let wait = self.door.poll_timeout().map(|at| Duration::from_micros(at.0.saturating_sub(now().monotonic.0)));
         let sleep = tokio::time::sleep(wait.unwrap_or(Duration::MAX));
         let away = self.away;
         tokio::select! {
@@ -201,7 +204,7 @@ impl Daemon {
                 self.hand_in_news().await?;
             }
             () = sleep, if wait.is_some() => {
-                self.manager.handle_timeout(now());
+                self.door.handle_timeout(now());
                 self.carry_out().await?;
             }
         }
@@ -216,6 +219,7 @@ impl Daemon {
             self.run_plans().await?;
         }
         self.front_end.flush();
+        self.door.flush();
         Ok(true)
     }
 
@@ -227,13 +231,13 @@ impl Daemon {
     }
 
     async fn hand_in(&mut self, event: Event) -> Result<(), ServeError> {
-        self.manager.handle_event(now(), event);
+        self.door.handle_event(now(), event);
         self.carry_out().await
     }
 
     /// Does what the manager wants; plans are put aside.
     async fn carry_out(&mut self) -> Result<(), ServeError> {
-        while let Some(effect) = self.manager.poll_effect() {
+        while let Some(effect) = self.door.poll_effect() {
             match effect {
                 Effect::Run(plan) => {
                     assert!(self.plan.is_none() && !self.away, "one plan is in flight at a time");
@@ -247,7 +251,7 @@ impl Daemon {
                         }
                         question => self.backend.answer(question),
                     };
-                    self.manager.handle_event(now(), Event::ReadDone { id, answer });
+                    self.door.handle_event(now(), Event::ReadDone { id, answer });
                 }
                 Effect::Reply(call, reply) => self.front_end.reply(call, reply),
                 Effect::Emit(signal, audience) => self.front_end.emit(signal, &audience),
