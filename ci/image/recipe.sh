@@ -1,8 +1,9 @@
 #!/bin/bash
 # Makes the guest: kernel, the modules its initramfs needs, and a Debian root as an ext4 image.
 #
-#   recipe.sh OUT        writes OUT/vmlinuz, OUT/modules/NN-name.ko, OUT/root.img
-#   recipe.sh --key      prints what the result depends on besides this text (the kernel's version)
+#   recipe.sh OUT                    writes OUT/vmlinuz, OUT/modules/NN-name.ko, OUT/root.img
+#   recipe.sh --key                  prints what the result depends on besides this text (the kernel's version)
+#   recipe.sh --kernel FILE.deb OUT  writes OUT/vmlinuz and OUT/modules/NN-name.ko of another kernel's package
 #
 # Everything comes from the Debian mirror that this machine's own apt sources name. Nothing here is specific to the
 # project: what changes from run to run is on the payload disk (see ../README.md), so that this image can be cached.
@@ -13,9 +14,34 @@ kernel_package() {
     apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -1
 }
 
+# unpack_kernel FILE.deb OUT: the kernel, and the modules with which it finds its disks
+unpack_kernel() {
+    local number=10 module file
+    dpkg -x "$1" "$work/kernel"
+    mkdir -p "$2/modules"
+    cp "$work"/kernel/boot/vmlinuz-* "$2/vmlinuz"
+    # In the order in which they have to be inserted.
+    for module in virtio/virtio_ring virtio/virtio virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev \
+        virtio/virtio_pci block/virtio_blk; do
+        file=$(find "$work/kernel" -path "*/kernel/drivers/$module.ko*")
+        case $file in
+        *.xz) xz -dc "$file" >"$2/modules/$number-${module##*/}.ko" ;;
+        *) cp "$file" "$2/modules/$number-${module##*/}.ko" ;;
+        esac
+        number=$((number + 1))
+    done
+}
+
 if [ "${1:-}" = --key ]; then
     package=$(kernel_package)
     apt-cache policy "$package" systemd | grep -E '^[a-z]|Candidate'
+    exit
+fi
+
+if [ "${1:-}" = --kernel ]; then
+    work=$(mktemp -d)
+    trap 'rm -rf "$work"' EXIT
+    unpack_kernel "$2" "$3"
     exit
 fi
 
@@ -23,7 +49,6 @@ out=$1
 suite=bookworm
 work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
-mkdir -p "$out/modules"
 
 # --- kernel -----------------------------------------------------------------------------------------------------------
 package=$(kernel_package)
@@ -31,15 +56,7 @@ package=$(kernel_package)
 # The user that apt drops to for downloads must be able to write here.
 chmod 755 "$work"; mkdir -m 777 "$work/deb"
 (cd "$work/deb" && apt-get download -q "$package")
-dpkg -x "$work"/deb/*.deb "$work/kernel"
-cp "$work"/kernel/boot/vmlinuz-* "$out/vmlinuz"
-number=10
-# In the order in which they have to be inserted.
-for module in virtio/virtio_ring virtio/virtio virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev \
-    virtio/virtio_pci block/virtio_blk; do
-    cp "$work"/kernel/lib/modules/*/kernel/drivers/$module.ko "$out/modules/$number-${module##*/}.ko"
-    number=$((number + 1))
-done
+unpack_kernel "$work"/deb/*.deb "$out"
 
 # --- root -------------------------------------------------------------------------------------------------------------
 # systemd-sysv is there so that the same tests can be run against systemd as pid 1; by default it is not started.

@@ -21,6 +21,8 @@ pub(crate) struct Guest {
     pub(crate) directory: PathBuf,
     /// Program that becomes pid 1, as a path in the guest.
     pub(crate) init: &'static str,
+    /// How the processors are emulated: `multi`, a thread each, or `single`.
+    pub(crate) threads: &'static str,
 }
 
 impl Guest {
@@ -104,7 +106,7 @@ impl Guest {
             format!("console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off net.ifnames=0 guest.init={}", self.init);
         let mut command = Command::new("qemu-system-x86_64");
         command
-            .args(["-accel", "tcg,thread=multi", "-cpu", "max", "-smp", CPUS, "-m", MEMORY_MIB])
+            .args(["-accel", &format!("tcg,thread={}", self.threads), "-cpu", "max", "-smp", CPUS, "-m", MEMORY_MIB])
             .args(["-no-reboot", "-nodefaults", "-nic", "none"])
             .args(serial)
             .arg("-kernel")

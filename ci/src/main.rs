@@ -1,10 +1,11 @@
-//! The project's chores: `cargo ci check | tidy | vm | image | bench`. What each does is in ci/README.md.
+//! The project's chores: `cargo ci check | tidy | vm | conformance | image | bench`. What each does is in ci/README.md.
 //!
 //! This file reads the arguments and hands over; a chore has a file of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it was started from")]
 
 mod bench;
 mod check;
+mod conformance;
 mod files;
 mod guest;
 mod image;
@@ -33,6 +34,8 @@ enum Chore {
     Tidy,
     /// Boot a guest without systemd as pid 1 and test the daemon with unmodified clients.
     Vm(vm::Options),
+    /// Boot a guest and compare its kernel with the imagined one, operation by operation.
+    Conformance(conformance::Options),
     /// Make the guest's kernel and root image, unless the cached ones fit.
     Image,
     /// The same load on systemd and on the daemon, natively, and the ratios.
@@ -44,6 +47,7 @@ fn main() -> ExitCode {
         Chore::Check(options) => check::run(&options),
         Chore::Tidy => tidy::run(),
         Chore::Vm(options) => vm::run(&options),
+        Chore::Conformance(options) => conformance::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::Image => image::ensure().map(|image| println!("{}", image.directory.display())),
     };

@@ -1,7 +1,7 @@
 //! `cargo ci vm`: the tests in ci/guest/tests, run in a guest against the daemon (or, to test the tests, systemd).
 
 use crate::{
-    Outcome, files,
+    Outcome, conformance, files,
     guest::{Guest, say},
     image, step,
 };
@@ -26,6 +26,9 @@ pub(crate) struct Options {
     /// Use this binary instead of building one.
     #[arg(long, value_name = "FILE")]
     daemon: Option<PathBuf>,
+    /// Use this binary as the simulator instead of building one.
+    #[arg(long, value_name = "FILE")]
+    simulator: Option<PathBuf>,
     /// Seconds after which a guest that is not done is killed.
     #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
     limit: u64,
@@ -55,6 +58,7 @@ pub(crate) fn run(options: &Options) -> Outcome {
             Manager::Cgarbiter => "/payload/guest/init",
             Manager::Systemd => "/lib/systemd/systemd",
         },
+        threads: "multi",
     };
     fill_payload(options, &guest)?;
     if options.shell {
@@ -112,6 +116,7 @@ fn fill_payload(options: &Options, guest: &Guest) -> Outcome {
     }
     let bin = payload.join("bin");
     files::directory(&bin)?;
+    conformance::provide_program(options.simulator.as_deref(), &bin)?;
     provide_daemon(options.daemon.as_deref(), &bin)
 }
 

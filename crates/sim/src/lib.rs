@@ -1,6 +1,7 @@
 //! Everything outside the core, imagined.
 
 pub mod backend;
+pub mod conformance;
 pub mod kernel;
 pub mod live;
 pub mod replay;

@@ -8,6 +8,7 @@ use super::{Errno, Kernel};
 pub(super) const READ: u16 = 4;
 pub(super) const WRITE: u16 = 2;
 pub(super) const EXECUTE: u16 = 1;
+pub(super) const STICKY: u16 = 0o1000;
 
 /// Who makes a call: a process, and the effective user and group that it acts with. User 0 has all capabilities,
 /// others have none.
@@ -197,6 +198,7 @@ impl Kernel {
         let directory = if file.is_some() { Some(index) } else { self.cgroups[index].parent };
         if let Some(directory) = directory {
             self.permit_directory(who, directory, WRITE | EXECUTE)?;
+            self.permit_sticky(who, directory, self.attributes(index, file).uid)?;
         }
         Err(if file.is_some() { Errno::EPERM } else { Errno::EISDIR })
     }
@@ -204,23 +206,64 @@ impl Kernel {
     /// Renaming by path; only the same path is allowed, and changes nothing.
     ///
     /// # Errors
-    /// `ENOENT`, `EINVAL` for a place inside what is renamed, `EACCES`, `EPERM`.
+    /// `ENOENT`; `EINVAL` for a place inside what is renamed, `ENOTEMPTY` for a directory that it is in; then `EACCES`,
+    /// `ENOTDIR`, `EISDIR`, `EPERM`.
     pub fn rename(&self, who: &Caller, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+        // The mount point's own name belongs to the file system above.
+        match (from == b"/", to == b"/") {
+            (true, true) => return Ok(()),
+            (false, false) => {}
+            _ => return Err(Errno::EXDEV),
+        }
         let from_parent = self.entry_parent(who, from)?;
         let to_parent = self.entry_parent(who, to)?;
         if !self.has_name(from_parent.0, from_parent.1) {
             return Err(Errno::ENOENT);
         }
+        let moved = self.cgroups[from_parent.0].children.get(from_parent.1).copied();
+        let replaced = self.cgroups[to_parent.0].children.get(to_parent.1).copied();
         if from_parent == to_parent {
             return Ok(());
         }
-        let moved = self.cgroups[from_parent.0].children.get(from_parent.1);
-        if moved.is_some_and(|moved| self.is_below(to_parent.0, *moved)) {
+        if moved.is_some_and(|moved| self.is_below(to_parent.0, moved)) {
             return Err(Errno::EINVAL);
         }
-        self.permit_directory(who, from_parent.0, WRITE | EXECUTE)?;
-        self.permit_directory(who, to_parent.0, WRITE | EXECUTE)?;
+        if replaced.is_some_and(|replaced| self.is_below(from_parent.0, replaced)) {
+            return Err(Errno::ENOTEMPTY);
+        }
+        self.permit_removal(who, from_parent.0, moved, from_parent.1)?;
+        if self.has_name(to_parent.0, to_parent.1) {
+            self.permit_removal(who, to_parent.0, replaced, to_parent.1)?;
+            match (moved, replaced) {
+                (Some(_), None) => return Err(Errno::ENOTDIR),
+                (None, Some(_)) => return Err(Errno::EISDIR),
+                _ => {}
+            }
+        } else {
+            self.permit_directory(who, to_parent.0, WRITE | EXECUTE)?;
+        }
+        if let Some(moved) = moved.filter(|_| from_parent.0 != to_parent.0) {
+            self.permit_directory(who, moved, WRITE)?;
+        }
         Err(Errno::EPERM)
+    }
+
+    /// May the caller take this name out of a directory? In a sticky one only what he owns.
+    fn permit_removal(&self, who: &Caller, directory: u32, child: Option<u32>, name: &[u8]) -> Result<(), Errno> {
+        self.permit_directory(who, directory, WRITE | EXECUTE)?;
+        let owner = match child {
+            Some(child) => self.cgroups[child].directory.uid,
+            None => self.attributes(directory, File::from_name(name)).uid,
+        };
+        self.permit_sticky(who, directory, owner)
+    }
+
+    /// # Errors
+    /// `EPERM` in a sticky directory of others, for what belongs to others.
+    pub(super) fn permit_sticky(&self, who: &Caller, directory: u32, owner: u32) -> Result<(), Errno> {
+        let Attributes { uid, mode, .. } = self.cgroups[directory].directory;
+        let others = mode & STICKY != 0 && ![uid, owner].contains(&who.uid);
+        if others && !who.privileged() { Err(Errno::EPERM) } else { Ok(()) }
     }
 
     fn entry_parent<'a>(&self, who: &Caller, path: &'a [u8]) -> Result<(u32, &'a [u8]), Errno> {

@@ -132,7 +132,8 @@ impl Kernel {
     }
 
     pub(super) fn write_cpu_max_burst(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
-        let burst = microseconds(kstrtoull(text)?);
+        // What does not fit in nanoseconds is refused; there is no other bound without a quota.
+        let burst = kstrtoull(text)?.checked_mul(1000).ok_or(Errno::EINVAL)?;
         let cpu = &mut self.cgroups[index].cpu;
         cpu.set_bandwidth(cpu.quota, cpu.period, burst)
     }

@@ -62,6 +62,12 @@ impl Errno {
         ALL.iter().find(|entry| entry.1 == name).map(|entry| entry.0)
     }
 
+    /// The error of this number, if the kernel here knows it.
+    #[must_use]
+    pub fn from_number(number: i32) -> Option<Self> {
+        ALL.iter().map(|entry| entry.0).find(|errno| errno.number() == number)
+    }
+
     fn entry(self) -> &'static (Self, &'static str, &'static str) {
         ALL.iter().find(|entry| entry.0 == self).expect("every error is in the table")
     }
@@ -88,5 +94,6 @@ mod tests {
             assert_eq!(Errno::from_name(name), Some(*errno));
         }
         assert_eq!(Errno::from_name("EFOO"), None);
+        assert_eq!((Errno::from_number(28), Errno::from_number(12345)), (Some(Errno::ENOSPC), None));
     }
 }

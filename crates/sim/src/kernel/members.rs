@@ -221,7 +221,8 @@ impl Kernel {
         }
     }
 
-    /// `cgroup.kill`: all processes whose leader is here or below.
+    /// `cgroup.kill`: all processes whose leader is here or below, and alive. The signal is sent to the leader alone,
+    /// so threads that outlive theirs are spared.
     pub(super) fn kill_below(&mut self, index: u32) {
         let mut victims = Vec::new();
         self.for_each_below(index, &mut |kernel, below| {
@@ -230,7 +231,8 @@ impl Kernel {
         });
         for process in victims {
             let pid_one = self.pid_of(process) == Self::INIT;
-            if !self.processes[process].kernel && !pid_one {
+            let leader_lives = self.tasks[self.processes[process].leader].live;
+            if !self.processes[process].kernel && !pid_one && leader_lives {
                 self.kill_process(process);
             }
         }
@@ -250,6 +252,20 @@ impl Kernel {
 #[cfg(test)]
 mod tests {
     use crate::kernel::{Caller, CgroupId, Config, File, Fork, Kernel, Notice, Unsettled, Version};
+
+    #[test]
+    fn threads_that_outlive_their_leader_are_not_killed_with_the_cgroup() {
+        let root = Caller::INIT;
+        let mut kernel = Kernel::new(Config::default());
+        let a = kernel.mkdir(&root, CgroupId::ROOT, b"a").expect("made");
+        let pid = kernel.fork(&root, &Fork { into: Some(a), ..Fork::default() }).expect("started");
+        kernel.new_thread(&Caller::root(pid), None).expect("started");
+        kernel.exit_thread(pid).expect("the leader ends alone");
+        kernel.write(&root, a, File::CgroupKill, b"1").expect("written");
+        assert!(kernel.is_populated(a));
+        kernel.kill(&root, pid, crate::kernel::SIGKILL).expect("a signal to the process reaches all");
+        assert!(!kernel.is_populated(a));
+    }
 
     #[test]
     fn freezing_may_take_its_time() {

@@ -13,6 +13,8 @@ pub(super) struct OpenFile {
     cgroup: u32,
     /// `None`: the directory.
     file: Option<File>,
+    readable: bool,
+    writable: bool,
     opener: Caller,
     namespace: Option<u32>,
     /// How often the files of this part had been taken away at the open.
@@ -117,7 +119,16 @@ impl Kernel {
             self.pin(root);
         }
         let epoch = self.file_epoch(index, file);
-        let open = OpenFile { cgroup: index, file, opener: *who, namespace, epoch, trigger: false };
+        let open = OpenFile {
+            cgroup: index,
+            file,
+            readable: read,
+            writable: write,
+            opener: *who,
+            namespace,
+            epoch,
+            trigger: false,
+        };
         Ok(Descriptor(self.files.insert(open)))
     }
 
@@ -128,9 +139,9 @@ impl Kernel {
         }
     }
 
-    /// The file behind a descriptor, if it is still there.
-    fn opened(&self, descriptor: Descriptor) -> Result<(&OpenFile, File), Errno> {
-        let open = self.files.get(descriptor.0).ok_or(Errno::EBADF)?;
+    /// The file behind a descriptor that was opened for this, if it is still there.
+    fn opened(&self, descriptor: Descriptor, for_this: fn(&OpenFile) -> bool) -> Result<(&OpenFile, File), Errno> {
+        let open = self.files.get(descriptor.0).filter(|open| for_this(open)).ok_or(Errno::EBADF)?;
         let file = open.file.ok_or(Errno::EBADF)?;
         let there = self.cgroups[open.cgroup].live
             && self.has_file(open.cgroup, file)
@@ -141,9 +152,9 @@ impl Kernel {
     /// Reads from the beginning.
     ///
     /// # Errors
-    /// `EBADF`, `ENODEV` once the file is gone, and what the file answers.
+    /// `EBADF` also without having opened for reading, `ENODEV` once the file is gone, and what the file answers.
     pub fn read_descriptor(&self, descriptor: Descriptor) -> Result<String, Errno> {
-        let (open, file) = self.opened(descriptor)?;
+        let (open, file) = self.opened(descriptor, |open| open.readable)?;
         let mut text = String::new();
         self.show(&open.opener, open.cgroup, file, &mut text)?;
         Ok(text)
@@ -152,9 +163,10 @@ impl Kernel {
     /// Writes with the credentials of the open, whoever writes.
     ///
     /// # Errors
-    /// `EBADF`, `ENODEV` once the file is gone, `EBUSY` for a second pressure trigger, and what the file answers.
+    /// `EBADF` also without having opened for writing, `ENODEV` once the file is gone, `EBUSY` for a second
+    /// pressure trigger, and what the file answers.
     pub fn write_descriptor(&mut self, who: &Caller, descriptor: Descriptor, data: &[u8]) -> Result<(), Errno> {
-        let (open, file) = self.opened(descriptor)?;
+        let (open, file) = self.opened(descriptor, |open| open.writable)?;
         let pressure = file.spec().part == Part::Pressure;
         if open.trigger && pressure && !data.is_empty() {
             return Err(Errno::EBUSY);

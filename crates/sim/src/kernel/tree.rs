@@ -16,13 +16,14 @@ impl Kernel {
     /// Makes a cgroup with mode 0755, owned by the caller.
     ///
     /// # Errors
-    /// `EEXIST` (also for the name of a file that is there), `EACCES`, `EINVAL` for a newline in the name, `EAGAIN`
-    /// over a limit of depth or number; in this order.
+    /// `EACCES` when the parent cannot be searched, `EEXIST` (also for the name of a file that is there), `EACCES`,
+    /// `EINVAL` for a newline in the name, `EAGAIN` over a limit of depth or number; in this order.
     pub fn mkdir(&mut self, who: &Caller, parent: CgroupId, name: &[u8]) -> Result<CgroupId, Errno> {
         let above = self.live(parent)?;
         if name.is_empty() || name.len() > PATH_MAX {
             return Err(if name.is_empty() { Errno::ENOENT } else { Errno::ENAMETOOLONG });
         }
+        self.permit_directory(who, above, EXECUTE)?;
         let taken = name == b"." || name == b".." || self.cgroups[above].children.contains_key(name);
         if taken || File::from_name(name).is_some_and(|file| self.has_file(above, file)) {
             return Err(Errno::EEXIST);
@@ -77,12 +78,15 @@ impl Kernel {
     /// Removes a cgroup without processes and children.
     ///
     /// # Errors
-    /// `ENOENT`, `EBUSY` for the root, `EACCES` without permission on the parent, `EBUSY` when populated or with
-    /// children; in this order.
+    /// `ENOENT`, `EACCES` without permission on the parent (for the root: unless privileged), `EPERM` in a sticky one,
+    /// `EBUSY` for the root, when populated or with children; in this order.
     pub fn rmdir(&mut self, who: &Caller, id: CgroupId) -> Result<(), Errno> {
         let index = self.live(id)?;
-        let Some(parent) = self.cgroups[index].parent else { return Err(Errno::EBUSY) };
+        let Some(parent) = self.cgroups[index].parent else {
+            return Err(if who.privileged() { Errno::EBUSY } else { Errno::EACCES });
+        };
         self.permit_directory(who, parent, WRITE | EXECUTE)?;
+        self.permit_sticky(who, parent, self.cgroups[index].directory.uid)?;
         if self.cgroups[index].holds_tasks() || !self.cgroups[index].children.is_empty() {
             return Err(Errno::EBUSY);
         }

@@ -49,7 +49,7 @@ impl Kernel {
         if self.config.at_least(6, 12) {
             text.push_str("nice_usec 0\n");
         }
-        if self.cgroups[index].visible.has(Controller::Cpu) && !self.cgroups[index].is_root() {
+        if self.cgroups[index].visible.has(Controller::Cpu) {
             text.push_str("nr_periods 0\nnr_throttled 0\nthrottled_usec 0\nnr_bursts 0\nburst_usec 0\n");
         }
     }

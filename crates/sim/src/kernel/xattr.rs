@@ -108,25 +108,31 @@ impl Kernel {
         attributes.get(name).map(|value| &**value)
     }
 
+    /// Rights come before the question whether there are such names at all.
     fn permit_xattr(&self, who: &Caller, index: u32, file: Option<File>, name: &[u8], want: u16) -> Result<(), Errno> {
-        let cut = name.iter().position(|byte| *byte == b'.').ok_or(Errno::EOPNOTSUPP)?;
-        let space = &name[..cut];
-        if ![&b"user"[..], b"trusted", b"security"].contains(&space) {
-            return Err(Errno::EOPNOTSUPP);
-        }
-        if name.len() == cut + 1 {
-            return Err(Errno::EINVAL);
-        }
-        if who.privileged() || (space == b"security" && want == READ) {
-            return Ok(());
+        let space = name.iter().position(|byte| *byte == b'.').map_or(&b""[..], |cut| &name[..=cut]);
+        match space {
+            _ if who.privileged() => {}
+            b"security." if want == READ => {}
+            b"security." => return Err(Errno::EPERM),
+            b"trusted." => return Err(if want == READ { Errno::ENODATA } else { Errno::EPERM }),
+            b"system." => {}
+            _ => {
+                let directory = self.cgroups[index].directory;
+                let sticky = file.is_none() && directory.mode & 0o1000 != 0 && directory.uid != who.uid;
+                if space == b"user." && sticky && want == WRITE {
+                    return Err(Errno::EPERM);
+                }
+                match file {
+                    Some(file) => self.permit_file(who, index, file, want)?,
+                    None => self.permit_directory(who, index, want)?,
+                }
+            }
         }
         match space {
-            b"trusted" => Err(if want == READ { Errno::ENODATA } else { Errno::EPERM }),
-            b"security" => Err(Errno::EPERM),
-            _ => match file {
-                Some(file) => self.permit_file(who, index, file, want),
-                None => self.permit_directory(who, index, want),
-            },
+            b"user." | b"trusted." | b"security." if name.len() > space.len() => Ok(()),
+            b"user." | b"trusted." | b"security." => Err(Errno::EINVAL),
+            _ => Err(Errno::EOPNOTSUPP),
         }
     }
 }

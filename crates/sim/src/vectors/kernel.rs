@@ -2,20 +2,24 @@
 //! answer compared.
 
 mod actors;
+mod machine;
 mod operations;
 mod snapshot;
 
 use serde_json::{Map, Value};
 
 use super::{BadLine, Difference, Tally};
-use crate::kernel::{Config, Version};
-use actors::Player;
+use crate::kernel::Config;
+pub(crate) use actors::Player;
+pub use machine::config_of;
+pub use snapshot::SNAPSHOT_FILES;
+pub(crate) use snapshot::first_difference;
 
 /// A step as recorded, or what it answered.
-type Object = Map<String, Value>;
+pub type Object = Map<String, Value>;
 
 /// Fields that are answers; all others say what was done.
-const ANSWERS: [&str; 7] = ["r", "v", "pri", "err", "in", "attach_flags", "s"];
+pub(crate) const ANSWERS: [&str; 7] = ["r", "v", "pri", "err", "in", "attach_flags", "s"];
 
 /// Replays the text of one recording.
 ///
@@ -42,10 +46,7 @@ struct Replay {
 impl Replay {
     fn line(&mut self, object: &Object) -> Result<(), &'static str> {
         match text_of(object, "op").ok_or("no operation")? {
-            "machine" => {
-                let release = text_of(object, "kernel").ok_or("no kernel release")?;
-                self.config = Some(Config::of(Version::parse(release).ok_or("a release that is none")?));
-            }
+            "machine" => self.config = Some(config_of(object)?),
             "seq" => {
                 let config = self.config.clone().ok_or("a sequence before the machine")?;
                 text_of(object, "name").ok_or("no name")?.clone_into(&mut self.scenario);
@@ -82,7 +83,7 @@ impl Replay {
     fn difference(&self, object: &Object, answer: &Object) -> Difference {
         let done: Object = object.iter().filter(|(key, _)| !ANSWERS.contains(&key.as_str())).map(owned).collect();
         let (expected, got) = match (object.get("s"), answer.get("s")) {
-            (Some(expected), Some(got)) => snapshot::first_difference(expected, got),
+            (Some(expected), Some(got)) => first_difference(expected, got),
             _ => (only_answers(object), only_answers(answer)),
         };
         let operation = shortened(&Value::Object(done).to_string());
@@ -107,7 +108,7 @@ fn shortened(text: &str) -> String {
     short
 }
 
-fn text_of<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
+pub(crate) fn text_of<'a>(object: &'a Object, key: &str) -> Option<&'a str> {
     object.get(key).and_then(Value::as_str)
 }
 

@@ -8,8 +8,9 @@ use super::{Object, bytes, text_of};
 use crate::kernel::{Caller, CgroupId, Config, Descriptor, Errno, File, Kernel, Pid, ProgramId, State, WatchId};
 
 /// One sequence being played.
-pub(super) struct Player {
-    pub(super) kernel: Kernel,
+#[derive(Debug)]
+pub(crate) struct Player {
+    pub(crate) kernel: Kernel,
     /// Numbers of processes and threads, also of those that are gone.
     pids: BTreeMap<String, Pid>,
     names: BTreeMap<Pid, String>,
@@ -42,7 +43,7 @@ impl No {
 }
 
 impl Player {
-    pub(super) fn new(config: Config) -> Self {
+    pub(crate) fn new(config: Config) -> Self {
         Self {
             kernel: Kernel::new(config),
             pids: BTreeMap::from([("self".to_owned(), Kernel::INIT), ("kthreadd".to_owned(), Kernel::KTHREADD)]),
@@ -54,7 +55,7 @@ impl Player {
     }
 
     /// The number of a process or thread; -1 if it was never created.
-    pub(super) fn pid(&self, name: &str) -> Pid {
+    pub(crate) fn pid(&self, name: &str) -> Pid {
         self.pids.get(name).copied().unwrap_or(-1)
     }
 
@@ -101,7 +102,10 @@ impl Player {
         let cgroup = self.cgroup(who, object)?;
         match text_of(object, "f").unwrap_or(".") {
             "." => Ok((cgroup, None)),
-            name => Ok((cgroup, Some(File::from_name(name.as_bytes()).ok_or(Errno::ENOENT)?))),
+            name => {
+                self.kernel.access(who, cgroup, None, false, false, true)?;
+                Ok((cgroup, Some(File::from_name(name.as_bytes()).ok_or(Errno::ENOENT)?)))
+            }
         }
     }
 

@@ -22,12 +22,12 @@ fn value(value: impl Into<Value>) -> Answer {
 
 impl Player {
     /// Does one step again; `None` for an operation that is not known.
-    pub(super) fn perform(&mut self, operation: &str, step: &Object) -> Option<Object> {
+    pub(crate) fn perform(&mut self, operation: &str, step: &Object) -> Option<Object> {
         let answer = match operation {
             "snap" => {
                 self.kernel.check_invariants();
-                let full = text_of(step, "lvl") == Some("full");
-                return Some(Object::from_iter([("s".to_owned(), self.snapshot(full))]));
+                let level = text_of(step, "lvl").unwrap_or("core");
+                return Some(Object::from_iter([("s".to_owned(), self.snapshot(level))]));
             }
             "mkdir" | "rmdir" | "rename" | "creat" | "unlink" | "symlink" | "link" => self.directory(operation, step),
             "write" | "read" | "readkey" | "ls" => self.content(operation, step),
@@ -55,7 +55,7 @@ impl Player {
         let name = bytes(text_of(step, "f").unwrap_or("."));
         match operation {
             "mkdir" => self.mkdir(&who, &path(step, "g"))?,
-            "rmdir" => self.kernel.rmdir(&who, self.cgroup(&who, step)?)?,
+            "rmdir" => self.rmdir(&who, &path(step, "g"))?,
             "rename" => self.kernel.rename(&who, &path(step, "g"), &path(step, "to"))?,
             "creat" => self.kernel.create(&who, self.cgroup(&who, step)?, &name)?,
             "symlink" => self.kernel.link(&who, self.cgroup(&who, step)?, &name)?,
@@ -77,6 +77,19 @@ impl Player {
         self.kernel.mkdir(who, parent, &path[cut + 1..]).map(drop)
     }
 
+    fn rmdir(&mut self, who: &Caller, path: &[u8]) -> Result<(), Errno> {
+        let not_a_directory = match self.kernel.lookup(who, path) {
+            Ok(cgroup) => return self.kernel.rmdir(who, cgroup),
+            Err(errno) if errno != Errno::ENOTDIR => return Err(errno),
+            Err(errno) => errno,
+        };
+        // A file: the rights to the directory come first, as for unlinking.
+        let cut = path.iter().rposition(|byte| *byte == b'/').expect("paths are absolute");
+        let parent = self.kernel.lookup(who, &path[..cut])?;
+        let unlinked = self.kernel.unlink(who, parent, File::from_name(&path[cut + 1..]));
+        unlinked.map_err(|errno| if errno == Errno::EPERM { not_a_directory } else { errno })
+    }
+
     fn content(&mut self, operation: &str, step: &Object) -> Answer {
         let who = self.actor(step, "by")?;
         if operation == "ls" {
@@ -90,6 +103,10 @@ impl Player {
         }
         let text = self.kernel.read(&who, cgroup, file)?;
         match (operation, file) {
+            _ if text_of(step, "how") == Some("result") => done(),
+            _ if text_of(step, "how") == Some("keys") => {
+                value(text.lines().map(|line| line.split(' ').next().unwrap_or("")).collect::<Vec<_>>())
+            }
             ("readkey", _) => {
                 let key = text_of(step, "key").unwrap_or("");
                 let found = text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == key);

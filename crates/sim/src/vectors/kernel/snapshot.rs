@@ -7,7 +7,7 @@ use super::{Object, latin};
 use crate::kernel::{Caller, CgroupId, Errno, File};
 
 /// The files of a full snapshot.
-const FULL: [File; 24] = [
+pub const SNAPSHOT_FILES: [File; 25] = [
     File::CpuIdle,
     File::CpuMax,
     File::CpuMaxBurst,
@@ -32,21 +32,35 @@ const FULL: [File; 24] = [
     File::MiscMax,
     File::PidsCurrent,
     File::PidsMax,
+    File::RdmaMax,
 ];
 
 impl Player {
-    pub(super) fn snapshot(&self, full: bool) -> Value {
-        let mut entries = Vec::new();
-        self.snapshot_below(CgroupId::ROOT, full, &mut entries);
-        entries.into()
+    /// Levels: `events` (who is where, populated, frozen), `core`, `full`.
+    pub(super) fn snapshot(&self, level: &str) -> Value {
+        let cgroups = self.kernel.below(CgroupId::ROOT).into_iter();
+        let entries = cgroups.map(|cgroup| match level {
+            "events" => self.snapshot_events(cgroup),
+            _ => self.snapshot_entry(cgroup, level == "full"),
+        });
+        entries.map(Value::Object).collect()
     }
 
-    fn snapshot_below(&self, cgroup: CgroupId, full: bool, entries: &mut Vec<Value>) {
-        entries.push(self.snapshot_entry(cgroup, full).into());
-        let mut children: Vec<_> = self.kernel.children(cgroup).collect();
-        children.sort_unstable();
-        for (_, child) in children {
-            self.snapshot_below(child, full, entries);
+    fn snapshot_events(&self, cgroup: CgroupId) -> Object {
+        let mut entry = Object::new();
+        entry.insert("g".to_owned(), latin(&self.kernel.path(cgroup)));
+        entry.insert("threads".to_owned(), self.names_or_errno(cgroup, File::CgroupThreads));
+        if let Ok(events) = self.text(cgroup, File::CgroupEvents) {
+            entry.insert("pop".to_owned(), number(&events, "populated"));
+            entry.insert("frozen".to_owned(), number(&events, "frozen"));
+        }
+        entry
+    }
+
+    fn names_or_errno(&self, cgroup: CgroupId, file: File) -> Value {
+        match self.text(cgroup, file) {
+            Ok(text) => self.names_in(&text),
+            Err(errno) => errno.name().into(),
         }
     }
 
@@ -72,11 +86,7 @@ impl Player {
             self.text(cgroup, file).map(|text| entry.insert(key.to_owned(), text.trim_end().into())).ok();
         }
         for (key, file) in [("procs", File::CgroupProcs), ("threads", File::CgroupThreads)] {
-            let names = match self.text(cgroup, file) {
-                Ok(text) => self.names_in(&text),
-                Err(errno) => errno.name().into(),
-            };
-            entry.insert(key.to_owned(), names);
+            entry.insert(key.to_owned(), self.names_or_errno(cgroup, file));
         }
         self.snapshot_state(cgroup, &mut entry);
         if full {
@@ -97,7 +107,7 @@ impl Player {
     }
 
     fn snapshot_files(&self, cgroup: CgroupId) -> Object {
-        let there = FULL.into_iter().chain([File::RdmaMax]);
+        let there = SNAPSHOT_FILES.into_iter();
         let texts = there.filter_map(|file| self.text(cgroup, file).ok().map(|text| (file, text)));
         let stripped =
             texts.map(|(file, text)| (file.name().to_owned(), text.strip_suffix('\n').unwrap_or(&text).into()));
@@ -113,7 +123,7 @@ fn number(text: &str, key: &str) -> Value {
 }
 
 /// The first entry of two snapshots that is not the same, cut down to the keys that differ.
-pub(super) fn first_difference(expected: &Value, got: &Value) -> (String, String) {
+pub(crate) fn first_difference(expected: &Value, got: &Value) -> (String, String) {
     let none = Vec::new();
     let (expected, got) = (expected.as_array().unwrap_or(&none), got.as_array().unwrap_or(&none));
     for (one, other) in expected.iter().zip(got).filter(|(one, other)| one != other) {

@@ -1,5 +1,10 @@
 //! The simulator's command line.
 
+#[allow(clippy::disallowed_types, reason = "a run is told how long it may take, in real time")]
+mod conformance;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a real kernel takes real time")]
+mod real;
+
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -24,6 +29,8 @@ enum Command {
     Vectors(Vectors),
     /// Hand what a daemon has recorded (`cgarbiterd --record`) to the core once more, and compare what comes out
     Replay(Replay),
+    /// Draw operations on cgroups at random, do them on this machine's kernel and on an imagined one, and compare
+    Conformance(conformance::Options),
 }
 
 #[derive(Args)]
@@ -68,6 +75,7 @@ fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Vectors(arguments) => replay_all(&arguments),
         Command::Replay(arguments) => replay_trace(&arguments),
+        Command::Conformance(options) => conformance::compare(&options),
     };
     match done {
         Ok(code) => code,
