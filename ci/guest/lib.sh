@@ -141,11 +141,11 @@ manager_answers() {
         org.freedesktop.DBus.Peer Ping >/dev/null 2>&1
 }
 
-# Starts the daemon and waits until it answers; its log goes on where it was.
+# Starts the daemon (with $MANAGER_OPTIONS, if there are any) and waits until it answers; its log goes on where it was.
 start_manager() {
     mkdir -p /results
     setsid /payload/bin/cgarbiterd --backend cgroupfs --bus system --presence global --unit-paths systemd \
-        >>$MANAGER_LOG 2>&1 &
+        $MANAGER_OPTIONS >>$MANAGER_LOG 2>&1 &
     echo $! >/run/guest-manager.pid
     start_left=100
     until manager_answers; do

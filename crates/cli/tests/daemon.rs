@@ -156,7 +156,7 @@ fn limits_are_shown_changed_and_refused() {
 #[test]
 fn stopping_a_slice_stops_what_is_in_it_and_a_stubborn_process_is_killed() {
     let daemon = Daemon::start();
-    let script = "trap '' TERM; echo ready; while :; do sleep 600 & wait; done";
+    let script = "trap '' TERM; echo ready; while :; do sleep 1 & wait; done";
     let args = ["run", "-q", "--unit", "s.scope", "--slice", "x", "-p", "TimeoutStopSec=300ms", "sh", "-c", script];
     let mut stubborn = daemon.command(CLIENT, &args).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = [0; 6];
