@@ -136,6 +136,12 @@ fn is_hidden(sign: char) -> bool {
 impl Print for str {
     fn print(&self, out: &mut String) {
         out.push('"');
+        // Nearly all texts are plain, and need no second look.
+        if self.bytes().all(|byte| matches!(byte, b' '..=b'~') && byte != b'"' && byte != b'\\') {
+            out.push_str(self);
+            out.push('"');
+            return;
+        }
         let mut rest = self;
         while let Some(at) = rest.find(|c| matches!(c, '"' | '\\') || is_hidden(c)) {
             out.push_str(&rest[..at]);

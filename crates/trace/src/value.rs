@@ -12,6 +12,12 @@ const SIGNATURE_DEPTH_MAX: usize = 64;
 impl Print for Value {
     fn print(&self, out: &mut String) {
         match self {
+            // The common ones without a text of their own.
+            Self::Bool(_) => out.push('b'),
+            Self::U32(_) => out.push('u'),
+            Self::U64(_) => out.push('t'),
+            Self::Str(_) => out.push('s'),
+            Self::Bytes(_) => out.push_str("ay"),
             Self::Array(element, _) => {
                 out.push('a');
                 out.push_str(element);
