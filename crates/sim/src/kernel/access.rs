@@ -208,15 +208,13 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`; `EINVAL` for a place inside what is renamed, `ENOTEMPTY` for a directory that it is in; then `EACCES`,
     /// `ENOTDIR`, `EISDIR`, `EPERM`.
-    pub fn rename(&self, who: &Caller, from: &[u8], to: &[u8]) -> Result<(), Errno> {
+    pub fn rename<'a>(&self, who: &Caller, from: &'a [u8], to: &'a [u8]) -> Result<(), Errno> {
         // The mount point's own name belongs to the file system above.
-        match (from == b"/", to == b"/") {
-            (true, true) => return Ok(()),
-            (false, false) => {}
-            _ => return Err(Errno::EXDEV),
+        if from == b"/" && to == b"/" {
+            return Ok(());
         }
-        let from_parent = self.entry_parent(who, from)?;
-        let to_parent = self.entry_parent(who, to)?;
+        let parent = |path: &'a [u8]| if path == b"/" { Ok(None) } else { self.entry_parent(who, path).map(Some) };
+        let (Some(from_parent), Some(to_parent)) = (parent(from)?, parent(to)?) else { return Err(Errno::EXDEV) };
         if !self.has_name(from_parent.0, from_parent.1) {
             return Err(Errno::ENOENT);
         }
@@ -272,6 +270,8 @@ impl Kernel {
         if name.is_empty() {
             return Err(Errno::EBUSY);
         }
-        Ok((self.live(self.lookup(who, parent)?)?, name))
+        let parent = self.live(self.lookup(who, parent)?)?;
+        self.permit_directory(who, parent, EXECUTE)?;
+        Ok((parent, name))
     }
 }

@@ -164,7 +164,10 @@ impl Kernel {
     /// wants one of them is invalid from now on.
     pub(super) fn cpus_changed(&mut self, index: u32) {
         let wish = self.cgroups[index].cpuset.partition.wish;
-        if wish != Wish::Member {
+        // Up to 6.6 nothing is judged below what is no partition: the old reason stays.
+        let parent = self.cgroups[index].parent.expect("the root wishes for nothing");
+        let judged = self.config.at_least(6, 7) || self.is_partition(parent);
+        if wish != Wish::Member && judged {
             self.partitions.retain(|other| *other != index);
             let invalid = self.obstacle(index);
             self.set_partition(index, wish, invalid);

@@ -167,7 +167,9 @@ impl Kernel {
 
     fn new_task(&mut self, tid: Pid, process: u32, cgroup: u32) -> u32 {
         let pids = self.pids_charge(cgroup);
-        let task = self.tasks.insert(Task { tid, process, cgroup, slot: 0, live: true, frozen: false, pids });
+        // Who is born where all is frozen never runs, so nobody notices.
+        let frozen = self.config.immediate && self.cgroups[cgroup].freezer.effective > 0;
+        let task = self.tasks.insert(Task { tid, process, cgroup, slot: 0, live: true, frozen, pids });
         let previous = self.tids.insert(tid, task);
         assert!(previous.is_none(), "the number was free");
         self.pin(cgroup);

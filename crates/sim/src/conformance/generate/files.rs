@@ -166,8 +166,7 @@ impl View<'_> {
             }
             5 | 6 => {
                 let mut step = step("chmod", &place);
-                let mode =
-                    self.dice().pick(&["0644", "0755", "0700", "0777", "0666", "0000", "0444", "1777", "2755", "0070"]);
+                let mode = self.dice().pick(&["0644", "0755", "0700", "0777", "0666", "0000", "0444", "1777", "0070"]);
                 step.insert("mode".to_owned(), mode.into());
                 step
             }

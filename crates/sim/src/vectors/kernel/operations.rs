@@ -259,7 +259,10 @@ impl Player {
         let descriptor = *self.descriptors.get(name).ok_or(Errno::EBADF)?;
         match operation {
             "fdread" => return value(self.kernel.read_descriptor(descriptor)?),
-            "fdclose" => self.kernel.close(descriptor)?,
+            "fdclose" => {
+                self.kernel.close(descriptor)?;
+                self.descriptors.remove(name);
+            }
             "fdmove" => {
                 let pid = self.pid(text_of(step, "p").unwrap_or(""));
                 self.kernel.write_descriptor(&who, descriptor, pid.to_string().as_bytes())?;
