@@ -25,6 +25,7 @@ unpack_kernel() {
         virtio/virtio_pci block/virtio_blk; do
         file=$(find "$work/kernel" -path "*/kernel/drivers/$module.ko*")
         case $file in
+        '') continue ;; # built in
         *.xz) xz -dc "$file" >"$2/modules/$number-${module##*/}.ko" ;;
         *) cp "$file" "$2/modules/$number-${module##*/}.ko" ;;
         esac
