@@ -620,7 +620,8 @@ class Runner:
         return {"state": "alive", "cgroup": cg}
 
     def norm_unit_file(self, s):
-        s = s.replace("=%s " % self.env.facts["blockdev"], "=$blockdev ")
+        # sections of others say nothing to systemd: the state in our records is one
+        s = s.split("\n[X-")[0].replace("=%s " % self.env.facts["blockdev"], "=$blockdev ")
         lines = [l.rstrip() for l in s.split("\n")]
         return [l for l in lines if l and l[0] not in "#;"]
 

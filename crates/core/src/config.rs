@@ -30,6 +30,8 @@ pub struct Config {
     pub quotas: Quotas,
     /// The arbiter's own uid: requests of the same uid or of root are privileged.
     pub uid: u32,
+    /// Which boot of the machine this is: records of another one speak of cgroups that have gone.
+    pub boot_id: String,
 }
 
 /// What becomes of a limit whose controller this tree does not have.
@@ -90,6 +92,9 @@ impl Default for Defaults {
     }
 }
 
+/// Beside no directory of systemd's: what lies here is for people to look at.
+const QUARANTINE: &str = "/run/cgarbiter/quarantine";
+
 /// Where unit files of each kind are written, as absolute directories (reference 10.1).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct UnitPaths {
@@ -99,6 +104,8 @@ pub struct UnitPaths {
     pub runtime_control: Arc<str>,
     /// Persistent drop-ins of `SetUnitProperties`.
     pub persistent_control: Arc<str>,
+    /// Records that could not be read are put here.
+    pub quarantine: Arc<str>,
     /// The whole search path, highest priority first, for the property `UnitPath`.
     pub search: Vec<Arc<str>>,
 }
@@ -132,6 +139,7 @@ impl UnitPaths {
             transient: transient.into(),
             runtime_control: runtime.into(),
             persistent_control: persistent.into(),
+            quarantine: QUARANTINE.into(),
             search: first.iter().chain(others).map(|dir| Arc::from(*dir)).collect(),
         }
     }
@@ -174,6 +182,7 @@ impl Config {
             unsupported: Unsupported::Report,
             quotas: Quotas::default(),
             uid: 0,
+            boot_id: "00000000-0000-4000-8000-000000000001".into(),
         }
     }
 }

@@ -58,6 +58,8 @@ pub enum ExitStatus {
     Signal(i32),
     /// By this signal, leaving a core image.
     Dumped(i32),
+    /// Nobody can tell: it was no child of ours any more, and the kernel does not say.
+    Lost,
 }
 
 /// Number of a reading; grows by one with each.

@@ -9,6 +9,8 @@
 //! let wake = manager.poll_timeout();              // out:  when to call handle_timeout
 //! let graph = manager.graph();                    // look: changes nothing
 //! ```
+//!
+//! What an earlier life has left comes in once, before the first event: [`Manager::recover`] with what was [`Found`].
 #![no_std]
 
 extern crate alloc;
@@ -24,6 +26,7 @@ pub mod controllers;
 pub mod effect;
 pub mod error;
 pub mod event;
+pub mod found;
 pub mod glob;
 pub mod graph;
 pub mod invariants;
@@ -32,6 +35,7 @@ pub mod jobs;
 pub mod manager;
 pub mod names;
 mod ordering;
+pub mod persist;
 pub mod plan;
 pub mod policy;
 pub mod propagation;
@@ -57,6 +61,7 @@ pub use config::Config;
 pub use effect::{Audience, Effect, Reply, Signal};
 pub use error::{Errno, OpError, Refusal, RefusalKind};
 pub use event::{Answer, Event, Question, ReadId};
+pub use found::Found;
 pub use manager::Manager;
 pub use plan::{Op, Outcome, Plan, Report, Step};
 pub use request::{CallId, Request};

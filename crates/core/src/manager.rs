@@ -21,6 +21,7 @@ mod notices;
 mod planning;
 mod process;
 mod queries;
+mod recover;
 mod rehearse;
 mod requests;
 mod transient;
@@ -30,6 +31,7 @@ use crate::config::Config;
 use crate::effect::{Effect, Message, Reply, Severity};
 use crate::error::Refusal;
 use crate::event::{Event, ExitStatus, Question, ReadId};
+use crate::found::Found;
 use crate::graph::Graph;
 use crate::job::JobId;
 use crate::jobs::JobTable;
@@ -69,8 +71,12 @@ pub struct Manager {
     realize: BTreeSet<UnitId>,
     /// The plan that is being run, and the unit each step serves.
     in_flight: Option<InFlight>,
-    /// Records of freed units that are still to be removed.
+    /// Records of freed units that are still to be removed, and whatever else is for no unit.
     loose: Vec<Step>,
+    /// Units of an earlier life whose cgroups have yet to be compared.
+    recovered: VecDeque<UnitId>,
+    /// Drop-ins of units that are not transient, by unit and path: they count whenever the unit is loaded.
+    controls: BTreeMap<UnitName, BTreeMap<alloc::sync::Arc<str>, String>>,
     waiting: BTreeMap<ReadId, Waiting>,
     watches: BTreeMap<WatchId, UnitId>,
     children: BTreeMap<u32, UnitId>,
@@ -111,9 +117,24 @@ impl Manager {
     /// An arbiter of an empty tree: the root slice and `system.slice` exist, nothing is written yet.
     #[must_use]
     pub fn new(config: Config, now: Now) -> Self {
+        Self::recover(config, now, Found::default())
+    }
+
+    /// An arbiter that goes on where an earlier one has ended, by what that has left in kernel and store. What has to be
+    /// done comes out as effects.
+    #[must_use]
+    pub fn recover(config: Config, now: Now, found: Found) -> Self {
+        let mut manager = Self::empty(config, now);
+        manager.take_controls(&found);
+        manager.make_perpetual_units();
+        manager.take_over(found);
+        manager
+    }
+
+    fn empty(config: Config, now: Now) -> Self {
         let environment = config.environment.clone();
         let rng = Rng::new(config.seed);
-        let mut manager = Self {
+        Self {
             config,
             now,
             started: now.into(),
@@ -129,6 +150,8 @@ impl Manager {
             realize: BTreeSet::new(),
             in_flight: None,
             loose: Vec::new(),
+            recovered: VecDeque::new(),
+            controls: BTreeMap::new(),
             waiting: BTreeMap::new(),
             watches: BTreeMap::new(),
             children: BTreeMap::new(),
@@ -149,9 +172,7 @@ impl Manager {
             next_watch: 0,
             failed_jobs: 0,
             installed_jobs: 0,
-        };
-        manager.make_perpetual_units();
-        manager
+        }
     }
 
     /// In: something happened.
@@ -214,7 +235,7 @@ impl Manager {
     /// Look: nothing is pending: no plan in flight, nothing to realize, no job that could run.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
-        let planned = self.in_flight.is_none() && self.realize.is_empty() && self.loose.is_empty();
+        let planned = self.in_flight.is_none() && !self.has_to_plan();
         planned && !self.jobs.any_queued() && self.waiting.is_empty()
     }
 
@@ -225,8 +246,8 @@ impl Manager {
             self.plan();
             self.see_to_consequences();
             self.collect_units();
-            let to_plan = !self.realize.is_empty() || !self.loose.is_empty();
-            if !self.jobs.any_queued() && self.consequences.is_empty() && (self.in_flight.is_some() || !to_plan) {
+            let planned = self.in_flight.is_some() || !self.has_to_plan();
+            if !self.jobs.any_queued() && self.consequences.is_empty() && planned {
                 break;
             }
         }

@@ -58,6 +58,7 @@ pub enum Cause {
     Member,
     Collect,
     Failed,
+    Recover,
 }
 
 impl Cause {
@@ -73,6 +74,7 @@ impl Cause {
             Self::Member => "member",
             Self::Collect => "collect",
             Self::Failed => "failed",
+            Self::Recover => "recover",
         }
     }
 }
@@ -97,12 +99,27 @@ pub enum Op {
         /// The whole content.
         content: String,
     },
+    /// Puts another state section into a record ([`persist::renew`](crate::persist::renew)), as
+    /// [`WriteFile`](Op::WriteFile) does. A record that is damaged stays as it is: `EBADMSG`.
+    RenewRecord {
+        /// Where.
+        file: Arc<str>,
+        /// The section.
+        section: String,
+    },
     /// Removes a record; a missing one is fine. With `directory`, a drop-in directory and what is in it.
     RemoveFile {
         /// Where.
         file: Arc<str>,
         /// Whether it is a directory.
         directory: bool,
+    },
+    /// Moves a record to another place, over what is there; directories are made, a missing record is fine.
+    MoveFile {
+        /// From where.
+        file: Arc<str>,
+        /// Where to.
+        to: Arc<str>,
     },
     /// Makes one directory (mode 0755). An existing one ends the plan with `EEXIST`: it is news, since its attributes
     /// are then unknown. Answer: [`Outcome::Made`].
@@ -214,6 +231,14 @@ pub enum Op {
         /// What.
         command: alloc::boxed::Box<Spawn>,
     },
+    /// Waits for the end of a process that an arbiter before us has spawned: takes hold of it, if it is in the cgroup.
+    /// Its end arrives as an event. Answer: [`Outcome::Done`], or [`Outcome::Gone`] when it is not there.
+    WatchProcess {
+        /// Where it has to be.
+        cgroup: CgroupPath,
+        /// Which.
+        pid: u32,
+    },
     /// Reads the counters once more before they vanish. Answer: [`Outcome::Counters`].
     ReadCounters {
         /// Whose.
@@ -283,7 +308,7 @@ pub enum Outcome {
     },
     /// The process is in the cgroup.
     Attached,
-    /// The process ended before it could be moved.
+    /// The process ended before it could be moved or watched.
     Gone,
     /// How many processes got the signal.
     Signalled {
@@ -333,7 +358,9 @@ impl fmt::Display for Op {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::WriteFile { file, .. } => write!(f, "record   {file}"),
+            Self::RenewRecord { file, .. } => write!(f, "renew    {file}"),
             Self::RemoveFile { file, .. } => write!(f, "forget   {file}"),
+            Self::MoveFile { file, to } => write!(f, "move     {file} {to}"),
             Self::Mkdir { cgroup } => write!(f, "mkdir    {}", Short(cgroup)),
             Self::Observe { cgroup } => write!(f, "observe  {}", Short(cgroup)),
             Self::Rmdir { cgroup, .. } => write!(f, "rmdir    {}", Short(cgroup)),
@@ -355,6 +382,7 @@ impl fmt::Display for Op {
                 write!(f, "xattr    {} {name} {}", Short(cgroup), value.as_deref().unwrap_or("-"))
             }
             Self::Spawn { cgroup, command } => write!(f, "spawn    {} {}", Short(cgroup), command.path),
+            Self::WatchProcess { cgroup, pid } => write!(f, "watch    {} pid {pid}", Short(cgroup)),
             Self::ReadCounters { cgroup } => write!(f, "read     {} counters", Short(cgroup)),
         }
     }

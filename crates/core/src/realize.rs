@@ -10,11 +10,14 @@ use crate::config::Config;
 use crate::controllers::ControllerMask;
 use crate::graph::Graph;
 use crate::names::{CgroupPath, UnitType};
+use crate::persist::{self, Saved};
 use crate::plan::{Cause, OnError, Op, Step, WatchId};
 use crate::propagation;
 use crate::realized::Realized;
 use crate::resources;
-use crate::unit::{Unit, UnitId};
+use crate::time::Now;
+use crate::unit::{LoadState, Unit, UnitId, invocation_hex};
+use crate::work::RecordWork;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
 
@@ -35,6 +38,7 @@ enum Phase {
 pub(crate) struct Builder<'a> {
     graph: &'a Graph,
     config: &'a Config,
+    now: Now,
     next_watch: &'a mut u64,
     /// Phase, then depth (negative: deepest first), then the order of arrival.
     steps: Vec<(Phase, i32, usize, UnitId, Step)>,
@@ -45,9 +49,9 @@ pub(crate) struct Builder<'a> {
 }
 
 impl<'a> Builder<'a> {
-    pub(crate) fn new(graph: &'a Graph, config: &'a Config, next_watch: &'a mut u64) -> Self {
+    pub(crate) fn new(graph: &'a Graph, config: &'a Config, now: Now, next_watch: &'a mut u64) -> Self {
         let (made, enabled, needed) = Default::default();
-        Self { graph, config, next_watch, steps: Vec::new(), made, enabled, needed }
+        Self { graph, config, now, next_watch, steps: Vec::new(), made, enabled, needed }
     }
 
     /// Adds what one unit needs.
@@ -69,10 +73,13 @@ impl<'a> Builder<'a> {
             self.disable(id, unit);
             self.make_chain(id);
         } else {
-            // Inactive, its processes left behind (KillMode=none): the cgroup stays as it is.
+            // Inactive, its processes left behind (KillMode=none): the cgroup stays as it is until they have gone.
             self.add_signals(id, unit);
             self.disable(id, unit);
             self.enable_if_exists(id, unit);
+            if let Some(cgroup) = unit.realized.path.clone().filter(|_| unit.realized.exists) {
+                self.watch(id, unit, &cgroup, depth_of(&cgroup));
+            }
         }
     }
 
@@ -91,13 +98,27 @@ impl<'a> Builder<'a> {
     }
 
     fn add_records(&mut self, id: UnitId, unit: &Unit) {
+        self.add_record(id, unit);
         let Some(intents) = &unit.work.intents else { return };
         for op in &intents.files {
             self.push(Phase::Record, 0, id, cause_of(unit), OnError::Stop, op.clone());
         }
     }
 
+    /// The record goes before what it tells of. A start without one is none; everything else goes on.
+    fn add_record(&mut self, id: UnitId, unit: &Unit) {
+        let Some(file) = unit.fragment.clone().filter(|_| unit.work.record == RecordWork::Planned) else { return };
+        let section = persist::section(&Saved::of(unit, &self.config.boot_id, self.now));
+        let op = match unit.work.intents.as_ref().and_then(|intents| intents.record.as_deref()) {
+            Some(settings) => Op::WriteFile { file, content: persist::write(settings, &section) },
+            None => Op::RenewRecord { file, section },
+        };
+        let on_error = if unit.work.starting { OnError::Stop } else { OnError::Report };
+        self.push(Phase::Record, 0, id, cause_of(unit), on_error, op);
+    }
+
     fn add_signals(&mut self, id: UnitId, unit: &Unit) {
+        self.watch_process(id, unit);
         for signal in unit.work.intents.iter().flat_map(|intents| &intents.signals) {
             let cause = if signal.by_client.is_some() { Cause::Kill } else { Cause::Stop };
             let op = match (signal.only, self.graph.cgroup_path(id)) {
@@ -178,6 +199,7 @@ impl<'a> Builder<'a> {
                 self.push(Phase::Make, depth, id, cause, OnError::Stop, rmdir);
             }
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Mkdir { cgroup: cgroup.clone() });
+            self.mark_slice(id, unit, &cgroup, depth);
         } else if unit.realized.stale && unit.realized.id == 0 {
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Observe { cgroup: cgroup.clone() });
         }
@@ -187,7 +209,21 @@ impl<'a> Builder<'a> {
         self.add_intents(id, unit, &cgroup, depth);
     }
 
+    /// Slices bear the mark of what is ours from the beginning, because most have no record. Other units get it with
+    /// what else is told about them, before their processes.
+    fn mark_slice(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
+        if unit.unit_type() == UnitType::Slice {
+            let value = Some(invocation_hex(&unit.invocation_id.unwrap_or_default()));
+            let mark = Op::Xattr { cgroup: cgroup.clone(), name: "user.invocation_id", value };
+            self.push(Phase::Make, depth, id, cause_of(unit), OnError::Report, mark);
+        }
+    }
+
     fn write_attributes(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
+        // What its limits were to be is not known when its record was damaged: those that are in force stay.
+        if unit.load == LoadState::Error {
+            return;
+        }
         let cause = cause_of(unit);
         for attribute in wanted_attributes(self.graph, self.config, id) {
             let matters = unit.work.starting && !attribute.optional;
@@ -231,6 +267,15 @@ impl<'a> Builder<'a> {
         // next plan tries again.
         let on_error = if unit.work.starting || freezing { OnError::Stop } else { OnError::Report };
         self.push(Phase::Make, depth, id, cause_of(unit), on_error, op);
+    }
+
+    /// A main process that an arbiter before us has spawned has to be held before it can be signalled.
+    fn watch_process(&mut self, id: UnitId, unit: &Unit) {
+        let Some(service) = unit.service.as_ref().filter(|service| !service.is_watched) else { return };
+        if let (Some(pid), Some(cgroup)) = (service.main_pid, self.graph.cgroup_path(id)) {
+            let op = Op::WatchProcess { cgroup, pid };
+            self.push(Phase::Signal, 0, id, Cause::Recover, OnError::Report, op);
+        }
     }
 
     fn freeze(&mut self, phase: Phase, id: UnitId, unit: &Unit, cgroup: &CgroupPath) {
@@ -288,8 +333,14 @@ fn inherited(graph: &Graph, id: UnitId) -> Inherited {
 fn needs_write(graph: &Graph, unit: &Unit, attribute: &Attribute) -> bool {
     match written_value(graph, unit, attribute.file, &attribute.device) {
         Some(value) => *value != *attribute.value,
-        None => unit.realized.stale || !attribute.is_default,
+        None if attribute.is_default => unit.realized.stale && !is_delegatees(unit, attribute),
+        None => true,
     }
+}
+
+/// The kernel counts this file among those that go over with a directory.
+fn is_delegatees(unit: &Unit, attribute: &Attribute) -> bool {
+    unit.settings.resources.delegate && attribute.file == "memory.oom.group"
 }
 
 /// What we last wrote to a file, if the kernel still holds it.

@@ -5,6 +5,8 @@
 pub struct ServiceState {
     /// The main process, while it lives.
     pub main_pid: Option<u32>,
+    /// Its end will be told: it is our child, or has been taken hold of.
+    pub is_watched: bool,
     /// The last main process, for `ExecMainPID`.
     pub exec_main_pid: u32,
     /// `CLD_*` of its end; 0 while it lives.

@@ -100,6 +100,19 @@ pub fn invocation_hex(id: &[u8; 16]) -> String {
     text
 }
 
+/// The identity that 32 hex digits name.
+#[must_use]
+pub fn parse_invocation(text: &str) -> Option<[u8; 16]> {
+    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
+        return None;
+    }
+    let mut id = [0; 16];
+    for (byte, pair) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
+        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    }
+    Some(id)
+}
+
 /// Is it known? (reference 02.1)
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[expect(missing_docs, reason = "named as on the bus")]
@@ -267,6 +280,23 @@ impl UnitResult {
             Self::Protocol => "protocol",
             Self::StartLimitHit => "start-limit-hit",
         }
+    }
+
+    /// The result of this name.
+    #[must_use]
+    pub fn parse(word: &str) -> Option<Self> {
+        let all = [
+            Self::Success,
+            Self::Resources,
+            Self::Timeout,
+            Self::ExitCode,
+            Self::Signal,
+            Self::CoreDump,
+            Self::OomKill,
+            Self::Protocol,
+            Self::StartLimitHit,
+        ];
+        all.into_iter().find(|result| result.as_str() == word)
     }
 }
 

@@ -4,6 +4,7 @@
 use crate::plan::{Op, Pin, Signals, Spawn};
 use crate::request::CallId;
 use alloc::boxed::Box;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 /// Pending work of one unit.
@@ -25,10 +26,24 @@ pub(crate) struct Work {
     pub(crate) in_plan: bool,
     /// What of the above the plan in flight, or being made, is about: requests and events may add more meanwhile.
     pub(crate) planned: Planned,
+    /// What is to happen with its record.
+    pub(crate) record: RecordWork,
     /// How often in a row the kernel surprised us; bounds retries.
     pub(crate) surprises: u8,
     /// One-shot operations; rarely there, so apart.
     pub(crate) intents: Option<Box<Intents>>,
+}
+
+/// What is to happen with a record.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) enum RecordWork {
+    /// It says what is so, or there is none.
+    #[default]
+    Kept,
+    /// It is to be written.
+    Due,
+    /// The plan in flight writes it, or was to.
+    Planned,
 }
 
 /// What a plan was made for.
@@ -37,6 +52,8 @@ pub(crate) struct Planned {
     pub(crate) start: bool,
     pub(crate) end: bool,
     pub(crate) prune: bool,
+    /// Every value of its cgroup has been compared.
+    pub(crate) compared: bool,
     pub(crate) replies: Vec<CallId>,
 }
 
@@ -50,7 +67,9 @@ pub(crate) struct Ending {
 /// One-shot operations.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Intents {
-    /// Records to write or remove, first of all.
+    /// The settings part of a record that is yet to be written; afterwards only its state section is renewed.
+    pub(crate) record: Option<String>,
+    /// Drop-ins to write, first of all.
     pub(crate) files: Vec<Op>,
     /// Kills, in the order in which they were asked for.
     pub(crate) signals: Vec<SignalIntent>,
@@ -91,7 +110,8 @@ pub(crate) struct ClientKill {
 impl Intents {
     /// Nothing left to do.
     pub(crate) fn is_empty(&self) -> bool {
-        self.files.is_empty()
+        self.record.is_none()
+            && self.files.is_empty()
             && self.signals.is_empty()
             && self.prepare.is_empty()
             && self.attach.is_empty()
@@ -102,19 +122,35 @@ impl Intents {
 }
 
 impl Work {
-    /// Notes what the next plan is about.
-    pub(crate) fn note_planned(&mut self) {
+    /// Notes what the next plan is about; units that are up are made to look like their settings.
+    pub(crate) fn note_planned(&mut self, is_up: bool) {
         // A plan that failed leaves its replies to the next one.
         let mut replies = core::mem::take(&mut self.planned.replies);
         if let Some(intents) = &mut self.intents {
             replies.append(&mut intents.replies);
         }
-        self.planned = Planned { start: self.starting, end: self.ending.is_some(), prune: self.prune, replies };
+        if self.record == RecordWork::Due {
+            self.record = RecordWork::Planned;
+        }
+        let (end, prune) = (self.ending.is_some(), self.prune);
+        self.planned = Planned { start: self.starting, end, prune, compared: is_up && !end && !prune, replies };
     }
 
     /// Whether anything is pending.
     pub(crate) fn is_pending(&self) -> bool {
-        self.starting || self.ending.is_some() || self.prune || self.in_plan || self.intents.is_some()
+        let once = self.starting || self.ending.is_some() || self.prune;
+        once || self.in_plan || self.intents.is_some() || self.record != RecordWork::Kept
+    }
+
+    /// There is nothing to be recorded.
+    pub(crate) fn forget_record(&mut self) {
+        self.record = RecordWork::Kept;
+        if let Some(intents) = &mut self.intents {
+            intents.record = None;
+            if intents.is_empty() {
+                self.intents = None;
+            }
+        }
     }
 
     /// The intents, made when there are none.

@@ -53,10 +53,11 @@ fn a_limit_pulls_its_controller_in_from_the_root_down() {
         &[("Slice", Value::str("app.slice")), ("MemoryMax", Value::U64(1 << 20)), ("PIDs", pids(&[7]))],
     );
     assert_snapshot!(plan(request), @r#"
-    record   /run/systemd/transient/a.scope
     write    / cgroup.subtree_control +memory +pids
     mkdir    app.slice
+    xattr    app.slice
     write    app.slice cgroup.subtree_control +memory +pids
+    record   /run/systemd/transient/a.scope
     mkdir    app.slice/a.scope
     write    app.slice/a.scope memory.max 1048576
     write    app.slice/a.scope pids.max 2362
@@ -78,12 +79,14 @@ fn a_quota_in_a_nested_slice_is_enabled_on_every_level() {
         ],
     );
     assert_snapshot!(plan(request), @r#"
-    record   /run/systemd/transient/b.scope
     write    / cgroup.subtree_control +cpu +memory +pids
     mkdir    a.slice
+    xattr    a.slice
     write    a.slice cgroup.subtree_control +cpu +memory +pids
     mkdir    a.slice/a-b.slice
+    xattr    a.slice/a-b.slice
     write    a.slice/a-b.slice cgroup.subtree_control +cpu +memory +pids
+    record   /run/systemd/transient/b.scope
     mkdir    a.slice/a-b.slice/b.scope
     write    a.slice/a-b.slice/b.scope cpu.max 20000 100000
     write    a.slice/a-b.slice/b.scope pids.max 50

@@ -9,6 +9,7 @@ use crate::tree::{Visit, walk};
 use crate::{parse, sys};
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::persist;
 use cgarbiter_core::plan::{Pin, WatchId};
 use cgarbiter_core::{Op, OpError, Outcome};
 use nix::NixPath;
@@ -33,7 +34,9 @@ impl Executor {
     pub(crate) fn apply(&mut self, op: &Op) -> Done {
         match op {
             Op::WriteFile { file, content } => self.shared.store.write(file, content).map(|()| Outcome::Done),
+            Op::RenewRecord { file, section } => self.renew_record(file, section),
             Op::RemoveFile { file, directory } => self.shared.store.remove(file, *directory).map(|()| Outcome::Done),
+            Op::MoveFile { file, to } => self.shared.store.rename(file, to).map(|()| Outcome::Done),
             Op::Mkdir { cgroup } => self.mkdir(cgroup),
             Op::Observe { cgroup } => self.observe(cgroup),
             Op::Rmdir { cgroup, watch } => self.rmdir(cgroup, *watch),
@@ -53,8 +56,15 @@ impl Executor {
             Op::Delegate { cgroup, user, group } => self.delegate(cgroup, user, group.as_deref()),
             Op::Xattr { cgroup, name, value } => self.xattr(cgroup, name, value.as_deref()),
             Op::Spawn { cgroup, command } => self.spawn(cgroup, command),
+            Op::WatchProcess { cgroup, pid } => self.watch_process(cgroup, *pid),
             Op::ReadCounters { cgroup } => Ok(Outcome::Counters(self.counters(cgroup).unwrap_or_default())),
         }
+    }
+
+    fn renew_record(&mut self, file: &str, section: &str) -> Done {
+        let old = self.shared.store.read(file)?;
+        let new = persist::renew(&old, section).map_err(|_| at(file.to_owned())(Errno::EBADMSG))?;
+        self.shared.store.write(file, &new).map(|()| Outcome::Done)
     }
 
     fn mkdir(&mut self, cgroup: &CgroupPath) -> Done {

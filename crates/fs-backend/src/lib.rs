@@ -25,6 +25,7 @@ mod device;
 mod dirs;
 mod errno;
 mod executor;
+mod find;
 mod machine;
 pub mod parse;
 mod pins;

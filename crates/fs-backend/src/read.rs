@@ -177,7 +177,7 @@ fn read_proc<'a>(path: &str, buffer: &'a mut Vec<u8>) -> nix::Result<&'a str> {
 }
 
 /// Reads to the end. A text with bytes that are no UTF-8 counts as empty from there on.
-fn read_all<'a>(file: &OwnedFd, buffer: &'a mut Vec<u8>) -> nix::Result<&'a str> {
+pub(crate) fn read_all<'a>(file: &OwnedFd, buffer: &'a mut Vec<u8>) -> nix::Result<&'a str> {
     const STEP: usize = 4096;
     let mut length = 0;
     loop {

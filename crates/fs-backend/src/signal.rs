@@ -4,7 +4,7 @@ use crate::apply::write_file;
 use crate::dirs::Dir;
 use crate::errno::at;
 use crate::executor::Executor;
-use crate::pins::leader_of;
+use crate::pins::{has_ended, leader_of};
 use crate::read::{read_file, read_pids};
 use crate::tree::{Visit, walk};
 use crate::{parse, sys};
@@ -45,6 +45,22 @@ impl Executor {
         };
         let count = round.seen.len() as u32;
         done.map(|()| Outcome::Signalled { count }).map_err(|(file, errno)| at(file)(errno))
+    }
+
+    /// Takes hold of a process that is no child of ours, if it is in the cgroup.
+    pub(crate) fn watch_process(&mut self, cgroup: &CgroupPath, pid: u32) -> Done {
+        let fail = |errno| at(format!("/proc/{pid}"))(errno);
+        let pidfd = match sys::pidfd_open(pid) {
+            Ok(pidfd) => pidfd,
+            Err(Errno::ESRCH | Errno::EINVAL | Errno::ENOENT) => return Ok(Outcome::Gone),
+            Err(errno) => return Err(fail(errno)),
+        };
+        // Looked at once it is held: whatever has this number now keeps it.
+        if self.cgroup_of(pid).as_ref() != Some(cgroup) || has_ended(pidfd.as_fd()) {
+            return Ok(Outcome::Gone);
+        }
+        self.shared.notices.add_process(pid, pidfd)?;
+        Ok(Outcome::Done)
     }
 
     /// A child that has ended in the meantime is fine.

@@ -5,15 +5,18 @@ use crate::root::open_stepwise;
 use cgarbiter_core::OpError;
 use nix::Result;
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
-use nix::sys::stat::{Mode, fchmod, mkdirat};
+use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, unlinkat, write};
+use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// The file beside a record while it is being written. There is one writer, and what a crash leaves is overwritten.
 const ASIDE: &str = ".cgarbiter~";
+/// No record is as large as this.
+const RECORD_MAX: u64 = 1 << 20;
 
 /// The file system below a prefix.
 #[derive(Debug)]
@@ -56,6 +59,12 @@ impl Store {
         Ok(())
     }
 
+    /// The content of a record.
+    pub(crate) fn read(&self, file: &str) -> std::result::Result<String, OpError> {
+        let (directory, name) = split(file);
+        self.open_directory(directory).and_then(|fd| content(&fd, name)).map_err(self.at(file))
+    }
+
     /// Removes a record, or a directory of records with what is in it; a missing one is fine.
     pub(crate) fn remove(&self, file: &str, directory: bool) -> std::result::Result<(), OpError> {
         let (parent, name) = split(file);
@@ -66,6 +75,46 @@ impl Store {
             Ok(fd) => unlink(&fd, name, UnlinkatFlags::NoRemoveDir),
         };
         removed.map_err(self.at(file))
+    }
+
+    /// Gives a record, or a directory of records, another path; a missing one is fine.
+    pub(crate) fn rename(&self, file: &str, to: &str) -> std::result::Result<(), OpError> {
+        let ((from, name), (directory, new_name)) = (split(file), split(to));
+        let from = match self.open_directory(from) {
+            Err(Errno::ENOENT) => return Ok(()),
+            opened => opened.map_err(self.at(file))?,
+        };
+        let directory = self.make_directory(directory).map_err(self.at(to))?;
+        match renameat(&from, name, &directory, new_name) {
+            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            Err(errno) => Err(self.at(file)(errno)),
+        }
+    }
+
+    /// Hands over the files in a directory, and those in its drop-in directories (`NAME.d`), each by its path and with
+    /// its content. A missing directory has none.
+    pub(crate) fn list(
+        &self,
+        path: &str,
+        hand_over: &mut dyn FnMut(String, Result<String>),
+    ) -> std::result::Result<(), OpError> {
+        let directory = match self.open_directory(path) {
+            Err(Errno::ENOENT) => return Ok(()),
+            opened => opened.map_err(self.at(path))?,
+        };
+        for (name, is_directory) in entries(&directory).map_err(self.at(path))? {
+            let file = format!("{path}/{name}");
+            if !is_directory {
+                hand_over(file, content(&directory, &name));
+            } else if name.ends_with(".d") {
+                let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
+                let inside = openat(&directory, name.as_str(), flags, Mode::empty()).map_err(self.at(&file))?;
+                for (name, _) in entries(&inside).map_err(self.at(&file))?.into_iter().filter(|(_, is)| !is) {
+                    hand_over(format!("{file}/{name}"), content(&inside, &name));
+                }
+            }
+        }
+        Ok(())
     }
 
     fn at(&self, file: &str) -> impl FnOnce(Errno) -> OpError {
@@ -144,6 +193,44 @@ fn remove_directory(parent: &OwnedFd, name: &str) -> Result<()> {
         }
     }
     unlink(parent, name, UnlinkatFlags::RemoveDir)
+}
+
+/// Names in a directory, sorted, and which of them are directories. What is being written aside is no record yet.
+fn entries(directory: &OwnedFd) -> Result<Vec<(String, bool)>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut listing = nix::dir::Dir::openat(directory, ".", flags, Mode::empty())?;
+    let mut found = Vec::new();
+    for entry in listing.iter() {
+        let entry = entry?;
+        let is_directory = match entry.file_type() {
+            Some(kind) => kind == nix::dir::Type::Directory,
+            None => {
+                let stat = fstatat(directory, entry.file_name(), AtFlags::AT_SYMLINK_NOFOLLOW)?;
+                SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT == SFlag::S_IFDIR
+            }
+        };
+        if let Ok(name) = entry.file_name().to_str()
+            && !matches!(name, "." | ".." | ASIDE)
+        {
+            found.push((name.to_owned(), is_directory));
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+/// The text of a file; `EFBIG` when it is larger than any record, `EILSEQ` when it is no text.
+fn content(directory: &OwnedFd, name: &str) -> Result<String> {
+    // A pipe in its place would keep us waiting.
+    let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
+    let file: std::fs::File = openat(directory, name, flags, Mode::empty())?.into();
+    let mut bytes = Vec::new();
+    let read = file.take(RECORD_MAX + 1).read_to_end(&mut bytes);
+    read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+    if bytes.len() as u64 > RECORD_MAX {
+        return Err(Errno::EFBIG);
+    }
+    String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
 }
 
 fn unlink(directory: &OwnedFd, name: &str, flag: UnlinkatFlags) -> Result<()> {

@@ -29,12 +29,14 @@ struct RawPidInfo {
     tgid: u32,
     ppid: u32,
     ruid: u32,
-    rest: [u32; 8],
+    rest: [u32; 7],
+    exit_code: i32,
 }
 
 const PIDFD_INFO_PID: u64 = 1;
 const PIDFD_INFO_CREDS: u64 = 2;
 const PIDFD_INFO_CGROUPID: u64 = 4;
+const PIDFD_INFO_EXIT: u64 = 8;
 /// `_IOWR(0xFF, 11, struct pidfd_info)`.
 const PIDFD_GET_INFO: u64 = (3 << 30) | ((size_of::<RawPidInfo>() as u64) << 16) | (0xFF << 8) | 11;
 
@@ -86,13 +88,33 @@ pub(crate) fn pidfd_signal(pidfd: BorrowedFd<'_>, signal: i32) -> Result<()> {
 /// What the kernel tells of the process behind a pidfd; `ESRCH` when it has been reaped, `ENOTTY` or `EINVAL` on
 /// kernels that do not know the question.
 pub(crate) fn pidfd_info(pidfd: BorrowedFd<'_>) -> Result<PidInfo> {
-    let mask = PIDFD_INFO_PID | PIDFD_INFO_CREDS | PIDFD_INFO_CGROUPID;
+    let raw = get_info(pidfd, PIDFD_INFO_PID | PIDFD_INFO_CREDS | PIDFD_INFO_CGROUPID)?;
+    let cgroup_id = (raw.mask & PIDFD_INFO_CGROUPID != 0).then_some(raw.cgroup_id);
+    Ok(PidInfo { pid: raw.pid, tgid: raw.tgid, ppid: raw.ppid, uid: raw.ruid, cgroup_id })
+}
+
+/// How the process behind a pidfd ended (Linux 6.15): none until it has been reaped; an error when this kernel will not
+/// tell.
+pub(crate) fn pidfd_exit(pidfd: BorrowedFd<'_>) -> Result<Option<ExitStatus>> {
+    let raw = get_info(pidfd, PIDFD_INFO_EXIT)?;
+    Ok((raw.mask & PIDFD_INFO_EXIT != 0).then(|| status_of(raw.exit_code)))
+}
+
+/// A status as `wait` gives it.
+fn status_of(status: i32) -> ExitStatus {
+    match status & 0x7f {
+        0 => ExitStatus::Code((status >> 8) & 0xff),
+        signal if status & 0x80 != 0 => ExitStatus::Dumped(signal),
+        signal => ExitStatus::Signal(signal),
+    }
+}
+
+fn get_info(pidfd: BorrowedFd<'_>, mask: u64) -> Result<RawPidInfo> {
     let mut raw = RawPidInfo { mask, ..RawPidInfo::default() };
     // SAFETY: `raw` is live, writable and of the size that the request number encodes.
     let done = unsafe { libc::ioctl(pidfd.as_raw_fd(), PIDFD_GET_INFO as _, &raw mut raw) };
     Errno::result(done)?;
-    let cgroup_id = (raw.mask & PIDFD_INFO_CGROUPID != 0).then_some(raw.cgroup_id);
-    Ok(PidInfo { pid: raw.pid, tgid: raw.tgid, ppid: raw.ppid, uid: raw.ruid, cgroup_id })
+    Ok(raw)
 }
 
 /// Waits for a child without blocking; none while it runs.

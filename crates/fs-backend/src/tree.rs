@@ -28,7 +28,7 @@ pub(crate) fn walk(top: BorrowedFd<'_>, mut visit: impl FnMut(Visit<'_>) -> Resu
     let mut path: Vec<u8> = Vec::new();
     let mut levels: Vec<Level> = Vec::new();
     visit(Visit::Enter { directory: here.as_fd(), path: &path })?;
-    let mut below = children(here.as_fd(), &mut listing)?;
+    let mut below = list(here.as_fd(), &mut listing)?;
     loop {
         if let Some(name) = below.pop() {
             let Some(child) = enter(here.as_fd(), &name)? else { continue };
@@ -37,7 +37,7 @@ pub(crate) fn walk(top: BorrowedFd<'_>, mut visit: impl FnMut(Visit<'_>) -> Resu
             here = child;
             levels.push(Level { name, siblings: below });
             visit(Visit::Enter { directory: here.as_fd(), path: &path })?;
-            below = children(here.as_fd(), &mut listing)?;
+            below = list(here.as_fd(), &mut listing)?;
         } else {
             let Some(level) = levels.pop() else { return Ok(()) };
             // A cgroup cannot be renamed, so that the way up is the way down.
@@ -69,7 +69,11 @@ fn reopen(directory: BorrowedFd<'_>, name: &std::ffi::CStr) -> Result<OwnedFd> {
 }
 
 /// Names of the sub-directories.
-fn children(directory: BorrowedFd<'_>, listing: &mut [u8]) -> Result<Vec<CString>> {
+pub(crate) fn children(directory: BorrowedFd<'_>) -> Result<Vec<CString>> {
+    list(directory, &mut vec![0_u8; LISTING])
+}
+
+fn list(directory: BorrowedFd<'_>, listing: &mut [u8]) -> Result<Vec<CString>> {
     let mut names = Vec::new();
     loop {
         let read = match sys::getdents(directory, listing) {

@@ -24,7 +24,7 @@ const WATCH_LIMIT: &str = "/proc/sys/fs/inotify/max_user_watches";
 /// The same for `EMFILE` when the one instance is made.
 const INSTANCE_LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
 
-/// Marks in the epoll set; children are marked by their pid.
+/// Marks in the epoll set; processes are marked by their pid.
 const INOTIFY: u64 = u64::MAX;
 const WAKE: u64 = u64::MAX - 1;
 /// Rounds of one drain, so that a flood of notices cannot keep the caller for ever.
@@ -49,7 +49,16 @@ struct Table {
     unannounced: Vec<WatchId>,
     /// Announced, and their present state not yet reported.
     fresh: Vec<WatchId>,
-    children: BTreeMap<u32, OwnedFd>,
+    /// Processes whose end is waited for.
+    processes: BTreeMap<u32, Process>,
+}
+
+/// A process whose end is waited for.
+#[derive(Debug)]
+struct Process {
+    pidfd: OwnedFd,
+    /// Ours to reap; others are reaped by somebody else, before or after we hear of their end.
+    is_child: bool,
 }
 
 impl Notices {
@@ -122,18 +131,27 @@ impl Notices {
 
     /// Waits for the end of a child.
     pub(crate) fn add_child(&self, pid: u32, pidfd: OwnedFd) -> Result<(), OpError> {
+        self.enter(pid, Process { pidfd, is_child: true })
+    }
+
+    /// Waits for the end of a process that is no child of ours.
+    pub(crate) fn add_process(&self, pid: u32, pidfd: OwnedFd) -> Result<(), OpError> {
+        self.enter(pid, Process { pidfd, is_child: false })
+    }
+
+    fn enter(&self, pid: u32, process: Process) -> Result<(), OpError> {
         let event = EpollEvent::new(EpollFlags::EPOLLIN, u64::from(pid));
         // Known before it can be heard of, so that its end finds it.
         let mut table = self.table();
-        self.epoll.add(&pidfd, event).map_err(|errno| at(format!("/proc/{pid}"))(errno))?;
-        table.children.insert(pid, pidfd);
+        self.epoll.add(&process.pidfd, event).map_err(|errno| at(format!("/proc/{pid}"))(errno))?;
+        table.processes.insert(pid, process);
         Ok(())
     }
 
-    /// Sends a signal to a child that has not been reaped; otherwise answers none.
+    /// Sends a signal to a process whose end has not been told; otherwise answers none.
     pub(crate) fn signal_child(&self, pid: u32, signal: i32) -> Option<nix::Result<()>> {
         let table = self.table();
-        Some(sys::pidfd_signal(table.children.get(&pid)?.as_fd(), signal))
+        Some(sys::pidfd_signal(table.processes.get(&pid)?.pidfd.as_fd(), signal))
     }
 
     /// Hands over what has happened: ends of processes first, then each changed watch once. Answers whether that was
@@ -179,14 +197,32 @@ impl Notices {
     }
 
     fn reap(&self, table: &mut Table, pid: u32) -> Option<ExitStatus> {
-        let pidfd = table.children.get(&pid)?;
-        let status = match sys::wait_pidfd(pidfd.as_fd()) {
+        let process = table.processes.get(&pid)?;
+        let status = match sys::wait_pidfd(process.pidfd.as_fd()) {
+            _ if !process.is_child => self.status_of(pid, &process.pidfd)?,
             Ok(status) => status?,
             Err(_) => ExitStatus::Code(CODE_UNKNOWN),
         };
-        let _ = self.epoll.delete(pidfd);
-        table.children.remove(&pid);
+        let _ = self.epoll.delete(&process.pidfd);
+        table.processes.remove(&pid);
         Some(status)
+    }
+
+    /// How a process ended that somebody else reaps. Kernels that can tell (6.15) do so once it has been reaped: then
+    /// the descriptor hangs up. None when that is still to come.
+    fn status_of(&self, pid: u32, pidfd: &OwnedFd) -> Option<ExitStatus> {
+        match sys::pidfd_exit(pidfd.as_fd()) {
+            Ok(Some(status)) => Some(status),
+            Ok(None) => {
+                // Ended, not reaped yet: only the hanging up is news.
+                let mut event = EpollEvent::new(EpollFlags::empty(), u64::from(pid));
+                match self.epoll.modify(pidfd, &mut event) {
+                    Ok(()) => None,
+                    Err(_) => Some(ExitStatus::Lost),
+                }
+            }
+            Err(_) => Some(ExitStatus::Lost),
+        }
     }
 
     /// Reads all that inotify holds; answers whether there was anything.

@@ -8,10 +8,12 @@
 //! backend.pass_time(now)                                 // in:   programs go on until then
 //! backend.poll_event()                                   // out:  exits and notices
 //! backend.poll_timeout()                                 // out:  when a program will do something by itself
+//! backend.restart_arbiter(); backend.found(&unit_paths)  // what another arbiter finds
 //! ```
 
 mod answer;
 mod apply;
+mod find;
 mod pins;
 mod programs;
 mod real;
@@ -31,7 +33,7 @@ use cgarbiter_core::{Event, Instant, OpError, Outcome, Plan, Report};
 use pins::Pins;
 use programs::Programs;
 use real::Outside;
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use watches::Watches;
 
@@ -47,6 +49,8 @@ pub struct SimBackend {
     watches: Watches,
     programs: Programs,
     outside: Outside,
+    /// Spawned by an arbiter before this one, and held by this one.
+    adopted: BTreeSet<Pid>,
     exits: VecDeque<Event>,
 }
 
@@ -72,6 +76,7 @@ impl SimBackend {
             watches: Watches::default(),
             programs: Programs::default(),
             outside: Outside::default(),
+            adopted: BTreeSet::new(),
             exits: VecDeque::new(),
         }
     }
@@ -204,6 +209,7 @@ impl SimBackend {
         let _ = self.kernel.reap(Kernel::INIT, self.arbiter);
         self.arbiter = self.kernel.fork(&Caller::INIT, &Fork::default()).expect("there is room for a process");
         (self.running, self.pins, self.watches) = (None, self.pins.cleared(), Watches::default());
+        self.adopted.clear();
         self.exits.clear();
     }
 
@@ -224,6 +230,12 @@ impl SimBackend {
         self.pins.ended(pid);
         self.programs.ended(pid);
         let told = self.outside.ended(pid);
+        if self.adopted.remove(&pid) {
+            // How it ended is told to its parent, which is not the arbiter any more.
+            let pid = u32::try_from(pid).expect("the kernel numbers processes from 1");
+            self.exits.push_back(Event::Exited { pid, status: ExitStatus::Lost });
+            return;
+        }
         if self.kernel.parent_of(pid) != Some(self.arbiter) {
             return;
         }

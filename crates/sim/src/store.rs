@@ -35,6 +35,17 @@ impl Store {
         self.entries.remove(file).is_some()
     }
 
+    /// Gives a file, or everything in a directory, another path; what is not there is not moved.
+    pub fn rename(&mut self, file: &str, to: &str) {
+        let inside = format!("{file}/");
+        let is_meant = |path: &str| path == file || path.starts_with(&inside);
+        let moved: Vec<Arc<str>> = self.entries.keys().filter(|path| is_meant(path)).cloned().collect();
+        for path in moved {
+            let entry = self.entries.remove(&path).expect("it was there a line ago");
+            self.entries.insert(format!("{to}{}", &path[file.len()..]).into(), entry);
+        }
+    }
+
     /// Removes everything in a directory.
     pub fn remove_directory(&mut self, directory: &str) {
         let inside = format!("{directory}/");

@@ -104,6 +104,20 @@ impl World {
         world
     }
 
+    /// The arbiter is killed without a warning, and another one starts. What was on its way to the old one is lost: calls
+    /// that were not answered never will be, and the plan in flight ends where it is. Clients stay on the bus.
+    pub fn crash(&mut self) {
+        self.note(|now| format!("{now} crash"));
+        self.sent.clear();
+        self.backend.restart_arbiter();
+        let config = self.manager.config().clone();
+        let config = Config { root_enabled: self.backend.root_enabled(), ..config };
+        let found = self.backend.found(&config.unit_paths);
+        self.manager = Manager::recover(config, clocks(self.now), found);
+        self.check();
+        self.pump();
+    }
+
     /// A client comes to the bus; it has the unique name `:1.N`.
     pub fn connect(&mut self, uid: u32, pid: Option<u32>) -> ClientId {
         self.last_client += 1;
@@ -272,6 +286,15 @@ impl World {
             self.run_until_quiet();
         }
         self.set_time(end);
+    }
+
+    /// Lets time pass up to the next deadline, if that comes within so many microseconds; nothing is done about it yet.
+    pub fn pass_to_deadline(&mut self, usec: u64) -> bool {
+        let next = self.next_deadline().filter(|next| *next <= self.now.after(usec));
+        if let Some(next) = next {
+            self.set_time(next.max(self.now));
+        }
+        next.is_some()
     }
 
     fn set_time(&mut self, now: Instant) {

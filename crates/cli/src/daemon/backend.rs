@@ -8,7 +8,7 @@ use cgarbiter_core::config::{Machine, Quotas};
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::event::PinAnswer;
 use cgarbiter_core::plan::{Pin, Plan};
-use cgarbiter_core::{Answer, Config, Event, OpError, Question, Report};
+use cgarbiter_core::{Answer, Config, Event, Found, OpError, Question, Report};
 use cgarbiter_dbus::Descriptors;
 use cgarbiter_fs_backend::{ChildOutput, Executor, Kernel, Options, Root, RootChoice, RootError, machine};
 use nix::fcntl::{Flock, FlockArg};
@@ -53,6 +53,8 @@ pub struct Chosen {
     pub backend: Backend,
     /// For the core.
     pub config: Config,
+    /// What an earlier daemon has left.
+    pub found: Found,
     /// For people.
     pub summary: String,
     /// Keeps a second daemon out of the same tree, for as long as it lives.
@@ -98,8 +100,9 @@ impl Backend {
         };
         let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported.in_words());
         let options = Options { file_root: choices.file_root.clone(), child_output: ChildOutput::Inherit };
-        let executor = Executor::new(root, kernel, &options)?;
-        Ok(Chosen { backend: Self::Real(Box::new(executor)), config, summary, lock: Some(lock) })
+        let mut executor = Executor::new(root, kernel, &options)?;
+        let found = executor.find(&config.unit_paths)?;
+        Ok(Chosen { backend: Self::Real(Box::new(executor)), config, found, summary, lock: Some(lock) })
     }
 
     fn sim(choices: &Choices) -> Result<Chosen, BackendError> {
@@ -108,7 +111,9 @@ impl Backend {
             Config { supported: ControllerMask::all(), ..config(choices, machine).map_err(BackendError::Sim)? };
         let live = LiveBackend::new().map_err(BackendError::Sim)?;
         let summary = String::from("simulated kernel; no cgroup is touched");
-        Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, summary, lock: None })
+        // It has only just been imagined.
+        let found = Found::default();
+        Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, found, summary, lock: None })
     }
 
     /// Whether the kernel is imagined.
@@ -232,6 +237,7 @@ fn config(choices: &Choices, machine: Machine) -> std::io::Result<Config> {
         unsupported: choices.unsupported,
         quotas: Quotas::default(),
         uid: nix::unistd::geteuid().as_raw(),
+        boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned(),
     })
 }
 

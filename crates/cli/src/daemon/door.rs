@@ -2,7 +2,7 @@
 //! wanted.
 
 use super::recorder::{Recorder, Recording};
-use cgarbiter_core::{Config, Effect, Event, Instant, Manager, Now};
+use cgarbiter_core::{Config, Effect, Event, Found, Instant, Manager, Now};
 
 /// The manager, and who writes down what it is told and what it wants.
 pub(super) struct Door {
@@ -12,9 +12,20 @@ pub(super) struct Door {
 
 impl Door {
     /// Makes the manager. `summary` says which backend it is, for whoever reads the trace.
-    pub(super) fn open(recording: Option<&Recording>, summary: &str, now: Now, config: Config) -> Self {
+    /// A trace begins with nothing: what is recovered is not in it, and so none is written then.
+    pub(super) fn open(recording: Option<&Recording>, summary: &str, now: Now, config: Config, found: Found) -> Self {
+        let recovers = found != Found::default();
+        if recovers && recording.is_some() {
+            tracing::warn!("no trace is written: a trace cannot begin with units of an earlier daemon yet");
+        }
+        let recording = recording.filter(|_| !recovers);
         let recorder = recording.and_then(|recording| Recorder::begin(recording, summary, now, &config));
-        Self { manager: Manager::new(config, now), recorder }
+        Self { manager: Manager::recover(config, now, found), recorder }
+    }
+
+    /// Look: how many units there are.
+    pub(super) fn units(&self) -> usize {
+        self.manager.graph().len()
     }
 
     /// In: something happened.

@@ -112,7 +112,11 @@ impl Daemon {
         let registered = unsafe { AsyncFd::register_with_interest(chosen.backend.notices()?, Interest::READABLE) };
         let notices = registered.map_err(std::io::Error::from)?;
         let plan_thread = chosen.backend.second().map(PlanThread::start).transpose()?;
-        let door = Door::open(choices.recording.as_ref(), &chosen.summary, now(), chosen.config);
+        let found = chosen.found.cgroups.len();
+        let door = Door::open(choices.recording.as_ref(), &chosen.summary, now(), chosen.config, chosen.found);
+        if found > 0 {
+            tracing::info!("{found} cgroups were there already, {} units are known", door.units());
+        }
         Ok(Self {
             booted: None,
             sockets: Vec::new(),
@@ -164,6 +168,8 @@ impl Daemon {
     /// The system no longer lets us wait.
     pub async fn serve(&mut self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
         let mut stop = pin!(stop);
+        // What recovery wants done comes before the first request.
+        self.carry_out().await?;
         notify::ready(self.choices.notify_fd.take());
         while self.turn(stop.as_mut()).await? {}
         notify::stopping();

@@ -91,6 +91,10 @@ impl Manager {
             (false, false) => &paths.persistent_control,
         };
         let file: Arc<str> = format!("{directory}/{}.d/{}.conf", unit.name, drop_in.stem).into();
+        if !unit.transient {
+            let files = self.controls.entry(unit.name.clone()).or_default();
+            files.insert(file.clone(), drop_in.content.clone());
+        }
         let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
         let files = &mut unit.work.intents_mut().files;
         files.retain(|other| !matches!(other, Op::WriteFile { file: path, .. } if *path == file));
@@ -234,6 +238,10 @@ impl Manager {
             unit.result = UnitResult::Success;
             self.queue_type_changed(id);
             self.set_state(id, State::Dead);
+            if !self.graph.unit(id).references.is_empty() {
+                // It stays for a while, and is not to be found failed again.
+                self.record_due(id);
+            }
         }
         self.queue_collect(id);
     }

@@ -9,8 +9,11 @@ use crate::job::{JobResult, JobType};
 use crate::jobs::Rank;
 use crate::names::UnitType;
 use crate::plan::{Op, Outcome, Report, Step};
+use crate::propagation;
+use crate::realize::wanted_attributes;
 use crate::realized::{Realized, Written};
 use crate::unit::{Unit, UnitId};
+use crate::work::RecordWork;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -35,7 +38,7 @@ impl Manager {
         for (index, outcome) in report.outcomes.into_iter().enumerate() {
             match (index.checked_sub(loose), outcome) {
                 (Some(index_of_unit), outcome) => self.fold_step(units[index_of_unit], &plan.steps[index], outcome),
-                (None, Outcome::Refused(error)) => self.record_stays(&error),
+                (None, Outcome::Refused(error)) => self.loose_refused(&plan.steps[index], &error),
                 (None, _) => {}
             }
         }
@@ -45,7 +48,7 @@ impl Manager {
         if let Some(error) = report.failed {
             match done.checked_sub(loose) {
                 Some(index) => self.step_failed(units[index], &plan.steps[done], error, &units),
-                None => self.record_stays(&error),
+                None => self.loose_refused(&plan.steps[done], &error),
             }
         }
         // Like their jobs: those that need not wait for each other go by rank.
@@ -69,9 +72,9 @@ impl Manager {
         }
     }
 
-    /// The record of a unit that is gone could not be removed.
-    fn record_stays(&mut self, error: &OpError) {
-        self.tell(Severity::Warning, None, format!("a record could not be removed: {error}"));
+    /// Nobody waits for a step that serves no unit: a record that could not be removed, or put aside.
+    fn loose_refused(&mut self, step: &Step, error: &OpError) {
+        self.tell(Severity::Warning, None, format!("{}: not done: {step}: {error}", step.unit));
     }
 
     /// A cgroup that went while the plan was in flight is looked at now.
@@ -92,6 +95,8 @@ impl Manager {
                 self.drop_intent(id, op);
                 self.freeze_refused(id, value == "1", &error);
             }
+            (Op::Write { file, .. }, Outcome::Refused(error)) if self.is_moot(id, file, &error) => {}
+            (Op::WatchProcess { pid, .. }, Outcome::Refused(_) | Outcome::Gone) => self.process_lost(id, *pid),
             (op @ (Op::Write { .. } | Op::WriteDevice { .. }), Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
@@ -103,6 +108,13 @@ impl Manager {
             }
             (op, outcome) => self.fold_done(id, op, outcome),
         }
+    }
+
+    /// Nothing is asked for that a kernel without the file does not do by itself.
+    fn is_moot(&self, id: UnitId, file: &str, error: &OpError) -> bool {
+        let is_set =
+            || wanted_attributes(&self.graph, &self.config, id).iter().any(|a| a.file == file && !a.is_default);
+        error.errno == Errno::NoEnt && self.graph.unit(id).realized.stale && !is_set()
     }
 
     fn fold_done(&mut self, id: UnitId, op: &Op, outcome: Outcome) {
@@ -127,8 +139,14 @@ impl Manager {
                 realized.enabled = enabled;
             }
             (Op::Rmdir { watch, .. }, _) => self.removed(id, *watch),
-            (Op::SubtreeControl { .. }, Outcome::Controllers { enabled, refused }) => {
+            (Op::SubtreeControl { enable, .. }, Outcome::Controllers { enabled, refused }) => {
                 self.controllers_changed(id, enabled, refused);
+                let realized = &self.graph.unit(id).realized;
+                let wanted = propagation::enable_mask(&self.graph, &self.config, id) | realized.foreign_enabled;
+                if !enable.is_empty() && !wanted.contains(enabled) {
+                    // Whoever needed them has gone meanwhile.
+                    self.queue_realize(id);
+                }
             }
             (Op::Write { file, value, .. }, _) => self.note_written(id, file, "", value),
             (Op::WriteDevice { file, device, value, .. }, _) => self.note_written(id, file, device, value),
@@ -141,6 +159,7 @@ impl Manager {
                 work.attached += u32::from(work.starting);
             }
             (Op::Spawn { .. }, Outcome::Spawned { pid }) => self.spawned(id, pid),
+            (Op::WatchProcess { pid, .. }, _) => self.process_held(id, *pid),
             (Op::ReadCounters { .. }, Outcome::Counters(counters)) => {
                 self.graph.unit_mut(id).realized.last = Some(Box::new(counters));
             }
@@ -150,7 +169,16 @@ impl Manager {
 
     /// The intent that led to this operation has been seen to.
     fn drop_intent(&mut self, id: UnitId, op: &Op) {
-        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
+        let unit = self.graph.unit_mut(id);
+        if is_record(unit, op) {
+            // Otherwise there is more to say by now.
+            if unit.work.record == RecordWork::Planned {
+                unit.work.record = RecordWork::Kept;
+                unit.work.intents.iter_mut().for_each(|intents| intents.record = None);
+            }
+            return;
+        }
+        let Some(intents) = &mut unit.work.intents else { return };
         match op {
             Op::WriteFile { .. } | Op::RemoveFile { .. } => drop_first(&mut intents.files, op),
             Op::Xattr { .. } | Op::Delegate { .. } => drop_first(&mut intents.prepare, op),
@@ -341,6 +369,14 @@ impl Manager {
 fn drop_first<T: PartialEq>(list: &mut Vec<T>, done: &T) {
     if let Some(at) = list.iter().position(|other| other == done) {
         list.remove(at);
+    }
+}
+
+/// The step writes the unit's own record, or part of it.
+fn is_record(unit: &Unit, op: &Op) -> bool {
+    match op {
+        Op::WriteFile { file, .. } | Op::RenewRecord { file, .. } => unit.fragment.as_ref() == Some(file),
+        _ => false,
     }
 }
 

@@ -67,7 +67,7 @@ impl Manager {
         assert!(self.collect.is_empty() && self.changed.is_empty() && self.new_jobs.is_empty(), "a queue is not empty");
         assert!(self.after_replies.is_empty(), "effects were forgotten");
         assert!(!self.jobs.any_queued(), "jobs were not looked at");
-        assert!(self.in_flight.is_some() || self.realize.is_empty() && self.loose.is_empty(), "no plan was made");
+        assert!(self.in_flight.is_some() || !self.has_to_plan(), "no plan was made");
         assert!(self.realize.iter().all(|id| self.graph.get(*id).is_some()), "a unit that has gone is to be realized");
         let in_plan: BTreeSet<UnitId> = self.in_flight.iter().flat_map(|plan| plan.units.iter().copied()).collect();
         assert!(in_plan.iter().all(|id| self.graph.get(*id).is_some()), "a plan is for a unit that has gone");
@@ -75,10 +75,11 @@ impl Manager {
             let (name, work) = (&unit.name, &unit.work);
             assert!(unit.marks == Marks { announced: true, ..Marks::default() }, "{name} is marked {:?}", unit.marks);
             assert!(work.in_plan == in_plan.contains(&id), "{name} is in the plan, or is not");
-            let pending = work.starting || work.ending.is_some() || work.prune || work.intents.is_some();
+            let pending = work.is_pending() && !work.in_plan;
             // Processes wait for the start; everything else is seen to by the next plan.
             let waits = unit.job.is_some();
-            let seen_to = work.in_plan || self.realize.contains(&id) || waits;
+            let queued = self.realize.contains(&id) || self.recovered.contains(&id);
+            let seen_to = work.in_plan || queued || waits;
             assert!(!pending || seen_to, "{name} has work that no plan will see to: {work:?}");
             assert!(work.planned.replies.is_empty() || work.in_plan, "{name} owes replies of no plan");
             assert!(work.attached == 0 || work.starting, "{name} counts processes without starting");

@@ -7,12 +7,13 @@ use crate::error::{OpError, Refusal, RefusalKind};
 use crate::event::Question;
 use crate::job::JobResult;
 use crate::names::UnitType;
+use crate::persist;
 use crate::plan::{Op, Pin, Signals};
 use crate::settings::{KillMode, ServiceType};
 use crate::time::{INFINITY, Timestamp};
 use crate::timers::TimerReason;
 use crate::unit::{FreezerState, State, UnitId, UnitResult, invocation_hex};
-use crate::work::{Ending, SignalIntent};
+use crate::work::{Ending, RecordWork, SignalIntent};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -55,6 +56,7 @@ impl Manager {
         self.note_failed(id);
         self.note_consequences(id, old, new);
         self.queue_changed(id);
+        self.note_record(id);
         if new.is_inactive_or_failed() {
             self.timers.clear_all(id);
             self.forget_intents(id);
@@ -62,6 +64,25 @@ impl Manager {
             self.queue_collect(id);
         }
         self.update_job(id);
+    }
+
+    /// Has the record written anew when there is more to say than it says; one of a unit that is down will go.
+    pub(super) fn note_record(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        if unit.state == State::Dead {
+            unit.work.forget_record();
+        } else if persist::is_saved(unit.state) {
+            self.record_due(id);
+        }
+    }
+
+    /// Has the record written with the next plan.
+    pub(super) fn record_due(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        if unit.transient {
+            unit.work.record = RecordWork::Due;
+            self.queue_realize(id);
+        }
     }
 
     /// Where no cgroup is, nothing stands still.
@@ -105,6 +126,7 @@ impl Manager {
         if self.graph.unit(id).unit_type() == UnitType::Service {
             self.prepare_spawn(id);
         }
+        self.record_due(id);
         self.queue_realize_up(id);
     }
 
@@ -191,7 +213,7 @@ impl Manager {
         }
     }
 
-    fn thaw_for_stop(&mut self, id: UnitId) {
+    pub(super) fn thaw_for_stop(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
         unit.freezer = FreezerState::Thawing;
         unit.work.intents_mut().freeze = Some(false);
@@ -210,7 +232,12 @@ impl Manager {
     /// What was to be done with the cgroup and its processes is not to be done any more. Records are still written, and
     /// who waits is answered.
     pub(super) fn forget_intents(&mut self, id: UnitId) {
-        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
+        let work = &mut self.graph.unit_mut(id).work;
+        if work.record == RecordWork::Kept {
+            // The start that it is about is not to be.
+            work.forget_record();
+        }
+        let Some(intents) = &mut work.intents else { return };
         let prepared = core::mem::take(&mut intents.prepare);
         let pins = prepared.into_iter().filter_map(|op| if let Op::Attach { pin, .. } = op { Some(pin) } else { None });
         let pins: Vec<Pin> = core::mem::take(&mut intents.attach).into_iter().chain(pins).collect();
@@ -229,7 +256,7 @@ impl Manager {
     }
 
     /// The scope's controller ends the processes itself; we only watch the clock (reference 08.4).
-    fn ask_controller(&mut self, id: UnitId) {
+    pub(super) fn ask_controller(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         let name = unit.name.clone();
         let peer = unit.controller.clone().expect("only scopes with a controller get here");
@@ -296,6 +323,7 @@ impl Manager {
         if unit.result == UnitResult::Success && result != UnitResult::Success {
             unit.result = result;
             self.queue_type_changed(id);
+            self.note_record(id);
         }
     }
 
@@ -340,6 +368,7 @@ impl Manager {
 
     /// A unit that was starting is dead again without having been up; its job has to hear of it.
     fn start_came_to_nothing(&mut self, id: UnitId) {
+        self.note_record(id);
         // One that waited for the start to end has its turn.
         self.requeue(id);
         let Some(job) = self.jobs.of_unit(id).filter(|job| job.running) else { return };

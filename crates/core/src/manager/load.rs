@@ -9,7 +9,7 @@ use crate::propagation;
 use crate::properties;
 use crate::realize::realized_root;
 use crate::request::UnitRef;
-use crate::unit::{LoadState, State, Unit, UnitId};
+use crate::unit::{LoadState, State, Unit, UnitId, parse_invocation};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
@@ -63,6 +63,7 @@ impl Manager {
         unit.load = load;
         unit.load_error = error.map(Box::new);
         if load == LoadState::Loaded {
+            self.apply_controls(id);
             self.tie(id);
             let changed = propagation::update(&mut self.graph, id);
             debug_assert!(changed.iter().all(|slice| self.graph.unit(*slice).unit_type() == UnitType::Slice));
@@ -138,7 +139,7 @@ impl Manager {
             Refusal::new(RefusalKind::InvalidArgs, text)
         };
         let name = label_unescape(label).ok_or_else(|| neither(label))?;
-        if let Some(id) = parse_invocation_id(&name) {
+        if let Some(id) = parse_invocation(&name) {
             return self.graph.find_invocation(&id).ok_or_else(unknown);
         }
         let name = UnitName::parse(&name).map_err(|_| neither(&name))?;
@@ -181,16 +182,4 @@ const PATH_MAX: usize = 3072;
 fn path_length(stem: &str) -> usize {
     let level = |end: usize| end + "/.slice".len();
     stem.match_indices('-').map(|(end, _)| level(end)).sum::<usize>() + level(stem.len())
-}
-
-/// 32 hex digits.
-fn parse_invocation_id(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
-    let mut id = [0; 16];
-    for (byte, pair) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
-    }
-    Some(id)
 }

@@ -5,10 +5,14 @@ use crate::effect::{Effect, Reply};
 use crate::jobs::Rank;
 use crate::plan::{Plan, PlanId, Step};
 use crate::propagation;
-use crate::realize::Builder;
+use crate::realize::{Builder, wanted_attributes};
+use crate::realized::Written;
 use crate::unit::UnitId;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
+
+/// So many recovered units are looked after in one plan, so that requests need not wait for all of them.
+const RECOVERED_PER_PLAN: usize = 128;
 
 impl Manager {
     /// Marks a unit's cgroup as to be compared.
@@ -34,18 +38,27 @@ impl Manager {
         }
     }
 
+    /// Is there anything for a plan?
+    pub(super) fn has_to_plan(&self) -> bool {
+        !self.realize.is_empty() || !self.loose.is_empty() || !self.recovered.is_empty()
+    }
+
     /// Hands out the next plan, if none is in flight and there is something to do. Units for which nothing has to be
     /// done go on at once.
     pub(super) fn plan(&mut self) {
         if self.in_flight.is_some() {
             return;
         }
-        while !self.realize.is_empty() || !self.loose.is_empty() {
+        while self.has_to_plan() {
+            let recovered = self.recovered.len().min(RECOVERED_PER_PLAN);
+            self.realize.extend(self.recovered.drain(..recovered));
             let invalidated = core::mem::take(&mut self.realize);
             for id in &invalidated {
                 if self.graph.get(*id).is_some() {
                     self.skip_signals(*id);
-                    self.graph.unit_mut(*id).work.note_planned();
+                    let unit = self.graph.unit_mut(*id);
+                    let is_up = unit.realized.exists && !unit.active().is_inactive_or_failed();
+                    unit.work.note_planned(is_up || unit.work.starting);
                 }
             }
             let steps = self.build(&invalidated);
@@ -70,7 +83,7 @@ impl Manager {
 
     fn build(&mut self, invalidated: &BTreeSet<UnitId>) -> Vec<(UnitId, Step)> {
         let mut next_watch = self.next_watch;
-        let mut builder = Builder::new(&self.graph, &self.config, &mut next_watch);
+        let mut builder = Builder::new(&self.graph, &self.config, self.now, &mut next_watch);
         // Like their jobs: those that need not wait for each other go by rank.
         let mut order: Vec<UnitId> = invalidated.iter().copied().filter(|id| self.graph.get(*id).is_some()).collect();
         order.sort_by_cached_key(|id| Rank::of(self.graph.unit(*id)));
@@ -104,6 +117,9 @@ impl Manager {
         for call in planned.replies {
             self.reply(call, Ok(Reply::Done));
         }
+        if planned.compared {
+            self.forget_staleness(id);
+        }
         let work = &self.graph.unit(id).work;
         if planned.end && work.ending.is_some() {
             self.ended(id);
@@ -112,5 +128,21 @@ impl Manager {
         } else if planned.start && work.starting {
             self.started(id);
         }
+    }
+    /// All values of a cgroup that was not made by this arbiter have been written. Those that a fresh one has need not
+    /// be remembered.
+    fn forget_staleness(&mut self, id: UnitId) {
+        if !self.graph.unit(id).realized.stale {
+            return;
+        }
+        let wanted = wanted_attributes(&self.graph, &self.config, id);
+        let realized = &mut self.graph.unit_mut(id).realized;
+        realized.stale = false;
+        let is_default = |written: &Written| {
+            let mut same = wanted.iter().filter(|one| one.file == written.file && *one.device == *written.device);
+            same.any(|one| one.is_default && one.value == *written.value)
+        };
+        realized.written.retain(|written| !is_default(written));
+        realized.written.shrink_to_fit();
     }
 }

@@ -2,13 +2,14 @@
 
 use super::Manager;
 use crate::client::Client;
+use crate::effect::Severity;
 use crate::error::OpError;
 use crate::event::{Answer, ExitStatus, Question, ReadId};
 use crate::plan::{Spawn, WatchId};
 use crate::request::{CallId, Object, Request};
 use crate::settings::ServiceType;
 use crate::time::Timestamp;
-use crate::unit::{State, UnitId, UnitResult, invocation_hex};
+use crate::unit::{ActiveState, State, UnitId, UnitResult, invocation_hex};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -33,6 +34,8 @@ pub(super) enum Waiting {
     Property { call: CallId, object: Object, interface: String, name: Option<String>, unit: UnitId },
     /// Members of a unit's cgroup.
     Processes { call: CallId, unit: UnitId },
+    /// Whether the name that an earlier arbiter knew to end a scope still has an owner.
+    RecoveredController { name: alloc::sync::Arc<str> },
     /// Whether the name that is to end a scope has an owner. Asked so that the bus is watched from now on; a name that
     /// nobody owns yet stays, as with systemd.
     Controller,
@@ -46,6 +49,12 @@ impl Manager {
             (Waiting::Events { unit, watch }, Answer::Events(events)) => self.events_seen(unit, watch, events),
             (Waiting::Events { .. }, _) => {}
             (Waiting::Controller, _) => {}
+            (Waiting::RecoveredController { name }, Answer::Flag(owned)) => {
+                if !owned {
+                    self.forget_controller(&name);
+                }
+            }
+            (Waiting::RecoveredController { .. }, _) => {}
             (Waiting::Pinned { call, client, request }, Answer::Processes(pins)) => {
                 self.pinned(call, &client, *request, &pins);
             }
@@ -96,6 +105,7 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         let service = unit.service.get_or_insert_with(Box::default);
         service.main_pid = Some(pid);
+        service.is_watched = true;
         service.exec_main_pid = pid;
         service.exec_main_code = 0;
         service.exec_main_status = 0;
@@ -103,6 +113,22 @@ impl Manager {
         service.exec_main_exit = Timestamp::default();
         self.children.insert(pid, id);
         self.queue_type_changed(id);
+        // From now on it can be found again.
+        self.record_due(id);
+    }
+
+    /// The main process that another arbiter has spawned is held: its end will be told.
+    pub(super) fn process_held(&mut self, id: UnitId, pid: u32) {
+        let service = self.graph.unit_mut(id).service.as_mut();
+        if let Some(service) = service.filter(|service| service.main_pid == Some(pid)) {
+            service.is_watched = true;
+        }
+    }
+
+    /// It was not there any more.
+    pub(super) fn process_lost(&mut self, id: UnitId, pid: u32) {
+        self.process_held(id, pid);
+        self.child_exited(pid, ExitStatus::Lost);
     }
 
     /// The program could not be run. Type simple is up as soon as its process exists, so there the start has worked and
@@ -114,7 +140,7 @@ impl Manager {
         service.exec_main_status = EXIT_EXEC;
         let kind = unit.settings.service.as_ref().and_then(|service| service.kind);
         if matches!(kind, Some(ServiceType::Exec | ServiceType::Oneshot)) {
-            self.tell(crate::effect::Severity::Error, Some(id), format!("start failed: {error}"));
+            self.tell(Severity::Error, Some(id), format!("start failed: {error}"));
             self.abort_start(id, UnitResult::ExitCode);
             return;
         }
@@ -133,6 +159,11 @@ impl Manager {
             }
             return;
         };
+        self.main_exited(id, pid, status);
+    }
+
+    /// The main process of a service has ended.
+    pub(super) fn main_exited(&mut self, id: UnitId, pid: u32, status: ExitStatus) {
         let now = Timestamp::from(self.now);
         let unit = self.graph.unit_mut(id);
         let Some(service) = unit.service.as_mut().filter(|service| service.main_pid == Some(pid)) else { return };
@@ -142,7 +173,12 @@ impl Manager {
             ExitStatus::Code(code) => (CLD[0], code),
             ExitStatus::Signal(signal) => (CLD[1], signal),
             ExitStatus::Dumped(signal) => (CLD[2], signal),
+            ExitStatus::Lost => (0, 0),
         };
+        if status == ExitStatus::Lost {
+            let text = format!("how process {pid} ended is not known: it was no child of this arbiter");
+            self.tell(Severity::Warning, Some(id), text);
+        }
         let oneshot = self.is_oneshot(id);
         let result = self.exit_result(id, status, oneshot);
         self.queue_type_changed(id);
@@ -167,6 +203,9 @@ impl Manager {
             ExitStatus::Code(_) => UnitResult::ExitCode,
             ExitStatus::Signal(_) => UnitResult::Signal,
             ExitStatus::Dumped(_) => UnitResult::CoreDump,
+            // Not known to be well; nobody shall take it for that, unless the end was asked for.
+            ExitStatus::Lost if unit.active() == ActiveState::Deactivating => UnitResult::Success,
+            ExitStatus::Lost => UnitResult::Protocol,
         }
     }
 
@@ -209,6 +248,8 @@ impl Manager {
         }
         state.command_index += 1;
         self.prepare_spawn(id);
+        // Nobody shall take the end of the one before for that of this one.
+        self.record_due(id);
         self.queue_realize(id);
         true
     }

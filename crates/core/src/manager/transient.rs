@@ -17,6 +17,7 @@ use crate::settings::Settings;
 use crate::unit::{LoadState, Unit, UnitId};
 use crate::unit_file::TransientFile;
 use crate::value::Value;
+use crate::work::RecordWork;
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -182,10 +183,14 @@ impl Manager {
         }
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
-        unit.fragment = Some(path.clone());
+        unit.fragment = Some(path);
         let intents = unit.work.intents_mut();
-        intents.files.push(Op::WriteFile { file: path, content: file.into_text() });
+        intents.record = Some(file.into_text());
         intents.attach = attach;
+        // Others are recorded when their start begins.
+        if unit.work.starting || !unit.active().is_inactive_or_failed() {
+            self.record_due(id);
+        }
         self.queue_realize(id);
         Ok(add_ref)
     }
@@ -369,8 +374,8 @@ impl Saved {
         if let Some(intents) = &mut unit.work.intents {
             // The caller lets go of the processes.
             intents.attach.clear();
-            let is_ours = |op: &Op| matches!(op, Op::WriteFile { file, .. } if unit.fragment.as_ref() == Some(file));
-            intents.files.retain(|op| !is_ours(op));
+            let saved = self.unit.as_ref().and_then(|saved| saved.work.intents.as_ref());
+            intents.record = saved.and_then(|intents| intents.record.clone());
             if intents.is_empty() {
                 unit.work.intents = None;
             }
@@ -382,11 +387,13 @@ impl Saved {
             unit.settings = saved.settings;
             unit.transient = saved.transient;
             unit.fragment = saved.fragment;
+            unit.work.record = saved.work.record;
             unit.owner = saved.owner;
         } else {
             unit.settings.dependencies.clear();
             unit.transient = false;
             unit.fragment = None;
+            unit.work.record = RecordWork::Kept;
             unit.owner = 0;
         }
         let owner = unit.owner;

@@ -2,11 +2,15 @@
 
 use super::programs::{Behaviour, behaviour};
 use super::{SimBackend, error, number};
-use crate::kernel::{CgroupId, Disposition, Errno, File, Fork, SetMode};
-use cgarbiter_core::OpError;
+use crate::kernel::{CgroupId, Disposition, Errno, File, Fork, Pid, SetMode, State};
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::persist;
 use cgarbiter_core::plan::{Op, Outcome, Pin, Spawn};
+use cgarbiter_core::{Errno as Word, OpError};
+
+/// `EBADMSG`, which the kernel never answers.
+const BADMSG: i32 = 74;
 
 /// The files that are handed over with a directory, beside those of controllers (`/sys/kernel/cgroup/delegate`).
 const DELEGATED: [File; 5] =
@@ -20,8 +24,10 @@ impl SimBackend {
     pub(super) fn apply(&mut self, op: &Op) -> Result<Outcome, OpError> {
         match op {
             Op::WriteFile { file, content } => self.store.write(file.clone(), content.as_str()),
+            Op::RenewRecord { file, section } => self.renew_record(file, section)?,
             Op::RemoveFile { file, directory: true } => self.store.remove_directory(file),
             Op::RemoveFile { file, directory: false } => drop(self.store.remove(file)),
+            Op::MoveFile { file, to } => self.store.rename(file, to),
             Op::Mkdir { cgroup } => return self.mkdir(cgroup),
             Op::Observe { cgroup } => return self.observe(cgroup),
             Op::Rmdir { cgroup, watch } => {
@@ -50,12 +56,21 @@ impl SimBackend {
             Op::Delegate { cgroup, user, group } => self.delegate(cgroup, user, group.as_deref())?,
             Op::Xattr { cgroup, name, value } => self.xattr(cgroup, name, value.as_deref())?,
             Op::Spawn { cgroup, command } => return self.spawn(cgroup, command),
+            Op::WatchProcess { cgroup, pid } => return self.watch_process(cgroup, *pid),
             Op::ReadCounters { cgroup } => {
                 let id = self.find(cgroup)?;
                 return Ok(Outcome::Counters(self.counters(id)));
             }
         }
         Ok(Outcome::Done)
+    }
+
+    fn renew_record(&mut self, file: &str, section: &str) -> Result<(), OpError> {
+        let fail = |errno: Errno| OpError::new(file, Word::from_raw(errno.number()));
+        let old = self.store.read(file).ok_or_else(|| fail(Errno::ENOENT))?;
+        let new = persist::renew(old, section).map_err(|_| OpError::new(file, Word::from_raw(BADMSG)))?;
+        self.store.write(file, new);
+        Ok(())
     }
 
     fn mkdir(&mut self, cgroup: &CgroupPath) -> Result<Outcome, OpError> {
@@ -119,7 +134,7 @@ impl SimBackend {
     /// The disk behind a path: its own node, or that of the file system it lies on, which is always the first disk.
     fn device(&self, path: &str) -> Result<(u32, u32), OpError> {
         let disks = &self.kernel.config().disks;
-        let fail = |errno| OpError::new(path, cgarbiter_core::Errno::from_raw(Errno::number(errno)));
+        let fail = |errno| OpError::new(path, Word::from_raw(Errno::number(errno)));
         let named = path.strip_prefix("/dev/").map(|name| DISK_NAMES.iter().position(|disk| *disk == name));
         let place = match named {
             None if path.starts_with('/') => 0,
@@ -145,6 +160,16 @@ impl SimBackend {
         }
         self.pins.release(pin);
         Ok(Outcome::Attached)
+    }
+
+    fn watch_process(&mut self, cgroup: &CgroupPath, pid: u32) -> Result<Outcome, OpError> {
+        let id = self.find(cgroup)?;
+        let pid = Pid::try_from(pid).unwrap_or(0);
+        if self.kernel.cgroup_of(pid) != Some(id) || self.kernel.state(pid) != Some(State::Alive) {
+            return Ok(Outcome::Gone);
+        }
+        self.adopted.insert(pid);
+        Ok(Outcome::Done)
     }
 
     fn delegate(&mut self, cgroup: &CgroupPath, user: &str, group: Option<&str>) -> Result<(), OpError> {
@@ -178,7 +203,7 @@ impl SimBackend {
 
     fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
         let id = self.find(cgroup)?;
-        let missing = || OpError::new(command.path.as_str(), cgarbiter_core::Errno::NoEnt);
+        let missing = || OpError::new(command.path.as_str(), Word::NoEnt);
         let behaviour = behaviour(command).ok_or_else(missing)?;
         let into = Fork { into: Some(id), ..Fork::default() };
         let pid = self.kernel.fork(&self.myself(), &into).map_err(|errno| error(cgroup, "", errno))?;

@@ -118,7 +118,9 @@ impl SimBackend {
         // The simulated kernel knows fewer ways to end; the arbiter hears of the real one.
         let _ = match status {
             ExitStatus::Code(code) => self.kernel.exit(pid, u8::try_from(code & 0xff).unwrap_or(0)),
-            ExitStatus::Signal(_) | ExitStatus::Dumped(_) => self.kernel.kill(&Caller::INIT, pid, SIGKILL),
+            ExitStatus::Signal(_) | ExitStatus::Dumped(_) | ExitStatus::Lost => {
+                self.kernel.kill(&Caller::INIT, pid, SIGKILL)
+            }
         };
         self.absorb();
         let _ = self.kernel.reap(Kernel::INIT, pid);

@@ -245,6 +245,8 @@ impl Player {
                 Entry::Link(target) => json!(format!("-> {target}")),
                 Entry::Text(text) => {
                     let text = text.replace(&format!("={} ", self.facts.block_device), "=$blockdev ");
+                    // Sections of others say nothing to systemd: the state in our records is one.
+                    let text = text.split("\n[X-").next().unwrap_or_default();
                     let lines = text.lines().map(str::trim_end);
                     json!(lines.filter(|line| !line.is_empty() && !line.starts_with(['#', ';'])).collect::<Vec<_>>())
                 }

@@ -1,0 +1,52 @@
+//! What an arbiter finds when it starts: the cgroups of an earlier life and what the store holds. Gathered once by the
+//! backend, which draws no conclusions; what it means is decided in `manager/recover.rs`.
+
+use crate::controllers::ControllerMask;
+use crate::error::OpError;
+use crate::names::CgroupPath;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Everything found. Nothing at all is what a machine that has just come up has.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    /// The directories that units may have below the managed root, parents first: those directly in the root or in a
+    /// slice. What lies in any other directory is its owner's.
+    pub cgroups: Vec<FoundCgroup>,
+    /// The files in the directories of [`UnitPaths`](crate::config::UnitPaths): transient unit files, and the drop-ins
+    /// (`NAME.d/STEM.conf`) there and in both directories for control.
+    pub files: Vec<FoundFile>,
+}
+
+/// A directory.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundCgroup {
+    /// Where, below the managed root.
+    pub path: CgroupPath,
+    /// Inode number.
+    pub id: u64,
+    /// Its `cgroup.subtree_control`; read of slices only.
+    pub enabled: ControllerMask,
+    /// `user.invocation_id`: the mark of what we have made.
+    pub invocation: Option<String>,
+    /// Handed over to somebody (`user.delegate` or `trusted.delegate`).
+    pub delegated: bool,
+    /// Some process lives in it or below.
+    pub populated: bool,
+    /// `cgroup.freeze`: it was told to stand still.
+    pub freeze: bool,
+    /// Everything in it stands still.
+    pub frozen: bool,
+    /// The processes directly in it; read of services only.
+    pub pids: Vec<u32>,
+}
+
+/// A file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundFile {
+    /// Absolute, logical path.
+    pub path: Arc<str>,
+    /// What is in it, or why it could not be read (`EILSEQ` when it is no text).
+    pub content: Result<String, OpError>,
+}

@@ -1,0 +1,247 @@
+//! Recovery: from what was found at the start to units, as they were when the arbiter before this one ended. Where each
+//! fact about a unit comes from is listed in `persist.rs`; what state it has is decided in `recover/revive.rs`.
+//!
+//! Nothing is concluded here that a living arbiter concludes from notices. A unit that has a directory is taken for what
+//! its record says; its watch is made anew with the first plans, and what ended in the meantime is seen then. What was
+//! half done is done again by the same diff as ever: nothing is believed of the values in files.
+
+mod controls;
+mod findings;
+mod revive;
+
+use super::Manager;
+use crate::effect::Severity;
+use crate::error::{Refusal, RefusalKind};
+use crate::found::{Found, FoundCgroup};
+use crate::names::{CgroupPath, UnitName, UnitType, cgroup_escape, cgroup_unescape, default_slice};
+use crate::persist::Saved;
+use crate::plan::{Cause, OnError, Op, Step};
+use crate::properties;
+use crate::realized::Realized;
+use crate::unit::{LoadState, UnitId};
+use alloc::boxed::Box;
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use findings::{Findings, Reading, Record};
+
+/// So many names of what is not ours are told.
+const FOREIGN_TOLD_MAX: usize = 8;
+
+impl Manager {
+    /// Takes over what an earlier arbiter has left.
+    pub(super) fn take_over(&mut self, found: Found) {
+        let mut findings = Findings::sort(found, &self.config);
+        let mut known: Vec<(UnitId, Saved)> = Vec::new();
+        let mut damaged: Vec<(UnitName, String)> = Vec::new();
+        for (name, record) in core::mem::take(&mut findings.records) {
+            match record.reading(&self.config.boot_id) {
+                Reading::Good(settings, saved) => {
+                    let id = self.make_recorded(&name, &record.path, settings, &saved, &findings);
+                    known.push((id, saved));
+                }
+                Reading::OtherBoot => self.forget_other_boot(&name, &record),
+                Reading::Damaged(why) => damaged.push((name, why)),
+            }
+        }
+        let damaged: Vec<(UnitId, Option<FoundCgroup>)> =
+            damaged.into_iter().map(|(name, why)| self.quarantine(&name, &why, &mut findings)).collect();
+        known.iter().for_each(|(id, _)| self.load(*id));
+        self.take_over_slices(&mut findings);
+        for (id, cgroup) in damaged {
+            self.revive_damaged(id, cgroup.as_ref());
+        }
+        for (id, saved) in &known {
+            let cgroup = self.graph.cgroup_path(*id).and_then(|path| findings.take(&path));
+            self.revive(*id, saved, cgroup.as_ref());
+        }
+        self.forget_leftovers(findings);
+        self.queue_recovered();
+        // Those of whom nothing is left need no controllers any more.
+        self.collect_units();
+        self.drain();
+    }
+
+    /// A unit as its record describes it; nothing is known of its state yet, and it is not loaded, because the slice it
+    /// names may have a record, too.
+    fn make_recorded(
+        &mut self,
+        name: &UnitName,
+        file: &Arc<str>,
+        settings: &str,
+        saved: &Saved,
+        findings: &Findings,
+    ) -> UnitId {
+        let id = self.ensure_unit(name);
+        let mut known = properties::default_settings(name.unit_type(), &self.config);
+        self.read_settings(name, settings, &mut known);
+        let drop_ins = self.read_drop_ins(name, findings.drop_ins_of(name), &mut known);
+        let unit = self.graph.unit_mut(id);
+        unit.settings = known;
+        unit.transient = true;
+        unit.fragment = Some(file.clone());
+        unit.drop_ins = drop_ins;
+        unit.owner = saved.owner;
+        if name.unit_type() == UnitType::Service {
+            unit.service = Some(Box::default());
+        }
+        self.count_owner(saved.owner, true);
+        self.set_controller(id, saved.controller.clone());
+        if self.graph.unit(id).unit_type() != UnitType::Slice {
+            self.identify(id, saved.invocation_id);
+        }
+        id
+    }
+
+    /// Gives a unit the identity it had. Two cannot have the same.
+    fn identify(&mut self, id: UnitId, invocation: Option<[u8; 16]>) {
+        let invocation = invocation.filter(|invocation| *invocation != [0; 16]);
+        if invocation.is_some_and(|invocation| self.graph.find_invocation(&invocation).is_none()) {
+            self.graph.set_invocation(id, invocation);
+        }
+    }
+
+    /// Slices that are up: those with our mark, and those that a recorded unit lies in.
+    fn take_over_slices(&mut self, findings: &mut Findings) {
+        for name in findings.marked_slices() {
+            self.load_name(&name);
+        }
+        let slices: Vec<UnitId> =
+            self.graph.iter().filter(|(_, unit)| unit.unit_type() == UnitType::Slice).map(|(id, _)| id).collect();
+        for id in slices {
+            let unit = self.graph.unit(id);
+            let is_ours = |cgroup: &FoundCgroup| {
+                cgroup.invocation.is_some() || self.graph.members(id).any(|member| !self.graph.unit(member).perpetual)
+            };
+            if unit.name.is_root_slice() || unit.load != LoadState::Loaded || unit.realized.exists {
+                continue;
+            }
+            let path = self.graph.cgroup_path(id);
+            if let Some(cgroup) = path.and_then(|path| findings.take_if(&path, is_ours)) {
+                self.revive_slice(id, &cgroup);
+            }
+        }
+    }
+
+    /// A unit whose record cannot be used is there by name, in the slice where its directory is; if it has processes
+    /// they can be seen and stopped. Its limits stay as they are in the kernel.
+    fn quarantine(&mut self, name: &UnitName, why: &str, findings: &mut Findings) -> (UnitId, Option<FoundCgroup>) {
+        let aside = format!("{}/{name}", self.config.unit_paths.quarantine);
+        let text = format!("The record of {name} cannot be used: {why}. It has been put aside as {aside}.");
+        self.put_aside(name);
+        let id = self.ensure_unit(name);
+        let cgroup = findings.take_named(&cgroup_escape(name.as_str()));
+        let slice = match name.unit_type() {
+            UnitType::Slice => default_slice(name),
+            _ => cgroup.as_ref().and_then(|cgroup| slice_around(&cgroup.path)),
+        };
+        if let Some(slice) = slice {
+            let above = self.load_name(&slice);
+            self.graph.set_slice(id, Some(above));
+            if name.unit_type() != UnitType::Slice {
+                self.graph.unit_mut(id).settings.slice = Some(slice);
+            }
+        }
+        let unit = self.graph.unit_mut(id);
+        unit.load = LoadState::Error;
+        unit.load_error = Some(Box::new(Refusal::new(RefusalKind::LoadFailed, text.clone())));
+        self.tell(Severity::Error, Some(id), text);
+        (id, cgroup)
+    }
+
+    fn put_aside(&mut self, name: &UnitName) {
+        let paths = &self.config.unit_paths;
+        let (from, to) = (format!("{}/{name}", paths.transient), format!("{}/{name}", paths.quarantine));
+        let drop_ins = Op::RemoveFile { file: format!("{to}.d").into(), directory: true };
+        let aside =
+            |suffix: &str| Op::MoveFile { file: format!("{from}{suffix}").into(), to: format!("{to}{suffix}").into() };
+        for op in [drop_ins, aside(".d"), aside("")] {
+            self.loose(name, op);
+        }
+    }
+
+    /// A record of another boot: its cgroup has gone, and it with it.
+    fn forget_other_boot(&mut self, name: &UnitName, record: &Record) {
+        self.loose(name, Op::RemoveFile { file: format!("{}.d", record.path).into(), directory: true });
+        self.loose(name, Op::RemoveFile { file: record.path.clone(), directory: false });
+    }
+
+    fn loose(&mut self, name: &UnitName, op: Op) {
+        self.loose.push(Step { unit: name.clone(), cause: Cause::Recover, on_error: OnError::Report, op });
+    }
+
+    /// Directories and files that belong to no unit. Ours are removed when nobody is in them, others are not touched.
+    fn forget_leftovers(&mut self, mut findings: Findings) {
+        let mut foreign: Vec<CgroupPath> = Vec::new();
+        for cgroup in findings.rest() {
+            let name = cgroup.path.components().next_back().map(cgroup_unescape).and_then(|n| UnitName::parse(n).ok());
+            let ours = name.filter(|name| cgroup.invocation.is_some() && name.unit_type() != UnitType::Slice);
+            match ours {
+                Some(_) if cgroup.populated => {
+                    let text = format!("{} has processes and no record: it is left alone", cgroup.path);
+                    self.tell(Severity::Warning, None, text);
+                }
+                Some(name) => self.loose(&name, Op::Rmdir { cgroup: cgroup.path, watch: None }),
+                None => foreign.push(cgroup.path),
+            }
+        }
+        for name in findings.orphaned_drop_ins(|name| self.graph.find(name.as_str()).is_some()) {
+            let directory = format!("{}/{name}.d", self.config.unit_paths.transient);
+            self.loose(&name, Op::RemoveFile { file: directory.into(), directory: true });
+        }
+        self.tell_foreign(&foreign);
+    }
+
+    fn tell_foreign(&mut self, foreign: &[CgroupPath]) {
+        if foreign.is_empty() {
+            return;
+        }
+        let named: Vec<&str> = foreign.iter().take(FOREIGN_TOLD_MAX).map(CgroupPath::as_str).collect();
+        let more = foreign.len().saturating_sub(FOREIGN_TOLD_MAX);
+        let more = if more == 0 { String::new() } else { format!(" and {more} more") };
+        self.tell(Severity::Info, None, format!("cgroups of others, left alone: {}{more}", named.join(", ")));
+    }
+
+    /// Everything that has a directory is compared, slices first, because others need them.
+    fn queue_recovered(&mut self) {
+        let mut order: Vec<(usize, UnitId)> = Vec::new();
+        for (id, unit) in self.graph.iter() {
+            if unit.realized.exists && !unit.name.is_root_slice() {
+                let is_slice = unit.unit_type() == UnitType::Slice;
+                let depth = if is_slice { self.graph.ancestors(id).count() } else { usize::MAX };
+                order.push((depth, id));
+            }
+        }
+        order.sort_unstable();
+        let queued: BTreeSet<UnitId> = order.iter().map(|(_, id)| *id).collect();
+        self.realize.retain(|id| !queued.contains(id));
+        self.recovered.extend(order.into_iter().map(|(_, id)| id));
+    }
+
+    /// What is believed of a directory that was found: that it is there, and nothing of the values in its files.
+    fn believe(&mut self, id: UnitId, cgroup: &FoundCgroup) {
+        let unit = self.graph.unit_mut(id);
+        let is_slice = unit.unit_type() == UnitType::Slice;
+        let enabled = if is_slice { cgroup.enabled } else { Default::default() };
+        let is_ours = cgroup.invocation.is_some() && unit.load == LoadState::Loaded;
+        unit.realized = Realized {
+            path: Some(cgroup.path.clone()),
+            exists: true,
+            id: cgroup.id,
+            enabled,
+            foreign_enabled: if is_ours { Default::default() } else { enabled },
+            stale: true,
+            ..Realized::default()
+        };
+    }
+}
+
+/// The slice whose directory this one lies in.
+fn slice_around(path: &CgroupPath) -> Option<UnitName> {
+    match path.parent()?.components().next_back() {
+        None => UnitName::parse("-.slice").ok(),
+        Some(name) => UnitName::parse(cgroup_unescape(name)).ok().filter(|n| n.unit_type() == UnitType::Slice),
+    }
+}

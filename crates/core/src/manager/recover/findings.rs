@@ -1,0 +1,125 @@
+//! What was found, sorted by what it is: records by unit, drop-ins by unit, directories by path. Each is taken out when
+//! it has been put to use; what is left in the end is nobody's.
+
+use crate::config::Config;
+use crate::error::OpError;
+use crate::found::{Found, FoundCgroup};
+use crate::names::{CgroupPath, UnitName, UnitType, cgroup_unescape};
+use crate::persist::{self, Saved};
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// A file's text, or why there is none.
+pub(super) type Content = Result<String, OpError>;
+
+/// A file with the name of a unit among the transient ones.
+pub(super) struct Record {
+    pub(super) path: Arc<str>,
+    content: Content,
+}
+
+/// What a record turned out to be.
+pub(super) enum Reading<'a> {
+    Good(&'a str, Saved),
+    OtherBoot,
+    /// Why, in words that follow "cannot be used".
+    Damaged(String),
+}
+
+impl Record {
+    pub(super) fn reading(&self, boot_id: &str) -> Reading<'_> {
+        match self.content.as_deref().map(persist::read) {
+            Ok(Ok((_, saved))) if saved.boot_id != boot_id => Reading::OtherBoot,
+            Ok(Ok((settings, saved))) => Reading::Good(settings, saved),
+            Ok(Err(damage)) => Reading::Damaged(damage.to_string()),
+            Err(error) => Reading::Damaged(format!("it cannot be read ({error})")),
+        }
+    }
+}
+
+pub(super) struct Findings {
+    pub(super) records: BTreeMap<UnitName, Record>,
+    /// Of transient units, in the order in which they apply.
+    drop_ins: BTreeMap<UnitName, BTreeMap<Arc<str>, Content>>,
+    cgroups: BTreeMap<CgroupPath, FoundCgroup>,
+}
+
+impl Findings {
+    pub(super) fn sort(found: Found, config: &Config) -> Self {
+        let mut findings = Self {
+            records: BTreeMap::new(),
+            drop_ins: BTreeMap::new(),
+            cgroups: found.cgroups.into_iter().map(|cgroup| (cgroup.path.clone(), cgroup)).collect(),
+        };
+        let transient = &config.unit_paths.transient;
+        for file in found.files {
+            if let Some(name) = drop_in_of(transient, &file.path) {
+                findings.drop_ins.entry(name).or_default().insert(file.path, file.content);
+            } else if let Some(name) = record_of(transient, &file.path) {
+                findings.records.insert(name, Record { path: file.path, content: file.content });
+            }
+        }
+        findings
+    }
+
+    pub(super) fn drop_ins_of(&self, name: &UnitName) -> Vec<(Arc<str>, Content)> {
+        let files = self.drop_ins.get(name).into_iter().flatten();
+        files.map(|(path, content)| (path.clone(), content.clone())).collect()
+    }
+
+    /// Units that have drop-ins and are not known.
+    pub(super) fn orphaned_drop_ins(&self, is_known: impl Fn(&UnitName) -> bool) -> Vec<UnitName> {
+        self.drop_ins.keys().filter(|name| !is_known(name)).cloned().collect()
+    }
+
+    /// Slices whose directory bears our mark and lies where it has to.
+    pub(super) fn marked_slices(&self) -> Vec<UnitName> {
+        let marked = self.cgroups.values().filter(|cgroup| cgroup.invocation.is_some());
+        let named = marked.filter_map(|cgroup| UnitName::parse(unit_of(&cgroup.path)?).ok());
+        named.filter(|name| name.unit_type() == UnitType::Slice && name.is_valid_slice()).collect()
+    }
+
+    pub(super) fn take(&mut self, path: &CgroupPath) -> Option<FoundCgroup> {
+        self.cgroups.remove(path)
+    }
+
+    pub(super) fn take_if(
+        &mut self,
+        path: &CgroupPath,
+        is_wanted: impl Fn(&FoundCgroup) -> bool,
+    ) -> Option<FoundCgroup> {
+        self.cgroups.get(path).is_some_and(is_wanted).then(|| self.take(path)).flatten()
+    }
+
+    /// The directory of this name, wherever it lies.
+    pub(super) fn take_named(&mut self, name: &str) -> Option<FoundCgroup> {
+        let named = |path: &&CgroupPath| path.components().next_back() == Some(name);
+        let path = self.cgroups.keys().find(named)?.clone();
+        self.take(&path)
+    }
+
+    /// All that nobody has taken, parents first.
+    pub(super) fn rest(&mut self) -> Vec<FoundCgroup> {
+        core::mem::take(&mut self.cgroups).into_values().collect()
+    }
+}
+
+fn unit_of(path: &CgroupPath) -> Option<&str> {
+    path.components().next_back().map(cgroup_unescape)
+}
+
+/// The unit that a file directly in the directory is the record of.
+fn record_of(directory: &str, file: &str) -> Option<UnitName> {
+    let name = file.strip_prefix(directory)?.strip_prefix('/')?;
+    UnitName::parse(name).ok().filter(|name| name.unit_type().is_managed())
+}
+
+/// The unit that a file in `DIRECTORY/NAME.d` is a drop-in of.
+pub(super) fn drop_in_of(directory: &str, file: &str) -> Option<UnitName> {
+    let (name, file) = file.strip_prefix(directory)?.strip_prefix('/')?.split_once(".d/")?;
+    let is_drop_in = file.ends_with(".conf") && !file.contains('/');
+    UnitName::parse(name).ok().filter(|name| is_drop_in && name.unit_type().is_managed())
+}

@@ -1,0 +1,258 @@
+//! Records: what the store keeps of a unit, so that an arbiter that starts anew knows it again. A record is the unit's
+//! transient file with one more section at its end, which systemd and everybody else ignores:
+//!
+//! ```text
+//! # This is a transient unit file, created programmatically via the systemd API. Do not edit.
+//! [Scope]
+//! MemoryMax=1048576
+//!
+//! [X-Cgarbiter]
+//! Version=1
+//! BootID=9b3f5a0c-…
+//! InvocationID=e13d1192346246b4abd8e480cd81993e
+//! Started=1790000001000000 1000000
+//! State=stop-sigterm
+//! Since=1790000009000000 9000000
+//! Checksum=af63bd4c8601b7df
+//! ```
+//!
+//! It holds what neither the settings above it nor the kernel can tell. Keys with nothing to say are left out. The
+//! checksum is about everything above its line, and nothing follows it. A record that was written by a newer version
+//! is told apart from one that is damaged.
+//!
+//! | of a unit | brought back by |
+//! |---|---|
+//! | name, type, slice | the record's file name, the settings |
+//! | settings, drop-ins | the text above the section, the drop-in files |
+//! | transient, fragment, owner, controller, invocation id | the section; of a slice, the mark on its directory |
+//! | state, result, times | directory and section: up unless the section says otherwise; without a directory only what ended in failure, or remains after its exit, is left |
+//! | main process, its command | the section, checked against the processes in the cgroup |
+//! | realized: path, id, controllers | the directory |
+//! | realized: values, watch | nothing; made again by the diff |
+//! | freezer | `cgroup.freeze` |
+//! | masks, edges, members | computed from settings |
+//! | stop and runtime deadlines | the times in the section |
+//! | job, references, subscriptions, replies, pins, work, job deadlines | nothing: they die with the arbiter |
+
+use crate::time::{Now, Timestamp};
+use crate::unit::{State, Unit, UnitResult, invocation_hex, parse_invocation};
+use crate::unit_file::{push_line, push_text};
+use alloc::string::String;
+use alloc::sync::Arc;
+use core::fmt;
+
+/// The version that is written, and the newest that is understood.
+const VERSION: u64 = 1;
+/// The section's first line.
+const HEADER: &str = "[X-Cgarbiter]\n";
+const CHECKSUM: &str = "Checksum=";
+
+/// What the section says.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Saved {
+    /// Which boot of the machine the rest is about.
+    pub boot_id: String,
+    /// Identity of the activation.
+    pub invocation_id: Option<[u8; 16]>,
+    /// Which uid made it.
+    pub owner: u32,
+    /// Bus name that ends the scope.
+    pub controller: Option<Arc<str>>,
+    /// When the start began.
+    pub started: Timestamp,
+    /// The state, where a directory alone does not tell.
+    pub state: Option<State>,
+    /// When the state was entered.
+    pub since: Timestamp,
+    /// The result so far.
+    pub result: UnitResult,
+    /// The main process and when it was started.
+    pub main: Option<(u32, Timestamp)>,
+    /// Which of several commands runs.
+    pub command: usize,
+}
+
+/// Why a record cannot be used.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Damage {
+    /// It was written by a newer version.
+    Newer(u64),
+    /// It is not what was written.
+    Broken(&'static str),
+}
+
+impl fmt::Display for Damage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Newer(version) => {
+                write!(f, "it has version {version}, and this cgarbiter reads none after {VERSION}")
+            }
+            Self::Broken(why) => f.write_str(why),
+        }
+    }
+}
+
+/// The states that are written down.
+const STATES: [State; 7] = [
+    State::Abandoned,
+    State::StopSigterm,
+    State::StopSigkill,
+    State::FinalSigterm,
+    State::FinalSigkill,
+    State::Exited,
+    State::Failed,
+];
+
+/// Whether a state has to be in the record.
+#[must_use]
+pub fn is_saved(state: State) -> bool {
+    STATES.contains(&state)
+}
+
+impl Saved {
+    /// What there is to say of a unit now.
+    pub(crate) fn of(unit: &Unit, boot_id: &str, now: Now) -> Self {
+        let service = unit.service.as_deref();
+        let main = service.and_then(|service| Some((service.main_pid?, service.exec_main_start)));
+        let state = Some(unit.state).filter(|state| is_saved(*state));
+        Self {
+            boot_id: boot_id.into(),
+            invocation_id: unit.invocation_id,
+            owner: unit.owner,
+            controller: unit.controller.clone(),
+            started: if unit.work.starting { now.into() } else { unit.times.inactive_exit },
+            state,
+            since: if state.is_some() { unit.times.state_change } else { Timestamp::default() },
+            result: unit.result,
+            main,
+            command: service.map_or(0, |service| service.command_index),
+        }
+    }
+}
+
+/// The text of a record of these settings and this [`section`].
+#[must_use]
+pub fn write(settings: &str, section: &str) -> String {
+    let mut out = String::with_capacity(settings.len() + section.len() + 48);
+    push_text(&mut out, format_args!("{settings}\n{HEADER}{section}"));
+    let sum = checksum(&out);
+    push_text(&mut out, format_args!("{CHECKSUM}{sum:016x}\n"));
+    out
+}
+
+/// The same record with another section.
+///
+/// # Errors
+/// It is damaged: then nothing is to be made of it.
+pub fn renew(text: &str, section: &str) -> Result<String, Damage> {
+    read(text).map(|(settings, _)| write(settings, section))
+}
+
+/// The state section, without its first and its last line.
+#[must_use]
+pub fn section(saved: &Saved) -> String {
+    let mut out = String::with_capacity(192);
+    push_text(&mut out, format_args!("Version={VERSION}\n"));
+    push_line(&mut out, "BootID", &saved.boot_id);
+    if let Some(id) = &saved.invocation_id {
+        push_line(&mut out, "InvocationID", invocation_hex(id));
+    }
+    if saved.owner != 0 {
+        push_line(&mut out, "Owner", saved.owner);
+    }
+    if let Some(name) = &saved.controller {
+        push_line(&mut out, "Controller", name);
+    }
+    push_time(&mut out, "Started", saved.started);
+    if let Some(state) = saved.state {
+        push_line(&mut out, "State", state.sub());
+        push_time(&mut out, "Since", saved.since);
+    }
+    if saved.result != UnitResult::Success {
+        push_line(&mut out, "Result", saved.result.as_str());
+    }
+    if let Some((pid, since)) = saved.main {
+        push_line(&mut out, "MainPID", pid);
+        push_time(&mut out, "MainStarted", since);
+    }
+    if saved.command != 0 {
+        push_line(&mut out, "Command", saved.command);
+    }
+    out
+}
+
+fn push_time(out: &mut String, key: &str, time: Timestamp) {
+    push_line(out, key, format_args!("{} {}", time.realtime, time.monotonic));
+}
+
+/// The settings and the section of a record.
+///
+/// # Errors
+/// It cannot be used.
+pub fn read(text: &str) -> Result<(&str, Saved), Damage> {
+    let start = text.rfind(HEADER).filter(|at| text[..*at].ends_with('\n'));
+    let start = start.ok_or(Damage::Broken("it has no state section"))?;
+    let (settings, section) = (&text[..start - 1], &text[start + HEADER.len()..]);
+    let version = section.lines().next().and_then(|line| line.strip_prefix("Version=")?.parse().ok());
+    match version.ok_or(Damage::Broken("its version cannot be read"))? {
+        VERSION => {}
+        newer if newer > VERSION => return Err(Damage::Newer(newer)),
+        _ => return Err(Damage::Broken("its version was never in use")),
+    }
+    check(text)?;
+    let mut saved = Saved::default();
+    for line in section.lines().skip(1) {
+        let (key, value) = line.split_once('=').ok_or(Damage::Broken("a line of its state section has no value"))?;
+        saved.take(key, value).ok_or(Damage::Broken("a value of its state section makes no sense"))?;
+    }
+    Ok((settings, saved))
+}
+
+/// The last line is the checksum of what is above it.
+fn check(text: &str) -> Result<(), Damage> {
+    let cut = Damage::Broken("it does not end with its checksum");
+    let Some(at) = text.rfind(CHECKSUM) else { return Err(cut) };
+    let Some(given) = text[at + CHECKSUM.len()..].strip_suffix('\n') else { return Err(cut) };
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    if given.len() != 16 || !given.bytes().all(is_digit) {
+        return Err(cut);
+    }
+    match u64::from_str_radix(given, 16) {
+        Ok(sum) if sum == checksum(&text[..at]) => Ok(()),
+        _ => Err(Damage::Broken("its checksum is of another text")),
+    }
+}
+
+/// FNV-1a with 64 bits: any change of a single byte gives another sum, and nobody has to be kept out on purpose.
+fn checksum(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+impl Saved {
+    /// Takes in one line; none when it makes no sense. Unknown keys are of later minor changes, and passed over.
+    fn take(&mut self, key: &str, value: &str) -> Option<()> {
+        match key {
+            "BootID" => self.boot_id = value.into(),
+            "InvocationID" => self.invocation_id = Some(parse_invocation(value)?),
+            "Owner" => self.owner = value.parse().ok()?,
+            "Controller" => self.controller = Some(value.into()),
+            "Started" => self.started = time(value)?,
+            "State" => self.state = Some(STATES.into_iter().find(|state| state.sub() == value)?),
+            "Since" => self.since = time(value)?,
+            "Result" => self.result = UnitResult::parse(value)?,
+            "MainPID" => self.main = Some((value.parse().ok().filter(|pid| *pid > 0)?, Timestamp::default())),
+            "MainStarted" => self.main = Some((self.main?.0, time(value)?)),
+            "Command" => self.command = value.parse().ok()?,
+            _ => {}
+        }
+        Some(())
+    }
+}
+
+fn time(text: &str) -> Option<Timestamp> {
+    let (realtime, monotonic) = text.split_once(' ')?;
+    Some(Timestamp { realtime: realtime.parse().ok()?, monotonic: monotonic.parse().ok()? })
+}
+
+#[cfg(test)]
+mod tests;
