@@ -120,8 +120,8 @@ impl Manager {
         Self::recover(config, now, Found::default())
     }
 
-    /// An arbiter that goes on where an earlier one has ended, by what that has left in kernel and store. What has to be
-    /// done comes out as effects.
+    /// An arbiter that goes on where an earlier one has ended, by what that has left in kernel and store. What has to
+    /// be done comes out as effects.
     #[must_use]
     pub fn recover(config: Config, now: Now, found: Found) -> Self {
         let mut manager = Self::empty(config, now);

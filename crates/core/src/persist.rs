@@ -25,7 +25,8 @@
 //! | name, type, slice | the record's file name, the settings |
 //! | settings, drop-ins | the text above the section, the drop-in files |
 //! | transient, fragment, owner, controller, invocation id | the section; of a slice, the mark on its directory |
-//! | state, result, times | directory and section: up unless the section says otherwise; without a directory only what ended in failure, or remains after its exit, is left |
+//! | state, result, times | the directory: up, unless the section says otherwise |
+//! | the same, without a directory | the section: failed, or remains after its exit; else nothing is left of it |
 //! | main process, its command | the section, checked against the processes in the cgroup |
 //! | realized: path, id, controllers | the directory |
 //! | realized: values, watch | nothing; made again by the diff |

@@ -104,8 +104,8 @@ impl World {
         world
     }
 
-    /// The arbiter is killed without a warning, and another one starts. What was on its way to the old one is lost: calls
-    /// that were not answered never will be, and the plan in flight ends where it is. Clients stay on the bus.
+    /// The arbiter is killed without a warning, and another one starts. What was on its way to the old one is lost:
+    /// calls that were not answered never will be, and the plan in flight ends where it is. Clients stay on the bus.
     pub fn crash(&mut self) {
         self.note(|now| format!("{now} crash"));
         self.sent.clear();

@@ -15,6 +15,7 @@ record!(Config {
     unsupported,
     quotas,
     uid,
+    boot_id,
 });
 record!(Machine { memory_bytes, page_size, tasks_max, architecture, virtualization });
 record!(Defaults {
@@ -26,6 +27,6 @@ record!(Defaults {
     memory_accounting,
     tasks_accounting,
 });
-record!(UnitPaths { transient, runtime_control, persistent_control, search });
+record!(UnitPaths { transient, runtime_control, persistent_control, quarantine, search });
 record!(Quotas { units_per_uid, properties_per_request });
 choice!(Unsupported { Report, Refuse });

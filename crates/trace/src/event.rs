@@ -6,7 +6,7 @@ use crate::text::{Parse, Print};
 use cgarbiter_core::event::{CgroupEvents, ExitStatus, Member, PinAnswer, Readings};
 use cgarbiter_core::{Answer, Event};
 
-choice!(ExitStatus { Code(code), Signal(number), Dumped(number) });
+choice!(ExitStatus { Code(code), Signal(number), Dumped(number), Lost });
 
 choice!(Answer {
     Processes(processes),

@@ -33,7 +33,7 @@ impl Print for Step {
     }
 }
 
-choice!(out Cause { Start, Stop, SetProperties, Kill, Freeze, Member, Collect, Failed });
+choice!(out Cause { Start, Stop, SetProperties, Kill, Freeze, Member, Collect, Failed, Recover });
 choice!(out OnError { Stop, Report });
 record!(out Signals { first, then_continue, then_hangup });
 record!(out Spawn { path, arguments, environment });
@@ -41,6 +41,9 @@ record!(out Spawn { path, arguments, environment });
 choice!(out Op {
     WriteFile { file, content },
     RemoveFile { file, directory },
+    RenewRecord { file, section },
+    MoveFile { file, to },
+    WatchProcess { cgroup, pid },
     Mkdir { cgroup },
     Observe { cgroup },
     Rmdir { cgroup, watch },

@@ -1,9 +1,9 @@
 //! Recovery: from what was found at the start to units, as they were when the arbiter before this one ended. Where each
 //! fact about a unit comes from is listed in `persist.rs`; what state it has is decided in `recover/revive.rs`.
 //!
-//! Nothing is concluded here that a living arbiter concludes from notices. A unit that has a directory is taken for what
-//! its record says; its watch is made anew with the first plans, and what ended in the meantime is seen then. What was
-//! half done is done again by the same diff as ever: nothing is believed of the values in files.
+//! Nothing is concluded here that a living arbiter concludes from notices. A unit that has a directory is taken for
+//! what its record says; its watch is made anew with the first plans, and what ended in the meantime is seen then. What
+//! was half done is done again by the same diff as ever: nothing is believed of the values in files.
 
 mod controls;
 mod findings;

@@ -1,3 +1,5 @@
+//! Records are read as they were written, and damage is found.
+
 use super::*;
 use alloc::format;
 use alloc::string::ToString;

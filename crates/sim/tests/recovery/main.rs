@@ -33,10 +33,10 @@ fn settle(story: &mut Story) {
 fn promises() -> Vec<Facts> {
     let mut story = Story::begin();
     let mut facts = vec![Facts::of(&story)];
-    for at in 0..STEPS.len() {
+    for (at, name) in STEPS.iter().enumerate() {
         story.ask(at);
         settle(&mut story);
-        assert_eq!(story.replied(), Some(true), "{}", STEPS[at]);
+        assert_eq!(story.replied(), Some(true), "{name}");
         facts.push(Facts::of(&story));
     }
     facts
@@ -80,7 +80,7 @@ fn a_crash_at_any_step_loses_nothing_that_was_promised() {
         finish(story, at);
         crashes += 1;
     });
-    assert!(crashes > 100, "only {crashes} moments");
+    assert!(crashes > 60, "only {crashes} moments");
 }
 
 #[test]

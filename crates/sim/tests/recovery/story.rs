@@ -129,7 +129,7 @@ pub(crate) fn scope(name: &str, slice: &str, pid: u32, mut list: Vec<(&str, Valu
 }
 
 pub(crate) fn service(name: &str, kind: &str, remains: bool, command: &[&str]) -> MethodCall {
-    let words = command.iter().map(|word| Value::str(word)).collect();
+    let words = command.iter().copied().map(Value::str).collect();
     let line = Value::Struct(vec![Value::str(command[0]), Value::Array("s".into(), words), Value::Bool(false)]);
     let commands = Value::Array("(sasb)".into(), vec![line]);
     start(name, vec![("Type", Value::str(kind)), ("RemainAfterExit", Value::Bool(remains)), ("ExecStart", commands)])

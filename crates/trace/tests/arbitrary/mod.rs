@@ -346,6 +346,7 @@ pub(crate) fn event() -> Any<Event> {
         any::<i32>().prop_map(ExitStatus::Code),
         any::<i32>().prop_map(ExitStatus::Signal),
         any::<i32>().prop_map(ExitStatus::Dumped),
+        Just(ExitStatus::Lost),
     ];
     prop_oneof![
         5 => (number(), client(), request())
@@ -374,6 +375,7 @@ pub(crate) fn config() -> Any<Config> {
         transient: transient.into(),
         runtime_control: "/run".into(),
         persistent_control: "/etc".into(),
+        quarantine: "/q".into(),
         search: search.into_iter().map(Into::into).collect(),
     });
     let defaults = (number(), any::<[bool; 4]>()).prop_map(|(tasks_max, [cpu, io, memory, tasks])| Defaults {
@@ -399,6 +401,7 @@ pub(crate) fn config() -> Any<Config> {
             unsupported,
             quotas: Quotas { units_per_uid: uid, ..Quotas::default() },
             uid,
+            boot_id: "b".into(),
         })
         .boxed()
 }

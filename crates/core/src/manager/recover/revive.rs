@@ -57,7 +57,7 @@ impl Manager {
         let above: Vec<UnitId> = self.graph.ancestors(id).collect();
         for slice in above {
             let realized = &mut self.graph.unit_mut(slice).realized;
-            realized.foreign_enabled = realized.foreign_enabled | realized.enabled;
+            realized.foreign_enabled |= realized.enabled;
         }
     }
 
