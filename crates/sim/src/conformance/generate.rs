@@ -115,7 +115,8 @@ pub(super) struct Generator {
     profile: Profile,
     processes: Vec<String>,
     threads: Vec<String>,
-    descriptors: usize,
+    /// What was opened, by the number of the descriptor.
+    descriptors: Vec<File>,
     watches: Vec<String>,
     /// Steps to come before anything is drawn.
     first: Vec<Object>,
@@ -136,7 +137,7 @@ impl Generator {
         }
         first.reverse();
         let (processes, threads, watches) = (Vec::new(), Vec::new(), Vec::new());
-        Self { dice, profile, processes, threads, descriptors: 0, watches, first }
+        Self { dice, profile, processes, threads, descriptors: Vec::new(), watches, first }
     }
 
     /// The next step; the player has done all those before.

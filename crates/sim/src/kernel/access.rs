@@ -117,6 +117,10 @@ impl Kernel {
         execute: bool,
     ) -> Result<(), Errno> {
         let index = self.node(id, file)?;
+        // Nothing can be executed from this file system, whatever the modes say.
+        if execute && file.is_some() {
+            return Err(Errno::EACCES);
+        }
         let bit = |wanted: bool, bit| if wanted { bit } else { 0 };
         let want = bit(read, READ) | bit(write, WRITE) | bit(execute, EXECUTE);
         let allowed = permitted(who, self.attributes(index, file), file.is_none(), want);

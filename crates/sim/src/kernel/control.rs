@@ -282,6 +282,8 @@ impl Kernel {
             }
         });
         self.cgroups[parent].threaded_children += 1;
+        // Leaders that died here before are not carried over to the new domain, whose lists lack them.
+        self.cgroups[index].dead_leaders.clear();
         self.update_controllers(who, index);
         Ok(())
     }

@@ -227,12 +227,13 @@ impl View<'_> {
 
     /// Descriptors that outlive what they are of, and the rights with which they were opened.
     pub(super) fn descriptor(&mut self) -> Object {
-        let count = self.generator.descriptors;
+        let count = self.generator.descriptors.len();
         if count == 0 || self.dice().percent(30) {
             return self.open();
         }
-        let handle = format!("h{}", self.dice().below(count) + 1);
-        let handle = [("h", handle.into())];
+        let position = self.dice().below(count);
+        let members = MEMBERS.contains(&self.generator.descriptors[position]);
+        let handle = [("h", format!("h{}", position + 1).into())];
         let mut step = match self.dice().below(8) {
             0..=2 => step("fdread", &handle),
             3 | 4 => {
@@ -241,7 +242,7 @@ impl View<'_> {
                 step.insert("d".to_owned(), text.into());
                 step
             }
-            5 | 6 if !self.dry() => {
+            5 | 6 if members && !self.dry() => {
                 let mut step = step("fdmove", &handle);
                 step.insert("p".to_owned(), self.anybody().into());
                 step
@@ -255,8 +256,6 @@ impl View<'_> {
     }
 
     fn open(&mut self) -> Object {
-        self.generator.descriptors += 1;
-        let handle = format!("h{}", self.generator.descriptors);
         let (file, mode) = *self.dice().of(&[
             (File::CgroupProcs, "w"),
             (File::CgroupThreads, "w"),
@@ -267,6 +266,8 @@ impl View<'_> {
             (File::CgroupType, "r"),
             (File::CgroupControllers, "r"),
         ]);
+        self.generator.descriptors.push(file);
+        let handle = format!("h{}", self.generator.descriptors.len());
         let path = self.path();
         let fields = [("h", handle.into()), ("g", path.into()), ("f", file.name().into()), ("m", mode.into())];
         let mut step = step("open", &fields);
