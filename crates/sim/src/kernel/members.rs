@@ -35,6 +35,10 @@ impl Kernel {
             self.cgroups[cgroup].leaving += 1;
             self.unsettled.push(Unsettled::Leave(self.id(cgroup)));
         }
+        // Who was frozen runs once more to end.
+        if std::mem::take(&mut self.tasks[task].frozen) {
+            self.count_running(cgroup, 1);
+        }
         self.leave(task);
     }
 
