@@ -181,6 +181,7 @@ impl Kernel {
 
     fn refuse_entry(&self, who: &Caller, id: CgroupId, name: &[u8], refusal: Errno) -> Result<(), Errno> {
         let index = self.live(id)?;
+        self.permit_directory(who, index, EXECUTE)?;
         if self.has_name(index, name) {
             return Err(Errno::EEXIST);
         }
