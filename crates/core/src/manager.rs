@@ -9,6 +9,7 @@
 //! last the signals.
 
 mod announce;
+mod change;
 mod collect;
 mod consequences;
 mod control;

@@ -3,8 +3,10 @@
 
 use crate::plan::{Op, Pin, Signals, Spawn};
 use crate::request::CallId;
+use crate::settings::Settings;
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Pending work of one unit.
@@ -18,6 +20,8 @@ pub(crate) struct Work {
     pub(crate) prune: bool,
     /// The cgroup went while the plan was in flight: look when it is done.
     pub(crate) look_again: bool,
+    /// The directory would not go, for a reason of which no notice will tell the end: to be tried again.
+    pub(crate) try_again: bool,
     /// Somebody has left a directory where the unit's is to be: it goes first, if it is empty.
     pub(crate) replace: bool,
     /// Processes moved in by the start so far.
@@ -55,6 +59,20 @@ pub(crate) struct Planned {
     /// Every value of its cgroup has been compared.
     pub(crate) compared: bool,
     pub(crate) replies: Vec<CallId>,
+    pub(crate) undo: Vec<Undo>,
+}
+
+/// What a unit was before a call changed its properties, until that is on record.
+#[derive(Clone, Debug)]
+pub(crate) struct Undo {
+    /// The call.
+    pub(crate) call: CallId,
+    /// What the unit was configured to be.
+    pub(crate) settings: Settings,
+    /// Its drop-ins.
+    pub(crate) drop_ins: Vec<Arc<str>>,
+    /// What brings each record back that the call writes.
+    pub(crate) files: Vec<Op>,
 }
 
 /// How a unit ends.
@@ -83,6 +101,8 @@ pub(crate) struct Intents {
     pub(crate) freeze: Option<bool>,
     /// Requests that are answered once the plan has been run.
     pub(crate) replies: Vec<CallId>,
+    /// How to take back those of them that change properties.
+    pub(crate) undo: Vec<Undo>,
 }
 
 /// A kill of the unit's processes.
@@ -126,14 +146,16 @@ impl Work {
     pub(crate) fn note_planned(&mut self, is_up: bool) {
         // A plan that failed leaves its replies to the next one.
         let mut replies = core::mem::take(&mut self.planned.replies);
+        let mut undo = core::mem::take(&mut self.planned.undo);
         if let Some(intents) = &mut self.intents {
             replies.append(&mut intents.replies);
+            undo.append(&mut intents.undo);
         }
         if self.record == RecordWork::Due {
             self.record = RecordWork::Planned;
         }
         let (end, prune) = (self.ending.is_some(), self.prune);
-        self.planned = Planned { start: self.starting, end, prune, compared: is_up && !end && !prune, replies };
+        self.planned = Planned { start: self.starting, end, prune, compared: is_up && !end && !prune, replies, undo };
     }
 
     /// Whether anything is pending.

@@ -28,7 +28,7 @@ use crate::kernel::{Caller, CgroupId, Config, Errno, Exit, File, Fork, Kernel, N
 use crate::store::Store;
 use cgarbiter_core::event::ExitStatus;
 use cgarbiter_core::names::CgroupPath;
-use cgarbiter_core::plan::{OnError, Pin, Step};
+use cgarbiter_core::plan::{OnError, Op, Pin, Step, WatchId};
 use cgarbiter_core::{Event, Instant, OpError, Outcome, Plan, Report};
 use pins::Pins;
 use programs::Programs;
@@ -52,6 +52,8 @@ pub struct SimBackend {
     /// Spawned by an arbiter before this one, and held by this one.
     adopted: BTreeSet<Pid>,
     exits: VecDeque<Event>,
+    /// What came of the last step.
+    last: Option<Result<Outcome, OpError>>,
 }
 
 /// A plan in flight.
@@ -78,6 +80,7 @@ impl SimBackend {
             outside: Outside::default(),
             adopted: BTreeSet::new(),
             exits: VecDeque::new(),
+            last: None,
         }
     }
 
@@ -128,6 +131,18 @@ impl SimBackend {
         running.plan.steps.get(running.outcomes.len())
     }
 
+    /// Look: the plan in flight, and how many of its steps have been done.
+    #[must_use]
+    pub fn running(&self) -> Option<(&Plan, usize)> {
+        self.running.as_ref().map(|running| (&running.plan, running.outcomes.len()))
+    }
+
+    /// Look: what came of the last step.
+    #[must_use]
+    pub fn last_result(&self) -> Option<&Result<Outcome, OpError>> {
+        self.last.as_ref()
+    }
+
     /// Does the next step of the plan in flight; the report when it was the last.
     ///
     /// # Panics
@@ -145,9 +160,21 @@ impl SimBackend {
         self.record(result)
     }
 
+    /// In: the next step is not done, because the kernel answers this; the report when that ends the plan.
+    ///
+    /// # Panics
+    /// When no plan is in flight, or none of its steps is left.
+    pub fn refuse_step(&mut self, errno: cgarbiter_core::Errno) -> Option<Report> {
+        let step = self.next_step().expect("a step is left to refuse");
+        let refusal = OpError::new(subject(&step.op), errno);
+        self.absorb();
+        self.record(Err(refusal))
+    }
+
     /// Takes down the answer to the next step; the report when it ends the plan.
     pub(crate) fn record(&mut self, result: Result<Outcome, OpError>) -> Option<Report> {
         let mut running = self.running.take().expect("a step belongs to a plan");
+        self.last = Some(result.clone());
         let step = &running.plan.steps[running.outcomes.len()];
         match (result, step.on_error) {
             (Ok(outcome), _) => running.outcomes.push(outcome),
@@ -193,6 +220,43 @@ impl SimBackend {
     pub fn poll_event(&mut self) -> Option<Event> {
         self.absorb();
         self.exits.pop_front().or_else(|| self.watches.take().map(|watch| Event::CgroupChanged { watch }))
+    }
+
+    /// In: a notice comes once more, or without anything having changed: the watch at this position, of all there are.
+    pub fn repeat_notice(&mut self, position: usize) {
+        self.absorb();
+        self.watches.repeat(position);
+    }
+
+    /// In: the notice that waits at this position comes first.
+    pub fn hasten_notice(&mut self, position: usize) {
+        self.absorb();
+        self.watches.hasten(position);
+    }
+
+    /// In: the queue of notices has run over. Those that waited are lost; whoever reads the queue is told so, and looks
+    /// at everything.
+    pub fn overflow_notices(&mut self) {
+        self.absorb();
+        self.watches.overflow();
+    }
+
+    /// Look: every watch that is set up.
+    #[must_use]
+    pub fn watches(&self) -> Vec<WatchId> {
+        self.watches.numbers()
+    }
+
+    /// Look: the process that a pin holds.
+    #[must_use]
+    pub fn pinned(&self, pin: Pin) -> Option<Pid> {
+        self.pins.get(pin)
+    }
+
+    /// Look: the cgroup behind a watch.
+    #[must_use]
+    pub fn watched(&self, watch: WatchId) -> Option<CgroupId> {
+        self.watches.cgroup(watch)
     }
 
     /// Look: is there something for [`poll_event`](Self::poll_event)?
@@ -264,6 +328,29 @@ impl SimBackend {
     fn path(&self, cgroup: CgroupId) -> CgroupPath {
         let path = String::from_utf8(self.kernel.path(cgroup)).unwrap_or_default();
         CgroupPath::parse(&path).unwrap_or_else(CgroupPath::root)
+    }
+}
+
+/// What an operation is about, as its error names it.
+fn subject(op: &Op) -> String {
+    let file = |cgroup: &CgroupPath, file: &str| format!("{}/{file}", cgroup.as_str());
+    match op {
+        Op::WriteFile { file, .. }
+        | Op::RemoveFile { file, .. }
+        | Op::RenewRecord { file, .. }
+        | Op::MoveFile { file, .. } => file.to_string(),
+        Op::Write { cgroup, file: name, .. } | Op::WriteDevice { cgroup, file: name, .. } => file(cgroup, name),
+        Op::SubtreeControl { cgroup, .. } => file(cgroup, "cgroup.subtree_control"),
+        Op::Attach { cgroup, .. } | Op::SignalAll { cgroup, .. } => file(cgroup, "cgroup.procs"),
+        Op::Xattr { cgroup, name, .. } => file(cgroup, name),
+        Op::SignalOne { pid, .. } | Op::WatchProcess { pid, .. } => format!("pid {pid}"),
+        Op::Mkdir { cgroup }
+        | Op::Observe { cgroup }
+        | Op::Rmdir { cgroup, .. }
+        | Op::Watch { cgroup, .. }
+        | Op::Delegate { cgroup, .. }
+        | Op::Spawn { cgroup, .. }
+        | Op::ReadCounters { cgroup } => cgroup.as_str().to_owned(),
     }
 }
 

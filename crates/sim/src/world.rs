@@ -6,13 +6,16 @@
 
 use crate::backend::SimBackend;
 use crate::kernel::{self, Caller, CgroupId, File};
+use crate::mutants::Mutant;
 use crate::trace;
 use cgarbiter_core::client::{Client, ClientId, Transport};
 use cgarbiter_core::effect::Audience;
 use cgarbiter_core::invariants;
 use cgarbiter_core::systemd1::{self, MethodCall, SignalMessage};
 use cgarbiter_core::value::Value;
-use cgarbiter_core::{Answer, CallId, Config, Effect, Event, Instant, Manager, Now, Question, ReadId, Refusal};
+use cgarbiter_core::{
+    Answer, CallId, Config, Effect, Errno, Event, Instant, Manager, Now, OpError, Question, ReadId, Refusal,
+};
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
@@ -70,6 +73,26 @@ pub struct World {
     last_call: u64,
     last_client: u64,
     trace: Option<Vec<String>>,
+    /// How far the wall clock has been set ahead of where it would be.
+    realtime_ahead: u64,
+    /// The next question cannot be answered, for this reason.
+    question_error: Option<Errno>,
+    mutant: Option<Mutant>,
+    is_checked: bool,
+    effort: Effort,
+}
+
+/// What the manager has done since its start, as numbers.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Effort {
+    /// Events and time-outs handled.
+    pub events: u64,
+    /// Questions asked.
+    pub questions: u64,
+    /// Steps of plans handed out.
+    pub steps: u64,
+    /// Signals emitted.
+    pub signals: u64,
 }
 
 impl World {
@@ -88,7 +111,7 @@ impl World {
                 .expect("the root hands down what it has");
         }
         backend.pass_time(START);
-        let manager = Manager::new(config, clocks(START));
+        let manager = Manager::new(config, clocks(START, 0));
         let mut world = Self {
             manager,
             backend,
@@ -99,6 +122,11 @@ impl World {
             last_call: 0,
             last_client: 0,
             trace: None,
+            realtime_ahead: 0,
+            question_error: None,
+            mutant: None,
+            is_checked: cfg!(debug_assertions),
+            effort: Effort::default(),
         };
         world.pump();
         world
@@ -113,7 +141,7 @@ impl World {
         let config = self.manager.config().clone();
         let config = Config { root_enabled: self.backend.root_enabled(), ..config };
         let found = self.backend.found(&config.unit_paths);
-        self.manager = Manager::recover(config, clocks(self.now), found);
+        self.manager = Manager::recover(config, self.clocks(), found);
         self.check();
         self.pump();
     }
@@ -184,6 +212,55 @@ impl World {
         first.is_some()
     }
 
+    /// Look: what a [`Move::Client`] would hand in.
+    #[must_use]
+    pub fn next_sent(&self) -> Option<&Event> {
+        self.sent.front()
+    }
+
+    /// Look: how many calls and departures are on their way.
+    #[must_use]
+    pub fn sent_count(&self) -> usize {
+        self.sent.len()
+    }
+
+    /// Instead of a [`Move::Plan`]: the kernel refuses the next step.
+    ///
+    /// # Panics
+    /// When no step is left to refuse.
+    pub fn refuse_step(&mut self, errno: Errno) {
+        self.note_step(&format!("  -> {errno}"));
+        if let Some(report) = self.backend.refuse_step(errno) {
+            self.deliver(Event::PlanDone(report));
+        }
+    }
+
+    /// The next question cannot be answered; none takes that back.
+    pub fn fail_question(&mut self, errno: Option<Errno>) {
+        self.question_error = errno;
+    }
+
+    /// The wall clock is set to so much ahead of where it would be by itself.
+    pub fn set_realtime_ahead(&mut self, usec: u64) {
+        self.realtime_ahead = usec;
+    }
+
+    /// From now on something between manager and machine is broken on purpose.
+    pub fn break_with(&mut self, mutant: Mutant) {
+        self.mutant = Some(mutant);
+    }
+
+    /// Whether to check the manager's invariants after every event; as a rule in debug builds only.
+    pub fn check_invariants(&mut self, on: bool) {
+        self.is_checked = on;
+    }
+
+    /// Look: what the manager has done so far.
+    #[must_use]
+    pub fn effort(&self) -> Effort {
+        self.effort
+    }
+
     /// Does one of the possible things.
     pub fn make(&mut self, step: Move) {
         match step {
@@ -200,7 +277,8 @@ impl World {
             Move::Kernel => self.backend.kernel_mut().settle_one(0),
             Move::Timer => {
                 self.note(|now| format!("{now} time-out"));
-                self.manager.handle_timeout(clocks(self.now));
+                self.effort.events += 1;
+                self.manager.handle_timeout(self.clocks());
                 self.check();
                 self.pump();
             }
@@ -208,20 +286,35 @@ impl World {
     }
 
     fn plan_step(&mut self) {
-        if self.trace.is_some()
-            && let Some(line) = self.backend.next_step().map(trace::step)
-        {
-            self.note(|_| line);
-        }
-        let report = self.backend.step();
+        self.note_step("");
+        let report = match self.mutant {
+            Some(mutant) => mutant.step(&mut self.backend),
+            None => self.backend.step(),
+        };
         if let Some(report) = report {
             self.deliver(Event::PlanDone(report));
         }
     }
 
+    fn note_step(&mut self, remark: &str) {
+        if self.trace.is_some()
+            && let Some(line) = self.backend.next_step().map(trace::step)
+        {
+            self.note(|_| format!("{line}{remark}"));
+        }
+    }
+
     fn deliver(&mut self, event: Event) {
+        match self.mutant {
+            Some(mutant) => mutant.event(event, &self.backend).into_iter().for_each(|event| self.hand_in(event)),
+            None => self.hand_in(event),
+        }
+    }
+
+    fn hand_in(&mut self, event: Event) {
         self.note(|now| format!("{now} {}", trace::event(&event)));
-        self.manager.handle_event(clocks(self.now), event);
+        self.effort.events += 1;
+        self.manager.handle_event(self.clocks(), event);
         self.check();
         self.pump();
     }
@@ -231,13 +324,18 @@ impl World {
         while let Some(effect) = self.manager.poll_effect() {
             self.note(|_| trace::effect(&effect));
             match effect {
-                Effect::Run(plan) => self.backend.begin(plan),
+                Effect::Run(plan) => {
+                    self.effort.steps += plan.steps.len() as u64;
+                    self.backend.begin(plan);
+                }
                 Effect::Read(id, question) => self.read(id, &question),
                 Effect::Reply(call, result) => {
                     let result = result.map(systemd1::encode_reply);
-                    self.visible.push_back(Visible::Reply { call, result });
+                    let times = self.mutant.map_or(1, |mutant| mutant.replies(call));
+                    (0..times).for_each(|_| self.visible.push_back(Visible::Reply { call, result: result.clone() }));
                 }
                 Effect::Emit(signal, audience) => {
+                    self.effort.signals += 1;
                     let message = systemd1::encode_signal(signal);
                     self.visible.push_back(Visible::Signal { message, audience });
                 }
@@ -248,18 +346,22 @@ impl World {
     }
 
     fn read(&mut self, id: ReadId, question: &Question) {
+        self.effort.questions += 1;
+        let failed = self.question_error.take_if(|_| may_fail(question));
         let answer = match question {
+            _ if failed.is_some() => Answer::Failed(OpError::new("", failed.unwrap_or(Errno::Io))),
             Question::BusNameOwned(name) => Answer::Flag(self.owns(name)),
             _ => self.backend.answer(question),
         };
+        let answer = self.mutant.map_or_else(|| answer.clone(), |mutant| mutant.answer(&answer, self.effort.questions));
         self.note(|_| format!("    found {answer:?}"));
-        self.manager.handle_event(clocks(self.now), Event::ReadDone { id, answer });
+        self.manager.handle_event(self.clocks(), Event::ReadDone { id, answer });
         self.check();
     }
 
     /// In tests: what is always true of the manager is true now.
     fn check(&self) {
-        if cfg!(debug_assertions) {
+        if self.is_checked {
             invariants::check(&self.manager);
         }
     }
@@ -297,7 +399,8 @@ impl World {
         next.is_some()
     }
 
-    fn set_time(&mut self, now: Instant) {
+    /// Lets time pass until then, and nothing else happens: what has come due is a [`Move::Timer`] from now on.
+    pub fn set_time(&mut self, now: Instant) {
         self.now = now;
         self.backend.pass_time(now);
     }
@@ -346,6 +449,10 @@ impl World {
         self.trace.as_mut().map(std::mem::take).unwrap_or_default()
     }
 
+    fn clocks(&self) -> Now {
+        clocks(self.now, self.realtime_ahead)
+    }
+
     fn note(&mut self, line: impl FnOnce(Instant) -> String) {
         if let Some(lines) = &mut self.trace {
             lines.push(line(self.now));
@@ -353,6 +460,11 @@ impl World {
     }
 }
 
-fn clocks(now: Instant) -> Now {
-    Now { monotonic: now, realtime: REALTIME_AT_ZERO + now.0 }
+/// Whether the backend may have to say that it could not find out; of the other questions, a failure is an answer.
+fn may_fail(question: &Question) -> bool {
+    matches!(question, Question::Pin(_) | Question::Members(_) | Question::CgroupOfPin(_))
+}
+
+fn clocks(now: Instant, ahead: u64) -> Now {
+    Now { monotonic: now, realtime: REALTIME_AT_ZERO.saturating_add(now.0).saturating_add(ahead) }
 }

@@ -1,4 +1,6 @@
-//! Requests that change a unit that is there: properties, kill, freeze, references, reset-failed, abandon.
+//! Requests that change a unit that is there: kill, freeze, references, reset-failed, abandon. Properties have a file
+//! of
+//! their own, `change.rs`.
 
 use super::Manager;
 use super::requests::Answered;
@@ -7,10 +9,8 @@ use crate::effect::Reply;
 use crate::error::{Errno, Refusal, RefusalKind};
 use crate::job::{JobId, JobResult};
 use crate::names::UnitType;
-use crate::plan::{Op, Signals};
-use crate::propagation;
-use crate::properties::{self, Property};
-use crate::request::{CallId, JobRef, PropertyList, UnitRef};
+use crate::plan::Signals;
+use crate::request::{CallId, JobRef, UnitRef};
 use crate::timers::TimerReason;
 use crate::unit::{ActiveState, FreezerState, LoadState, State, UnitId, UnitResult};
 use crate::work::{ClientKill, SignalIntent};
@@ -23,50 +23,6 @@ use alloc::vec::Vec;
 const SIGNAL_MAX: i32 = 64;
 
 impl Manager {
-    pub(super) fn set_properties(
-        &mut self,
-        call: CallId,
-        client: &Client,
-        unit: &UnitRef,
-        runtime: bool,
-        list: PropertyList,
-    ) -> Answered {
-        let id = self.find_or_load(unit)?;
-        self.check_is_loaded(unit, id)?;
-        let unit_type = self.graph.unit(id).unit_type();
-        let mut checked = Vec::with_capacity(list.len());
-        for (name, value) in &list {
-            let context =
-                properties::Context { unit_type, creating: false, transport: &client.transport, config: &self.config };
-            let property = properties::parse(name, value, &context)?;
-            self.check_supported(id, &property)?;
-            checked.push(property);
-        }
-        if checked.is_empty() {
-            return Ok(Some(Reply::Done));
-        }
-        let disabled_before = self.graph.unit(id).settings.resources.disable_controllers;
-        for property in &checked {
-            self.apply_property(id, property, runtime);
-        }
-        let disables = self.graph.unit(id).settings.resources.disable_controllers != disabled_before;
-        let changed = if disables {
-            let touched = propagation::update_subtree(&mut self.graph, id);
-            touched.iter().for_each(|unit| self.queue_realize(*unit));
-            touched
-        } else {
-            propagation::update(&mut self.graph, id)
-        };
-        self.realize_slices(&changed);
-        if self.hands_down_memory(&checked, id) {
-            self.queue_realize_members(id);
-        }
-        self.queue_changed(id);
-        self.graph.unit_mut(id).work.intents_mut().replies.push(call);
-        self.queue_realize_up(id);
-        Ok(None)
-    }
-
     /// A unit that is addressed by name must be loadable; its object takes what comes.
     ///
     /// # Errors
@@ -78,45 +34,6 @@ impl Manager {
             return Err(Refusal::new(RefusalKind::NoSuchUnit, text));
         }
         Ok(())
-    }
-
-    fn apply_property(&mut self, id: UnitId, property: &Property, runtime: bool) {
-        let unit = self.graph.unit_mut(id);
-        property.apply(&mut unit.settings);
-        let Some(drop_in) = property.drop_in(unit.unit_type(), &unit.settings) else { return };
-        let paths = &self.config.unit_paths;
-        let directory = match (unit.transient, runtime) {
-            (true, _) => &paths.transient,
-            (false, true) => &paths.runtime_control,
-            (false, false) => &paths.persistent_control,
-        };
-        let file: Arc<str> = format!("{directory}/{}.d/{}.conf", unit.name, drop_in.stem).into();
-        if !unit.transient {
-            let files = self.controls.entry(unit.name.clone()).or_default();
-            files.insert(file.clone(), drop_in.content.clone());
-        }
-        let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
-        let files = &mut unit.work.intents_mut().files;
-        files.retain(|other| !matches!(other, Op::WriteFile { file: path, .. } if *path == file));
-        files.push(op);
-        // In the order of writing, until they are read again.
-        if !unit.drop_ins.contains(&file) {
-            unit.drop_ins.push(file);
-        }
-    }
-
-    fn hands_down_memory(&self, checked: &[Property], id: UnitId) -> bool {
-        self.graph.unit(id).unit_type() == UnitType::Slice
-            && checked.iter().any(|property| property.name().starts_with("DefaultMemory"))
-    }
-
-    /// A value that members inherit has changed: their files are compared again.
-    fn queue_realize_members(&mut self, slice: UnitId) {
-        let mut todo: Vec<UnitId> = self.graph.members(slice).collect();
-        while let Some(id) = todo.pop() {
-            self.queue_realize(id);
-            todo.extend(self.graph.members(id));
-        }
     }
 
     pub(super) fn kill(&mut self, call: CallId, unit: &UnitRef, whom: &str, signal: i32) -> Answered {

@@ -12,6 +12,7 @@ use crate::plan::{Op, Outcome, Report, Step};
 use crate::propagation;
 use crate::realize::wanted_attributes;
 use crate::realized::{Realized, Written};
+use crate::timers::TimerReason;
 use crate::unit::{Unit, UnitId};
 use crate::work::RecordWork;
 use alloc::boxed::Box;
@@ -148,6 +149,7 @@ impl Manager {
                     self.queue_realize(id);
                 }
             }
+            (Op::Write { file: "cgroup.freeze", .. }, _) => self.freeze_written(id),
             (Op::Write { file, value, .. }, _) => self.note_written(id, file, "", value),
             (Op::WriteDevice { file, device, value, .. }, _) => self.note_written(id, file, device, value),
             (Op::Watch { watch, .. }, _) => {
@@ -225,8 +227,14 @@ impl Manager {
             *epoch = epoch.wrapping_add(1);
         }
         realized.enabled = enabled;
-        if let Some(error) = refused {
-            self.tell(Severity::Warning, Some(id), format!("controllers not switched: {error}"));
+        match refused {
+            Some(error) => self.tell(Severity::Warning, Some(id), format!("controllers not switched: {error}")),
+            // Whoever needed them may have gone meanwhile, or others may have come.
+            // A slice above may have been kept from switching off what was in use here.
+            None => {
+                let above: Vec<UnitId> = core::iter::once(id).chain(self.graph.ancestors(id)).collect();
+                self.realize_slices(&above);
+            }
         }
     }
 
@@ -235,6 +243,7 @@ impl Manager {
             self.watches.remove(&watch);
         }
         self.graph.unit_mut(id).work.replace = false;
+        self.timers.clear(id, TimerReason::Retry);
         let realized = &mut self.graph.unit_mut(id).realized;
         let (last, epochs) = (realized.last.take(), realized.epochs);
         *realized = Realized { last, epochs, ..Realized::default() };
@@ -246,6 +255,8 @@ impl Manager {
 
     fn not_removed(&mut self, id: UnitId, error: &OpError) {
         if error.errno != Errno::Busy {
+            // No notice will tell when this is over.
+            self.graph.unit_mut(id).work.try_again = true;
             self.tell(Severity::Warning, Some(id), format!("not removed: {error}"));
         }
     }
@@ -326,10 +337,7 @@ impl Manager {
     /// A record could not be written: those who asked for it are refused, and a start that it belongs to is not made.
     /// Everything else that the unit waits for goes on.
     fn refuse_record(&mut self, id: UnitId, error: &OpError) {
-        let replies = core::mem::take(&mut self.graph.unit_mut(id).work.planned.replies);
-        for call in replies {
-            self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
-        }
+        self.undo_changes(id, error);
         let start = self.jobs.of_unit(id).filter(|job| job.kind == JobType::Start && !job.running);
         if let Some(job) = start.map(|job| job.id) {
             self.finish_job(job, JobResult::Failed);
@@ -342,6 +350,7 @@ impl Manager {
             self.refuse_record(id, error);
             return;
         }
+        self.undo_changes(id, error);
         let work = &mut self.graph.unit_mut(id).work;
         let intents = work.intents.take().unwrap_or_default();
         let kills = intents.signals.iter().filter_map(|signal| signal.by_client).map(|kill| kill.call);

@@ -56,7 +56,7 @@ impl Manager {
                 TimerReason::StartTimeout => state == ActiveState::Activating,
                 TimerReason::RuntimeMax => matches!(state, ActiveState::Active | ActiveState::Activating),
                 TimerReason::JobTimeout => unit.job.is_some(),
-                TimerReason::Retry => state.is_inactive_or_failed(),
+                TimerReason::Retry => unit.realized.exists || state.is_inactive_or_failed(),
             };
             assert!(fits, "{} is {} with a deadline for {reason:?}", unit.name, state.as_str());
         }

@@ -344,6 +344,7 @@ impl Manager {
         if unit.realized.exists && !ending.force {
             // A process slipped in: the kernel is the judge.
             self.tell(Severity::Info, Some(id), String::from("not empty after all"));
+            self.retry_later(id);
             // What the plan left out because it was to end the unit.
             self.queue_realize(id);
             return;
@@ -356,10 +357,12 @@ impl Manager {
             State::Dead => self.start_came_to_nothing(id),
             _ => self.set_state(id, State::Dead),
         }
-        // The timers were cleared with the state.
-        if is_slice {
-            self.retry_later(id);
+        if self.graph.unit(id).realized.exists {
+            // A directory that stays hands down no more than is needed.
+            self.queue_realize(id);
         }
+        // The timers were cleared with the state.
+        self.retry_later(id);
         if let Some(slice) = self.graph.unit(id).slice {
             self.prune_if_dead(slice);
         }
@@ -418,9 +421,14 @@ impl Manager {
     /// Looks again at a cgroup that could not be removed.
     fn retry(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
-        if unit.realized.exists && unit.active().is_inactive_or_failed() && !unit.work.starting {
+        if !unit.realized.exists || unit.work.starting {
+            return;
+        }
+        if unit.active().is_inactive_or_failed() {
             unit.work.prune = true;
             self.queue_realize(id);
+        } else if let Some(watch) = unit.realized.watch {
+            self.look_at(watch);
         }
     }
 
@@ -428,9 +436,7 @@ impl Manager {
     pub(super) fn pruned(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
         unit.work.prune = false;
-        if unit.unit_type() == UnitType::Slice {
-            self.retry_later(id);
-        }
+        self.retry_later(id);
         self.requeue(id);
         self.queue_collect(id);
         if let Some(slice) = self.graph.unit(id).slice {
@@ -438,13 +444,17 @@ impl Manager {
         }
     }
 
-    /// Has a slice's directory that would not go tried again; the end of its last member sees to that, while it has
-    /// any.
-    fn retry_later(&mut self, slice: UnitId) {
-        let mut members = self.graph.members(slice);
+    /// Has a directory that would not go tried again. Of a slice, always: nobody watches it; the end of its last member
+    /// sees to that while it has any. Of others, when it was not somebody inside who kept it.
+    fn retry_later(&mut self, id: UnitId) {
+        let work = &mut self.graph.unit_mut(id).work;
+        let try_again = core::mem::take(&mut work.try_again);
+        let unit = self.graph.unit(id);
+        let is_slice = unit.unit_type() == UnitType::Slice;
+        let mut members = self.graph.members(id);
         let has_members = members.any(|member| self.graph.unit(member).realized.exists);
-        if self.graph.unit(slice).realized.exists && !has_members {
-            self.timers.set(slice, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
+        if unit.realized.exists && !has_members && (is_slice || try_again) {
+            self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
         }
     }
 

@@ -107,6 +107,15 @@ impl Manager {
         }
     }
 
+    /// `cgroup.freeze` has been written. Where that changes nothing, no notice comes of it.
+    pub(super) fn freeze_written(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let on_the_way = matches!(unit.freezer, FreezerState::Freezing | FreezerState::Thawing);
+        if let Some(watch) = unit.realized.watch.filter(|_| on_the_way) {
+            self.look_at(watch);
+        }
+    }
+
     fn stands_still_above(&self, id: UnitId) -> bool {
         let mut above = self.graph.ancestors(id).map(|slice| self.graph.unit(slice).freezer);
         above.any(|freezer| matches!(freezer, FreezerState::Freezing | FreezerState::Frozen))

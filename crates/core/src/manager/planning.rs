@@ -81,6 +81,16 @@ impl Manager {
         }
     }
 
+    /// Look: the steps that would be taken if every unit were compared now. When all is quiet there are none, but for
+    /// values that the kernel has refused. Costs by the number of units: for checks.
+    #[must_use]
+    pub fn outstanding(&self) -> Vec<Step> {
+        let mut next_watch = self.next_watch;
+        let mut builder = Builder::new(&self.graph, &self.config, self.now, &mut next_watch);
+        self.graph.iter().for_each(|(id, _)| builder.add_unit(id));
+        builder.finish().into_iter().map(|(_, step)| step).collect()
+    }
+
     fn build(&mut self, invalidated: &BTreeSet<UnitId>) -> Vec<(UnitId, Step)> {
         let mut next_watch = self.next_watch;
         let mut builder = Builder::new(&self.graph, &self.config, self.now, &mut next_watch);

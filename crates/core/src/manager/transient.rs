@@ -183,6 +183,9 @@ impl Manager {
         }
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
+        // What was changed before does not come back.
+        unit.work.planned.undo.clear();
+        unit.work.intents_mut().undo.clear();
         unit.fragment = Some(path);
         let intents = unit.work.intents_mut();
         intents.record = Some(file.into_text());

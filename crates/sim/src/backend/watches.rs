@@ -67,6 +67,34 @@ impl Watches {
         !self.waiting.is_empty()
     }
 
+    pub(super) fn numbers(&self) -> Vec<WatchId> {
+        self.by_number.keys().copied().collect()
+    }
+
+    pub(super) fn cgroup(&self, number: WatchId) -> Option<CgroupId> {
+        self.by_number.get(&number).copied()
+    }
+
+    pub(super) fn repeat(&mut self, position: usize) {
+        let count = self.by_number.len().max(1);
+        if let Some(number) = self.by_number.keys().nth(position % count).copied() {
+            self.queue(number);
+        }
+    }
+
+    pub(super) fn hasten(&mut self, position: usize) {
+        let count = self.waiting.len().max(1);
+        if let Some(number) = self.waiting.remove(position % count) {
+            self.waiting.push_front(number);
+        }
+    }
+
+    /// A watch whose directory went is still in the reader's table, so its hint is not lost either.
+    pub(super) fn overflow(&mut self) {
+        let all: Vec<WatchId> = self.by_number.keys().copied().collect();
+        all.into_iter().for_each(|number| self.queue(number));
+    }
+
     fn queue(&mut self, number: WatchId) {
         if !self.waiting.contains(&number) {
             self.waiting.push_back(number);

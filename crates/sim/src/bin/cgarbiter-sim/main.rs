@@ -2,8 +2,12 @@
 
 #[allow(clippy::disallowed_types, reason = "a run is told how long it may take, in real time")]
 mod conformance;
+mod mutants;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a real kernel takes real time")]
 mod real;
+mod search;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "threads, and a limit in real time")]
+mod swarm;
 
 use std::fs;
 use std::io::{self, Write};
@@ -16,6 +20,9 @@ use cgarbiter_sim::vectors::{self, Played, Tally};
 use clap::{Args, Parser, Subcommand};
 
 /// Everything outside the arbiter's core, imagined.
+///
+/// Exit status of the searches: 0 nothing found, 3 wrong answer, 4 lost progress, 5 crash; 2 when something could not
+/// be read or written.
 #[derive(Parser)]
 #[command(name = "cgarbiter-sim", version)]
 struct Arguments {
@@ -27,15 +34,24 @@ struct Arguments {
 enum Command {
     /// Replay recordings of real kernels or of systemd, and count where the imagined ones answer the same
     Vectors(Vectors),
-    /// Hand what a daemon has recorded (`cgarbiterd --record`) to the core once more, and compare what comes out
+    /// Hand what a daemon has recorded (`cgarbiterd --record`) to the core once more, and compare what comes out; or
+    /// tell again what a search has found
     Replay(Replay),
+    /// Run one seed: a world in which everything may go wrong, and oracles that watch
+    Run(search::Run),
+    /// Run many seeds, each with its own subset of faults, until one fails or time is up
+    Swarm(swarm::Swarm),
+    /// Make what a search has found shorter
+    Shrink(search::Shrink),
+    /// Break one thing after another on purpose, and see whether its oracle notices
+    Mutants(mutants::Mutants),
     /// Draw operations on cgroups at random, do them on this machine's kernel and on an imagined one, and compare
     Conformance(conformance::Options),
 }
 
 #[derive(Args)]
 struct Replay {
-    /// The trace
+    /// The trace, or a file that a search has written
     file: PathBuf,
     /// Stop before this line of the trace
     #[arg(long, value_name = "LINE")]
@@ -70,11 +86,15 @@ struct Vectors {
     expected: Option<PathBuf>,
 }
 
-/// 0 when all is well, 1 when something differs, 2 when something could not be read.
+/// 0 when all is well, 1 when something differs, 2 when something could not be read; searches tell more (`search.rs`).
 fn main() -> ExitCode {
     let done = match Arguments::parse().command {
         Command::Vectors(arguments) => replay_all(&arguments),
         Command::Replay(arguments) => replay_trace(&arguments),
+        Command::Run(arguments) => search::run(&arguments),
+        Command::Swarm(arguments) => swarm::swarm(&arguments),
+        Command::Shrink(arguments) => search::shrink(&arguments),
+        Command::Mutants(arguments) => mutants::mutants(&arguments),
         Command::Conformance(options) => conformance::compare(&options),
     };
     match done {
@@ -89,6 +109,9 @@ fn main() -> ExitCode {
 fn replay_trace(arguments: &Replay) -> io::Result<ExitCode> {
     let named = |error: &dyn std::fmt::Display| io::Error::other(format!("{}: {error}", arguments.file.display()));
     let bytes = fs::read(&arguments.file).map_err(|error| named(&error))?;
+    if search::is_story(&bytes) {
+        return search::replay(&arguments.file, arguments.print);
+    }
     let options = replay::Options { until: arguments.until, check: arguments.check };
     let mut out = io::stdout().lock();
     let mut watch = |line: &str| {

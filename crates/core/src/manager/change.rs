@@ -1,0 +1,170 @@
+//! Properties that change while a unit is there: SetUnitProperties, and taking it back when it cannot be kept.
+
+use super::Manager;
+use super::requests::Answered;
+use crate::client::Client;
+use crate::effect::Reply;
+use crate::error::{OpError, Refusal, RefusalKind};
+use crate::plan::Op;
+use crate::propagation;
+use crate::properties::{self, Property};
+use crate::request::{CallId, PropertyList, UnitRef};
+use crate::settings::{Resources, Settings};
+use crate::unit::UnitId;
+use crate::work::Undo;
+use alloc::format;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+impl Manager {
+    pub(super) fn set_properties(
+        &mut self,
+        call: CallId,
+        client: &Client,
+        unit: &UnitRef,
+        runtime: bool,
+        list: PropertyList,
+    ) -> Answered {
+        let id = self.find_or_load(unit)?;
+        self.check_is_loaded(unit, id)?;
+        let unit_type = self.graph.unit(id).unit_type();
+        let mut checked = Vec::with_capacity(list.len());
+        for (name, value) in &list {
+            let context =
+                properties::Context { unit_type, creating: false, transport: &client.transport, config: &self.config };
+            let property = properties::parse(name, value, &context)?;
+            self.check_supported(id, &property)?;
+            checked.push(property);
+        }
+        if checked.is_empty() {
+            return Ok(Some(Reply::Done));
+        }
+        let unit = self.graph.unit(id);
+        let mut undo =
+            Undo { call, settings: unit.settings.clone(), drop_ins: unit.drop_ins.clone(), files: Vec::new() };
+        for property in &checked {
+            self.apply_property(id, property, runtime, &mut undo);
+        }
+        self.settings_changed(id, &undo.settings);
+        let intents = self.graph.unit_mut(id).work.intents_mut();
+        intents.replies.push(call);
+        intents.undo.push(undo);
+        Ok(None)
+    }
+
+    /// What follows from other settings than before: for the slices above, for members, for the unit itself.
+    fn settings_changed(&mut self, id: UnitId, before: &Settings) {
+        let now = &self.graph.unit(id).settings.resources;
+        let disables = now.disable_controllers != before.resources.disable_controllers;
+        let hands_down = memory_handed_down(now) != memory_handed_down(&before.resources);
+        let changed = if disables {
+            let touched = propagation::update_subtree(&mut self.graph, id);
+            touched.iter().for_each(|unit| self.queue_realize(*unit));
+            touched
+        } else {
+            propagation::update(&mut self.graph, id)
+        };
+        self.realize_slices(&changed);
+        if hands_down {
+            self.queue_realize_members(id);
+        }
+        self.queue_changed(id);
+        self.queue_realize_up(id);
+    }
+
+    /// The calls that changed properties and wait for their answer are refused: the unit is configured as it was, and
+    /// so
+    /// are its drop-ins. A refusal has changed nothing.
+    pub(super) fn undo_changes(&mut self, id: UnitId, error: &OpError) {
+        let work = &mut self.graph.unit_mut(id).work;
+        let mut undone = core::mem::take(&mut work.planned.undo);
+        if let Some(intents) = &mut work.intents {
+            undone.append(&mut intents.undo);
+            intents.replies.retain(|call| !undone.iter().any(|undo| undo.call == *call));
+        }
+        work.planned.replies.retain(|call| !undone.iter().any(|undo| undo.call == *call));
+        for undo in &undone {
+            self.reply(undo.call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
+        }
+        // The last change first, so that the oldest settings and texts are what remains.
+        for undo in undone.into_iter().rev() {
+            let unit = self.graph.unit_mut(id);
+            let later = core::mem::replace(&mut unit.settings, undo.settings);
+            unit.drop_ins = undo.drop_ins;
+            let files = &mut unit.work.intents_mut().files;
+            let mut controls = self.controls.get_mut(&unit.name).filter(|_| !unit.transient);
+            for op in undo.files {
+                match (&op, &mut controls) {
+                    (Op::WriteFile { file, content }, Some(known)) => drop(known.insert(file.clone(), content.clone())),
+                    (Op::RemoveFile { file, .. }, Some(known)) => drop(known.remove(file)),
+                    _ => {}
+                }
+                let is_pending = files.iter().position(|other| path_of(other) == path_of(&op));
+                match is_pending {
+                    // Not written yet; what was pending may itself stand for something older that was.
+                    Some(at) => files[at] = op,
+                    None => files.push(op),
+                }
+            }
+            self.settings_changed(id, &later);
+        }
+    }
+
+    fn apply_property(&mut self, id: UnitId, property: &Property, runtime: bool, undo: &mut Undo) {
+        let unit = self.graph.unit_mut(id);
+        let before = property.drop_in(unit.unit_type(), &undo.settings);
+        property.apply(&mut unit.settings);
+        let Some(drop_in) = property.drop_in(unit.unit_type(), &unit.settings) else { return };
+        let paths = &self.config.unit_paths;
+        let directory = match (unit.transient, runtime) {
+            (true, _) => &paths.transient,
+            (false, true) => &paths.runtime_control,
+            (false, false) => &paths.persistent_control,
+        };
+        let file: Arc<str> = format!("{directory}/{}.d/{}.conf", unit.name, drop_in.stem).into();
+        if !unit.transient {
+            let files = self.controls.entry(unit.name.clone()).or_default();
+            files.insert(file.clone(), drop_in.content.clone());
+        }
+        let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
+        let files = &mut unit.work.intents_mut().files;
+        files.retain(|other| path_of(other) != Some(&file));
+        files.push(op);
+        if !undo.files.iter().any(|other| path_of(other) == Some(&file)) {
+            let content = before.map(|before| before.content).filter(|_| undo.drop_ins.contains(&file));
+            undo.files.push(match content {
+                Some(content) => Op::WriteFile { file: file.clone(), content },
+                None => Op::RemoveFile { file: file.clone(), directory: false },
+            });
+        }
+        // In the order of writing, until they are read again.
+        if !unit.drop_ins.contains(&file) {
+            unit.drop_ins.push(file);
+        }
+    }
+
+    /// A value that members inherit has changed: their files are compared again.
+    fn queue_realize_members(&mut self, slice: UnitId) {
+        let mut todo: Vec<UnitId> = self.graph.members(slice).collect();
+        while let Some(id) = todo.pop() {
+            self.queue_realize(id);
+            todo.extend(self.graph.members(id));
+        }
+    }
+}
+
+/// What members inherit.
+fn memory_handed_down(resources: &Resources) -> [(bool, u64); 2] {
+    [
+        (resources.default_memory_min_set, resources.default_memory_min),
+        (resources.default_memory_low_set, resources.default_memory_low),
+    ]
+}
+
+/// The record that an operation is about.
+fn path_of(op: &Op) -> Option<&Arc<str>> {
+    match op {
+        Op::WriteFile { file, .. } | Op::RemoveFile { file, .. } => Some(file),
+        _ => None,
+    }
+}

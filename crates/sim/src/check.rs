@@ -1,0 +1,204 @@
+//! Oracles: what must hold of a run, whatever happens in it. One file each; an oracle sees everything that happens and
+//! knows nothing but the reference and the world.
+//!
+//! Beside them, the manager's own invariants are checked after every event (`core/src/invariants.rs`), and the imagined
+//! kernel's books when all is quiet; both fail by a panic.
+
+mod answers;
+mod counters;
+mod limits;
+mod limits_first;
+mod permissions;
+mod places;
+mod progress;
+mod promises;
+mod realized;
+mod territory;
+mod work;
+
+use crate::kernel::{Caller, File, Pid};
+use crate::reference::Reference;
+use crate::workload::Workload;
+use crate::world::{Visible, World};
+use cgarbiter_core::client::Client;
+use cgarbiter_core::{CallId, OpError, Outcome, Request, Step};
+use std::collections::BTreeMap;
+
+/// What an oracle looks at.
+pub struct View<'a> {
+    /// The world as it is now.
+    pub world: &'a World,
+    /// What was promised.
+    pub reference: &'a Reference,
+    /// Who is about.
+    pub workload: &'a Workload,
+}
+
+/// Something that is about to happen.
+pub enum Next<'a> {
+    /// A step of a plan.
+    Step(&'a Step),
+    /// A call reaches the manager.
+    Request(CallId, &'a Client, &'a Request),
+}
+
+/// Something that has happened.
+pub enum Past<'a> {
+    /// A step of a plan, with what came of it; of an attach, whom it moved.
+    Step(&'a Step, &'a Result<Outcome, OpError>, Option<Pid>),
+    /// A call has reached the manager, and what it led to at once has been told.
+    Request(CallId, &'a Client, &'a Request),
+    /// A reply or a signal.
+    Told(&'a Visible),
+}
+
+/// All is well, or what is not.
+pub type Verdict = Result<(), String>;
+
+/// One thing that must hold.
+pub trait Oracle {
+    /// Its name, as the command line has it.
+    fn name(&self) -> &'static str;
+
+    /// Something is about to happen.
+    ///
+    /// # Errors
+    /// When it must not.
+    fn before(&mut self, _view: &View<'_>, _next: &Next<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// Something has happened.
+    ///
+    /// # Errors
+    /// When it should not have.
+    fn after(&mut self, _view: &View<'_>, _past: &Past<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// Nothing is going on.
+    ///
+    /// # Errors
+    /// When something is not as it must be then.
+    fn quiet(&mut self, _view: &View<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// Nothing goes wrong any more, all deadlines have passed, and nothing is going on.
+    ///
+    /// # Errors
+    /// When something is still to be done.
+    fn healed(&mut self, _view: &View<'_>) -> Verdict {
+        Ok(())
+    }
+
+    /// How much it remembers, as a number: it must not grow with the length of a run.
+    fn size(&self) -> usize {
+        0
+    }
+}
+
+/// An oracle that was not satisfied.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Violation {
+    /// Which.
+    pub oracle: &'static str,
+    /// With what.
+    pub what: String,
+}
+
+/// Names of all oracles, in the order in which they look.
+pub const NAMES: [&str; 11] = [
+    "realized",
+    "answers",
+    "territory",
+    "limits-first",
+    "places",
+    "limits",
+    "counters",
+    "permissions",
+    "work",
+    "progress",
+    "promises",
+];
+
+/// All oracles.
+pub struct Checks {
+    oracles: Vec<Box<dyn Oracle>>,
+    /// Go on, and remember who was not satisfied.
+    collects: bool,
+    unsatisfied: BTreeMap<&'static str, String>,
+}
+
+impl Checks {
+    /// All oracles; the first that is not satisfied ends the run, unless all of them are to be heard.
+    #[must_use]
+    pub fn new(collects: bool) -> Self {
+        let oracles: Vec<Box<dyn Oracle>> = vec![
+            Box::new(realized::Realized),
+            Box::<answers::Answers>::default(),
+            Box::new(territory::Territory),
+            Box::<limits_first::LimitsFirst>::default(),
+            Box::new(places::Places),
+            Box::<limits::Limits>::default(),
+            Box::<counters::Counters>::default(),
+            Box::<permissions::Permissions>::default(),
+            Box::<work::Work>::default(),
+            Box::new(progress::Progress),
+            Box::new(promises::Promises),
+        ];
+        assert!(oracles.iter().map(|oracle| oracle.name()).eq(NAMES), "the names are those of the oracles");
+        Self { oracles, collects, unsatisfied: BTreeMap::new() }
+    }
+
+    /// Asks each of them.
+    ///
+    /// # Errors
+    /// The first that is not satisfied.
+    pub fn each(&mut self, mut ask: impl FnMut(&mut dyn Oracle) -> Verdict) -> Result<(), Violation> {
+        for oracle in &mut self.oracles {
+            if let Err(what) = ask(oracle.as_mut()) {
+                if !self.collects {
+                    return Err(Violation { oracle: oracle.name(), what });
+                }
+                self.unsatisfied.entry(oracle.name()).or_insert(what);
+            }
+        }
+        Ok(())
+    }
+
+    /// Look: who was not satisfied, and with what first, when all are to be heard.
+    #[must_use]
+    pub fn unsatisfied(&self) -> &BTreeMap<&'static str, String> {
+        &self.unsatisfied
+    }
+
+    /// How much they remember, as a number.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        self.oracles.iter().map(|oracle| oracle.size()).sum()
+    }
+}
+
+impl View<'_> {
+    /// What stands in a file of a cgroup, without the newline.
+    #[must_use]
+    pub fn value(&self, cgroup: &str, file: &str) -> Option<String> {
+        let kernel = self.world.backend().kernel();
+        let id = kernel.lookup(&Caller::INIT, cgroup.as_bytes()).ok()?;
+        let text = kernel.read(&Caller::INIT, id, File::from_name(file.as_bytes())?).ok()?;
+        Some(text.trim_end().to_owned())
+    }
+
+    /// Whether a cgroup is there.
+    #[must_use]
+    pub fn exists(&self, cgroup: &str) -> bool {
+        self.world.backend().kernel().lookup(&Caller::INIT, cgroup.as_bytes()).is_ok()
+    }
+
+    /// Whether the process of this number lives.
+    #[must_use]
+    pub fn is_alive(&self, pid: Pid) -> bool {
+        self.world.backend().kernel().state(pid) == Some(crate::kernel::State::Alive)
+    }
+}

@@ -1,0 +1,106 @@
+//! No process is in a cgroup before the limits that were asked for are.
+
+use super::{Next, Oracle, Past, Verdict, View};
+use crate::kernel::Caller;
+use cgarbiter_core::Outcome;
+use cgarbiter_core::plan::{Op, PlanId};
+use std::collections::{BTreeMap, BTreeSet};
+
+#[derive(Default)]
+pub(super) struct LimitsFirst {
+    /// Made, and nobody has been let in.
+    fresh: BTreeSet<String>,
+    /// What was promised when the plan was begun, by cgroup.
+    promised: BTreeMap<String, BTreeMap<&'static str, String>>,
+    plan: PlanId,
+}
+
+impl Oracle for LimitsFirst {
+    fn name(&self) -> &'static str {
+        "limits-first"
+    }
+
+    fn before(&mut self, view: &View<'_>, next: &Next<'_>) -> Verdict {
+        self.note_plan(view);
+        let Next::Step(step) = next else { return Ok(()) };
+        match &step.op {
+            Op::Attach { cgroup, .. } | Op::Spawn { cgroup, .. } => {
+                let is_first = self.fresh.remove(cgroup.as_str());
+                return if is_first { self.check_above(view, cgroup.as_str()) } else { Ok(()) };
+            }
+            Op::Rmdir { cgroup, .. } => {
+                self.fresh.remove(cgroup.as_str());
+            }
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn after(&mut self, view: &View<'_>, past: &Past<'_>) -> Verdict {
+        self.note_plan(view);
+        let Past::Step(step, result, _) = past else { return Ok(()) };
+        if let (Op::Mkdir { cgroup }, Ok(Outcome::Made { .. })) = (&step.op, result) {
+            self.fresh.insert(cgroup.as_str().to_owned());
+        }
+        let kernel = view.world.backend().kernel();
+        for cgroup in self.fresh.iter().filter(|cgroup| !cgroup.ends_with(".slice")) {
+            match kernel.lookup(&Caller::INIT, cgroup.as_bytes()) {
+                Ok(id) if kernel.is_populated(id) => {
+                    return Err(format!("somebody is in {cgroup} before its limits are"));
+                }
+                Ok(_) | Err(_) => {}
+            }
+        }
+        Ok(())
+    }
+
+    fn quiet(&mut self, _view: &View<'_>) -> Verdict {
+        self.fresh.clear();
+        Ok(())
+    }
+
+    fn size(&self) -> usize {
+        self.fresh.len()
+    }
+}
+
+impl LimitsFirst {
+    /// A plan that is new was made for what is promised now.
+    fn note_plan(&mut self, view: &View<'_>) {
+        let Some((plan, _)) = view.world.backend().running() else { return };
+        if plan.id != self.plan {
+            self.plan = plan.id;
+            let units = view.reference.units();
+            self.promised = units.map(|(_, unit)| (unit.cgroup.clone(), unit.limits.clone())).collect();
+        }
+    }
+
+    /// The limits of the unit, and of all slices above it, as far as they were promised when the plan was made.
+    fn check_above(&self, view: &View<'_>, cgroup: &str) -> Verdict {
+        let mut at = cgroup;
+        while !at.is_empty() {
+            if let (Some((name, promise)), Some(limits)) = (view.reference.unit_at(at), self.promised.get(at)) {
+                let graph = view.world.manager().graph();
+                // A slice that is not up limits nobody: whoever asks to ignore dependencies gets what was asked for.
+                if graph.find(name).is_none_or(|id| graph.unit(id).active().is_inactive_or_failed()) && at != cgroup {
+                    at = at.rsplit_once('/').map_or("", |(above, _)| above);
+                    continue;
+                }
+                for (file, wanted) in limits.iter().filter(|(file, wanted)| promise.limits.get(*file) == Some(*wanted))
+                {
+                    let excused = view.reference.is_refused(at, file) || view.reference.is_meddled(at);
+                    let changing = promise.pending.iter().any(|(_, pending, _)| pending == file);
+                    let value = view.value(at, file);
+                    if value.as_ref().is_some_and(|value| value != wanted) && !excused && !changing {
+                        let value = value.unwrap_or_default();
+                        return Err(format!(
+                            "a process enters {cgroup}, and {file} of {name} is {value}, not {wanted}"
+                        ));
+                    }
+                }
+            }
+            at = at.rsplit_once('/').map_or("", |(above, _)| above);
+        }
+        Ok(())
+    }
+}

@@ -1,0 +1,100 @@
+//! When nothing is going on, nothing is left to do, and what the manager believes of the kernel is so.
+
+use super::{Oracle, Verdict, View};
+use crate::kernel::Caller;
+use cgarbiter_core::Step;
+use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::plan::Op;
+use cgarbiter_core::realized::Written;
+use cgarbiter_core::unit::Unit;
+
+pub(super) struct Realized;
+
+impl Oracle for Realized {
+    fn name(&self) -> &'static str {
+        "realized"
+    }
+
+    fn quiet(&mut self, view: &View<'_>) -> Verdict {
+        if let Some(step) = view.world.manager().outstanding().into_iter().find(|step| !is_excused(view, step)) {
+            return Err(format!("quiet, and {} still lacks: {}", step.unit, step.op));
+        }
+        let graph = view.world.manager().graph();
+        for (id, unit) in graph.iter() {
+            let above = unit.slice.map(|slice| graph.unit(slice));
+            // Directories that somebody removed behind our back are found out about in time.
+            let Some(cgroup) = graph.cgroup_path(id) else { continue };
+            check_unit(view, unit, above, cgroup.as_str())?;
+        }
+        Ok(())
+    }
+}
+
+/// What the kernel has refused is not tried again by itself.
+fn is_excused(view: &View<'_>, step: &Step) -> bool {
+    let refused = |cgroup: &str, file: &str| view.reference.is_refused(cgroup, file);
+    match &step.op {
+        Op::Write { cgroup, file, .. } | Op::WriteDevice { cgroup, file, .. } => refused(cgroup.as_str(), file),
+        // What only units without a cgroup need is switched on with the first of them.
+        Op::SubtreeControl { cgroup, enable, disable } => {
+            let inside = format!("{}/", cgroup.as_str().trim_end_matches('/'));
+            let graph = view.world.manager().graph();
+            let is_below = |unit: &&Unit| {
+                unit.realized.path.as_ref().is_some_and(|path| path.as_str().starts_with(&inside) && !path.is_root())
+            };
+            let below = graph.iter().map(|(_, unit)| unit).filter(is_below).filter(|unit| unit.realized.exists);
+            let needed: ControllerMask = below.map(|unit| unit.masks.own).collect();
+            disable.is_empty() && (*enable & needed).is_empty() || refused(cgroup.as_str(), "cgroup.subtree_control")
+        }
+        Op::Watch { cgroup, .. } => refused(cgroup.as_str(), "watch"),
+        _ => false,
+    }
+}
+
+fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) -> Verdict {
+    let (name, realized) = (&unit.name, &unit.realized);
+    let kernel = view.world.backend().kernel();
+    let found = kernel.lookup(&Caller::INIT, cgroup.as_bytes()).ok();
+    if realized.exists != found.is_some() {
+        return Err(format!(
+            "{name} is believed to have a cgroup: {}; it is there: {}",
+            realized.exists,
+            found.is_some()
+        ));
+    }
+    let Some(found) = found else { return Ok(()) };
+    if realized.id != 0 && realized.id != found.ino() {
+        return Err(format!("{name} is believed to be cgroup {}, and is {}", realized.id, found.ino()));
+    }
+    let enabled = ControllerMask::parse(&view.value(cgroup, "cgroup.subtree_control").unwrap_or_default());
+    if !view.reference.is_meddled(cgroup) && realized.enabled != enabled {
+        return Err(format!("{name} is believed to hand down {}, and hands down {enabled}", realized.enabled));
+    }
+    if let Some(watch) = realized.watch
+        && view.world.backend().watched(watch) != Some(found)
+    {
+        return Err(format!("the watch of {name} is not on its cgroup"));
+    }
+    realized.written.iter().try_for_each(|written| check_value(view, unit, above, cgroup, written))
+}
+
+fn check_value(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str, written: &Written) -> Verdict {
+    let epoch = match (written.controller, above) {
+        (Some(controller), Some(above)) => above.realized.epochs[controller.index()],
+        _ => written.epoch,
+    };
+    if epoch != written.epoch || !written.device.is_empty() || view.reference.is_meddled(cgroup) {
+        return Ok(());
+    }
+    match view.value(cgroup, written.file) {
+        Some(value) if value != *written.value && !is_same(&value, &written.value) => {
+            Err(format!("{} was written {} to {}, which holds {value}", unit.name, written.value, written.file))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Files that show more than was written.
+fn is_same(shown: &str, written: &str) -> bool {
+    shown.strip_prefix("default ").is_some_and(|rest| rest == written)
+}

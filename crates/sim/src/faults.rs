@@ -1,0 +1,131 @@
+//! What goes wrong. The model, in prose:
+//!
+//! * **Steps.** Any operation of a plan may fail with an errno that the kernel could give for it ([`errnos`]). It has
+//!   then not been done. Errors that follow from the state of the tree (a directory that is there already or has gone,
+//!   a cgroup with processes in it) are not injected: the imagined kernel gives them where they are true.
+//! * **Questions.** Processes cannot be pinned or listed, because descriptors or memory have run out.
+//! * **Records** are written aside and renamed over, so a failed write leaves what was there before. The disk is full,
+//!   or read-only, for as long as the errno says so.
+//! * **Notices** come late (whenever the world takes its time), twice, without cause, and in another order. When the
+//!   queue runs over they are lost, and the reader knows it: it then looks at everything. A notice that is lost without
+//!   a trace is not in the model, since the kernel does not lose one.
+//! * **Processes** fork and end between any two steps (`workload`). Numbers are used again: there are few of them.
+//! * **Clients** leave in the middle of their calls, and flood.
+//! * **Clocks.** The wall clock jumps. The other one does not, but time passes between any two steps, as much as it
+//!   takes for a deadline to come.
+//!
+//! A run draws which of these happen in it, and how often. Then it heals: nothing goes wrong any more, and the world
+//! has to come to rest with everything that was promised in place.
+
+use crate::choice::{Choice, pick};
+use crate::reference::Reference;
+use crate::workload::Workload;
+use crate::world::World;
+use cgarbiter_core::Errno;
+use cgarbiter_core::plan::Op;
+
+/// Something that can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Fault {
+    Step,
+    Question,
+    RepeatedNotice,
+    ReorderedNotice,
+    LostNotices,
+    Departure,
+    Flood,
+    Clock,
+    Delay,
+}
+
+const ALL: [Fault; 9] = [
+    Fault::Step,
+    Fault::Question,
+    Fault::RepeatedNotice,
+    Fault::ReorderedNotice,
+    Fault::LostNotices,
+    Fault::Departure,
+    Fault::Flood,
+    Fault::Clock,
+    Fault::Delay,
+];
+
+/// What goes wrong in this run.
+#[derive(Clone, Debug)]
+pub struct Faults {
+    kinds: Vec<Fault>,
+    /// One step in so many fails; 0 for none.
+    steps_one_in: u32,
+}
+
+impl Faults {
+    /// Draws what goes wrong in this run.
+    pub fn draw(choice: &mut dyn Choice) -> Self {
+        let kinds: Vec<Fault> = ALL.into_iter().filter(|_| choice.below(2) == 1).collect();
+        let steps_one_in = if kinds.contains(&Fault::Step) { [100, 30, 10][choice.below(3) as usize] } else { 0 };
+        Self { kinds, steps_one_in }
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn heal(&mut self) {
+        self.kinds.clear();
+        self.steps_one_in = 0;
+    }
+
+    /// Whether the next step fails, and how.
+    pub fn of_step(&self, choice: &mut dyn Choice, op: &Op) -> Option<Errno> {
+        if !choice.once_in(self.steps_one_in) {
+            return None;
+        }
+        pick(choice, errnos(op)).copied()
+    }
+
+    /// Something other than a step goes wrong.
+    pub fn strike(
+        &self,
+        choice: &mut dyn Choice,
+        world: &mut World,
+        workload: &mut Workload,
+        reference: &mut Reference,
+    ) {
+        match pick(choice, &self.kinds) {
+            Some(Fault::Question) => world.fail_question(pick(choice, &[Errno::MFile, Errno::NoMem]).copied()),
+            Some(Fault::RepeatedNotice) => world.backend_mut().repeat_notice(choice.below(32) as usize),
+            Some(Fault::ReorderedNotice) => world.backend_mut().hasten_notice(choice.below(8) as usize),
+            Some(Fault::LostNotices) => world.backend_mut().overflow_notices(),
+            Some(Fault::Departure) if choice.below(2) == 0 => workload.disconnect(choice, world),
+            Some(Fault::Departure) => workload.connect(choice, world, reference),
+            Some(Fault::Flood) => workload.flood(choice, world),
+            Some(Fault::Clock) => world.set_realtime_ahead(u64::from(choice.below(4)) * 3_600_000_000),
+            Some(Fault::Delay) => {
+                if let Some(next) = world.next_deadline() {
+                    world.set_time(next.max(world.now()));
+                }
+            }
+            Some(Fault::Step) | None => {}
+        }
+    }
+}
+
+/// What the kernel could answer to an operation without its being the state of the tree.
+#[must_use]
+pub fn errnos(op: &Op) -> &'static [Errno] {
+    match op {
+        Op::WriteFile { .. } | Op::RenewRecord { .. } => {
+            &[Errno::NoSpc, Errno::NoMem, Errno::Io, Errno::RoFs, Errno::MFile]
+        }
+        Op::RemoveFile { .. } | Op::MoveFile { .. } => &[Errno::Io, Errno::RoFs],
+        Op::Mkdir { .. } => &[Errno::NoMem, Errno::Again, Errno::NoSpc],
+        Op::Observe { .. } | Op::Rmdir { .. } | Op::ReadCounters { .. } => &[Errno::MFile, Errno::NoMem],
+        Op::SubtreeControl { .. } => &[Errno::NoMem, Errno::Busy],
+        Op::Write { .. } | Op::WriteDevice { .. } => &[Errno::NoMem, Errno::Inval, Errno::MFile],
+        Op::Watch { .. } => &[Errno::NoSpc, Errno::NoMem, Errno::MFile],
+        Op::Attach { .. } => &[Errno::NoMem, Errno::Busy, Errno::Inval],
+        Op::SignalAll { .. } => &[Errno::MFile, Errno::NoMem],
+        Op::SignalOne { .. } => &[Errno::Perm],
+        Op::WatchProcess { .. } => &[Errno::MFile],
+        Op::Delegate { .. } => &[Errno::Perm, Errno::Srch],
+        Op::Xattr { .. } => &[Errno::NoSpc, Errno::NoMem, Errno::NotSup],
+        Op::Spawn { .. } => &[Errno::Again, Errno::NoMem],
+    }
+}

@@ -1,0 +1,240 @@
+//! Mutants: ways in which something between the manager and its machine or its clients can be broken on purpose. Each
+//! is there for one oracle (see `check/`), which must notice it, while no other does: an oracle that has never been
+//! seen to fail proves nothing.
+//!
+//! A mutant has no state. It meddles with a step of a plan, an event on its way in, an answer, or a reply on its way
+//! out.
+
+use crate::backend::SimBackend;
+use crate::kernel::{Caller, CgroupId, File, Kernel, Pid};
+use cgarbiter_core::event::CgroupEvents;
+use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::plan::{Op, Outcome, Step};
+use cgarbiter_core::request::{JobVerb, Request, UnitRef};
+use cgarbiter_core::{Answer, CallId, Event, Report};
+
+/// Calls of this number and above are a mutant's own; nobody waits for the answer.
+const OWN_CALLS: u64 = 1 << 62;
+
+/// One way to be broken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    /// Directories of slices stay, and are said to be gone.
+    KeepsDirectories,
+    /// A call is answered twice.
+    RepliesTwice,
+    /// Writes into the subtree that a delegated unit's owner made.
+    WritesIntoDelegated,
+    /// Limits are written when the processes are in already.
+    AttachesFirst,
+    /// Takes along another process of the cgroup that a process is moved from.
+    TakesAlong,
+    /// What a request asked for before it was refused stays.
+    KeepsHalf,
+    /// Counters are shown smaller and smaller.
+    ResetsCounters,
+    /// Everybody is taken for root.
+    TakesAllForRoot,
+    /// With each report looks at every unit.
+    LooksAtEverything,
+    /// Nobody hears that a cgroup has become empty.
+    LosesNotices,
+    /// A stop stops nothing, and is said to be done.
+    StopsNothing,
+}
+
+impl Mutant {
+    /// Every one, in the order of the oracles they are for.
+    pub const ALL: [Self; 11] = [
+        Self::KeepsDirectories,
+        Self::RepliesTwice,
+        Self::WritesIntoDelegated,
+        Self::AttachesFirst,
+        Self::TakesAlong,
+        Self::KeepsHalf,
+        Self::ResetsCounters,
+        Self::TakesAllForRoot,
+        Self::LooksAtEverything,
+        Self::LosesNotices,
+        Self::StopsNothing,
+    ];
+
+    /// Its name, as the command line has it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::KeepsDirectories => "keeps-directories",
+            Self::RepliesTwice => "replies-twice",
+            Self::WritesIntoDelegated => "writes-into-delegated",
+            Self::AttachesFirst => "attaches-first",
+            Self::TakesAlong => "takes-along",
+            Self::KeepsHalf => "keeps-half",
+            Self::ResetsCounters => "resets-counters",
+            Self::TakesAllForRoot => "takes-all-for-root",
+            Self::LooksAtEverything => "looks-at-everything",
+            Self::LosesNotices => "loses-notices",
+            Self::StopsNothing => "stops-nothing",
+        }
+    }
+
+    /// The one of this name.
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|mutant| mutant.name() == name)
+    }
+
+    /// The oracle that it is there for.
+    #[must_use]
+    pub fn oracle(self) -> &'static str {
+        match self {
+            Self::KeepsDirectories => "realized",
+            Self::RepliesTwice => "answers",
+            Self::WritesIntoDelegated => "territory",
+            Self::AttachesFirst => "limits-first",
+            Self::TakesAlong => "places",
+            Self::KeepsHalf => "limits",
+            Self::ResetsCounters => "counters",
+            Self::TakesAllForRoot => "permissions",
+            Self::LooksAtEverything => "work",
+            Self::LosesNotices => "progress",
+            Self::StopsNothing => "promises",
+        }
+    }
+
+    /// Does the next step of the plan, or something like it.
+    pub(crate) fn step(self, backend: &mut SimBackend) -> Option<Report> {
+        let next = backend.next_step().cloned();
+        let plan: Vec<Step> = backend.running().map(|(plan, _)| plan.steps.to_vec()).unwrap_or_default();
+        if let (Self::KeepsDirectories, Some(Op::Rmdir { cgroup, .. })) = (self, next.as_ref().map(|step| &step.op))
+            && cgroup.as_str().ends_with(".slice")
+        {
+            return backend.record(Ok(Outcome::Done));
+        }
+        let at = backend.running().map_or(0, |(_, done)| done);
+        if self == Self::AttachesFirst && is_before_processes(&plan, at) {
+            return backend.record(Ok(Outcome::Done));
+        }
+        if let (Self::TakesAlong, Some(Op::Attach { cgroup, pin })) = (self, next.as_ref().map(|step| &step.op)) {
+            let left = backend.pinned(*pin).and_then(|pid| backend.kernel().cgroup_of(pid));
+            let report = backend.step();
+            // Others would end when the last of them is taken away.
+            if left == Some(CgroupId::ROOT) {
+                take_along(backend, CgroupId::ROOT, cgroup);
+            }
+            return report;
+        }
+        let report = backend.step();
+        if let (Self::AttachesFirst, Some(report)) = (self, &report) {
+            catch_up(backend, &plan, report.outcomes.len());
+        }
+        if self == Self::WritesIntoDelegated {
+            write_below_delegated(backend.kernel_mut());
+        }
+        report
+    }
+
+    /// What the manager is told instead of this event.
+    pub(crate) fn event(self, event: Event, backend: &SimBackend) -> Vec<Event> {
+        match (self, event) {
+            (Self::TakesAllForRoot, Event::Request { call, mut client, request }) => {
+                client.uid = 0;
+                vec![Event::Request { call, client, request }]
+            }
+            (Self::KeepsHalf, Event::Request { call, client, request }) => {
+                let mut events = Vec::new();
+                if let Request::SetProperties { unit, runtime, properties } = &request
+                    && properties.len() > 1
+                    && matches!(unit, UnitRef::Name(name) if name.ends_with(".scope"))
+                {
+                    let (unit, properties) = (unit.clone(), properties[..1].to_vec());
+                    let half = Request::SetProperties { unit, runtime: *runtime, properties };
+                    let call = CallId(call.0 | OWN_CALLS);
+                    events.push(Event::Request { call, client: client.clone(), request: half });
+                }
+                events.push(Event::Request { call, client, request });
+                events
+            }
+            (Self::StopsNothing, Event::Request { call, client, request: Request::Job { unit, verb, mode } }) => {
+                let other = match &unit {
+                    UnitRef::Name(name) if verb == JobVerb::Stop && name.ends_with(".scope") => {
+                        UnitRef::Name("nothing.slice".into())
+                    }
+                    _ => unit,
+                };
+                vec![Event::Request { call, client, request: Request::Job { unit: other, verb, mode } }]
+            }
+            (Self::LooksAtEverything, event @ Event::PlanDone(_)) => {
+                let all = backend.watches().into_iter().map(|watch| Event::CgroupChanged { watch });
+                std::iter::once(event).chain(all).collect()
+            }
+            (_, event) => vec![event],
+        }
+    }
+
+    /// What is answered instead of this to the question of this number.
+    pub(crate) fn answer(self, answer: &Answer, question: u64) -> Answer {
+        match (self, answer) {
+            (Self::ResetsCounters, Answer::Readings(Some(readings))) => {
+                let mut readings = readings.clone();
+                readings.counters.cpu_nsec = readings.counters.cpu_nsec.map(|nsec| nsec / question);
+                Answer::Readings(Some(readings))
+            }
+            (Self::LosesNotices, Answer::Events(Some(events))) => {
+                Answer::Events(Some(CgroupEvents { populated: true, ..*events }))
+            }
+            _ => answer.clone(),
+        }
+    }
+
+    /// How often a call is answered.
+    pub(crate) fn replies(self, call: CallId) -> usize {
+        match self {
+            _ if call.0 >= OWN_CALLS => 0,
+            Self::RepliesTwice if call.0 % 8 == 7 => 2,
+            _ => 1,
+        }
+    }
+}
+
+fn write_procs(kernel: &mut Kernel, cgroup: CgroupId, pid: Pid) {
+    // A process that has ended meanwhile is not moved.
+    let _ = kernel.write(&Caller::INIT, cgroup, File::CgroupProcs, pid.to_string().as_bytes());
+}
+
+/// A limit of a cgroup that processes enter later in the plan.
+fn is_before_processes(plan: &[Step], at: usize) -> bool {
+    let Some(Op::Write { cgroup, file, .. }) = plan.get(at).map(|step| &step.op) else { return false };
+    let enters = |step: &Step| matches!(&step.op, Op::Attach { cgroup: to, .. } if to == cgroup);
+    *file != "cgroup.freeze" && plan[at..].iter().any(enters)
+}
+
+/// Writes what was held back.
+fn catch_up(backend: &mut SimBackend, plan: &[Step], done: usize) {
+    for at in (0..done).filter(|at| is_before_processes(plan, *at)) {
+        let Op::Write { cgroup, file, value } = &plan[at].op else { continue };
+        let found = backend.kernel().lookup(&Caller::INIT, cgroup.as_str().as_bytes());
+        if let (Ok(id), Some(file)) = (found, File::from_name(file.as_bytes())) {
+            // A file that is not there would have been refused in its turn, too.
+            let _ = backend.kernel_mut().write(&Caller::INIT, id, file, value.as_bytes());
+        }
+    }
+}
+
+fn take_along(backend: &mut SimBackend, from: CgroupId, to: &CgroupPath) {
+    let arbiter = backend.arbiter();
+    let Ok(id) = backend.kernel().lookup(&Caller::INIT, to.as_str().as_bytes()) else { return };
+    let left = backend.kernel().tasks_in(from).find(|pid| *pid > Kernel::KTHREADD && *pid != arbiter);
+    left.into_iter().for_each(|pid| write_procs(backend.kernel_mut(), id, pid));
+}
+
+fn write_below_delegated(kernel: &mut Kernel) {
+    for cgroup in kernel.below(CgroupId::ROOT) {
+        if kernel.get_xattr(&Caller::INIT, cgroup, None, b"user.delegate").is_ok() {
+            let children: Vec<CgroupId> = kernel.children(cgroup).map(|(_, child)| child).collect();
+            for child in children {
+                // One that is about to go is not written.
+                let _ = kernel.write(&Caller::INIT, child, File::CgroupMaxDescendants, b"7");
+            }
+        }
+    }
+}

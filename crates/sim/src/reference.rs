@@ -1,0 +1,203 @@
+//! What clients were promised: slow and obvious, made from what they asked and what they were told, never from the
+//! manager's own tables. Oracles (`check/`) hold the world to it.
+//!
+//! A promise is only as strong as the interface makes it. A unit whose processes may have ended, that somebody else has
+//! asked to stop, or that a foreigner has meddled with, is promised nothing ([`Wish::Either`]).
+
+mod asked;
+mod processes;
+
+pub use asked::{Asked, Verb};
+pub use processes::Home;
+
+use crate::kernel::Pid;
+use cgarbiter_core::CallId;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// What a unit is to be, as the last who asked has been told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wish {
+    /// Nothing is promised.
+    Either,
+    /// Up; `kept` once its job is done.
+    Up {
+        /// The job is done.
+        kept: bool,
+    },
+    /// Down; likewise.
+    Down {
+        /// The job is done.
+        kept: bool,
+    },
+}
+
+/// What was promised of one unit.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Promise {
+    /// Where its cgroup is to be.
+    pub cgroup: String,
+    /// What it is to be.
+    pub wish: Wish,
+    /// Values that are to stand in its files.
+    pub limits: BTreeMap<&'static str, String>,
+    /// Values that were asked for by calls without an answer yet, in the order in which they arrived.
+    pub pending: Vec<(CallId, &'static str, String)>,
+    /// Its subtree belongs to somebody else.
+    pub delegated: bool,
+    /// Who made it.
+    pub owner: u32,
+    /// It may end without anybody's asking.
+    pub ends_by_itself: bool,
+}
+
+/// Everything that was promised.
+#[derive(Clone, Debug, Default)]
+pub struct Reference {
+    units: BTreeMap<String, Promise>,
+    /// Calls that have reached the manager and are not answered.
+    asked: BTreeMap<CallId, Asked>,
+    /// What jobs are for, from their replies.
+    jobs: BTreeMap<u32, (String, Verb)>,
+    /// Where processes are, as far as anybody asked.
+    homes: BTreeMap<Pid, Home>,
+    /// Moves that were asked for and have not been made, with how often each was.
+    wanted: BTreeMap<(Pid, String), u32>,
+    /// Values that the kernel has refused, by cgroup and file.
+    refused: BTreeSet<(String, String)>,
+    /// Cgroups in which somebody else has written.
+    meddled: BTreeSet<String>,
+}
+
+impl Reference {
+    /// Look: all units of which anything is promised.
+    pub fn units(&self) -> impl Iterator<Item = (&str, &Promise)> {
+        self.units.iter().map(|(name, promise)| (name.as_str(), promise))
+    }
+
+    /// Look: one unit.
+    #[must_use]
+    pub fn unit(&self, name: &str) -> Option<&Promise> {
+        self.units.get(name)
+    }
+
+    /// Look: the unit whose cgroup this is.
+    #[must_use]
+    pub fn unit_at(&self, cgroup: &str) -> Option<(&str, &Promise)> {
+        let name = cgroup.rsplit('/').next()?;
+        let (name, promise) = self.units.get_key_value(name)?;
+        (promise.cgroup == cgroup).then_some((name.as_str(), promise))
+    }
+
+    /// Look: calls that wait for their answer.
+    pub fn waiting(&self) -> impl Iterator<Item = (CallId, &Asked)> {
+        self.asked.iter().map(|(call, asked)| (*call, asked))
+    }
+
+    /// Look: has the kernel refused what was last written there?
+    #[must_use]
+    pub fn is_refused(&self, cgroup: &str, file: &str) -> bool {
+        self.refused.contains(&(cgroup.to_owned(), file.to_owned()))
+    }
+
+    /// Look: has somebody else written in this cgroup?
+    #[must_use]
+    pub fn is_meddled(&self, cgroup: &str) -> bool {
+        self.meddled.contains(cgroup)
+    }
+
+    /// The unit may come to its end by something that nobody was promised would not happen; those below it, too.
+    pub fn release(&mut self, name: &str) {
+        let known = self.units.get(name).map(|promise| promise.cgroup.clone());
+        let cgroup = known.unwrap_or_else(|| cgroup_of(name, None));
+        let inside = format!("{cgroup}/");
+        for promise in self.units.values_mut() {
+            if promise.cgroup == cgroup || promise.cgroup.starts_with(&inside) {
+                promise.wish = Wish::Either;
+            }
+        }
+    }
+
+    /// Somebody else has written in this cgroup, or made or removed it.
+    pub fn meddle(&mut self, cgroup: &str) {
+        self.meddled.insert(cgroup.to_owned());
+    }
+
+    /// The kernel has taken or refused a value.
+    pub fn written(&mut self, cgroup: &str, file: &str, taken: bool) {
+        let place = (cgroup.to_owned(), file.to_owned());
+        if taken {
+            self.refused.remove(&place);
+        } else {
+            self.refused.insert(place);
+        }
+    }
+
+    /// The cgroup has gone, and with it everything that was in its files.
+    pub fn removed(&mut self, cgroup: &str) {
+        let inside = format!("{cgroup}/");
+        let is_there = |place: &str| place == cgroup || place.starts_with(&inside);
+        self.refused.retain(|(place, _)| !is_there(place));
+        self.meddled.retain(|place| !is_there(place));
+    }
+
+    /// How much is remembered, as a number: it must not grow with the length of a run.
+    #[must_use]
+    pub fn size(&self) -> usize {
+        let sets = self.wanted.len() + self.refused.len() + self.meddled.len();
+        self.units.len() + self.asked.len() + self.jobs.len() + self.homes.len() + sets
+    }
+}
+
+/// Where the cgroup of a unit is: slices by their name, everything else in a slice.
+#[must_use]
+pub fn cgroup_of(name: &str, slice: Option<&str>) -> String {
+    let Some(stem) = name.strip_suffix(".slice") else {
+        return format!("{}/{name}", cgroup_of(slice.unwrap_or("system.slice"), None));
+    };
+    if stem == "-" {
+        return String::new();
+    }
+    let mut path = String::new();
+    for (at, _) in stem.match_indices('-').chain([(stem.len(), "")]) {
+        path.push('/');
+        path.push_str(&stem[..at]);
+        path.push_str(".slice");
+    }
+    path
+}
+
+/// The value that a property puts into a file of the cgroup.
+#[must_use]
+pub fn limit_of(property: &str, number: u64) -> Option<(&'static str, String)> {
+    let plain = if number == u64::MAX { "max".to_owned() } else { number.to_string() };
+    Some(match property {
+        "MemoryMax" => ("memory.max", plain),
+        "MemoryHigh" => ("memory.high", plain),
+        "MemoryLow" => ("memory.low", plain),
+        "TasksMax" => ("pids.max", plain),
+        "CPUWeight" => ("cpu.weight", if number == u64::MAX { "100".into() } else { plain }),
+        "CPUQuotaPerSecUSec" if number == u64::MAX => ("cpu.max", "max 100000".into()),
+        "CPUQuotaPerSecUSec" => ("cpu.max", format!("{} 100000", number / 10)),
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cgroups_follow_names() {
+        assert_eq!(cgroup_of("a-b-c.slice", None), "/a.slice/a-b.slice/a-b-c.slice");
+        assert_eq!(cgroup_of("x.scope", None), "/system.slice/x.scope");
+        assert_eq!(cgroup_of("x.scope", Some("-.slice")), "/x.scope");
+        assert_eq!(cgroup_of("x.scope", Some("a-b.slice")), "/a.slice/a-b.slice/x.scope");
+    }
+
+    #[test]
+    fn limits_are_what_the_files_show() {
+        assert_eq!(limit_of("CPUQuotaPerSecUSec", 500_000), Some(("cpu.max", "50000 100000".into())));
+        assert_eq!(limit_of("TasksMax", u64::MAX), Some(("pids.max", "max".into())));
+        assert_eq!(limit_of("Description", 1), None);
+    }
+}

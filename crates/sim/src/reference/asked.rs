@@ -1,0 +1,300 @@
+//! Calls and their answers: what a request promises once it has arrived, and what of it a refusal takes back.
+
+use super::{Promise, Reference, Wish, cgroup_of, limit_of};
+use crate::kernel::Pid;
+use cgarbiter_core::client::Client;
+use cgarbiter_core::request::{JobVerb, PropertyList, Request, UnitRef};
+use cgarbiter_core::value::Value;
+use cgarbiter_core::{CallId, Refusal};
+use std::collections::BTreeMap;
+
+/// What was asked for, as far as it promises anything.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Verb {
+    /// The unit is to be made and started.
+    Make,
+    /// The unit is to be started.
+    Start,
+    /// The unit is to be stopped.
+    Stop,
+    /// Limits are to be changed.
+    Set,
+    /// Processes are to be moved in.
+    Attach,
+    /// Something may come to its end: kill, restart, cancel.
+    Risk,
+    /// Nothing is to change.
+    Look,
+}
+
+/// A call that has arrived.
+#[derive(Clone, Debug)]
+pub struct Asked {
+    /// By whom.
+    pub uid: u32,
+    /// About which unit, if about one.
+    pub unit: Option<String>,
+    /// For what.
+    pub verb: Verb,
+    /// What was promised of the unit before, while nobody else can have changed it.
+    before: Option<Option<Promise>>,
+    /// Moves that this call alone asks for.
+    moves: Vec<(Pid, String)>,
+}
+
+impl Reference {
+    /// A call reaches the manager. To be followed by [`answered`](Self::answered) or [`accepted`](Self::accepted).
+    pub fn arrives(&mut self, call: CallId, client: &Client, request: &Request) {
+        let verb = verb_of(request);
+        let unit = unit_of(request).map(str::to_owned);
+        let before = unit.as_ref().map(|name| self.units.get(name).cloned());
+        let mut asked = Asked { uid: client.uid, unit, verb, before, moves: Vec::new() };
+        match (verb, &asked.unit) {
+            (Verb::Make, Some(name)) => asked.moves = self.promise_unit(name, client, request),
+            (Verb::Set, Some(name)) => self.promise_limits(call, name, request),
+            (Verb::Attach, Some(name)) => asked.moves = self.promise_moves(name, client, request),
+            (Verb::Start, Some(name)) => {
+                self.pull_up(name);
+                // A scope lives by its processes, whoever asks for it to be started once more.
+                if name.ends_with(".slice") {
+                    self.wish(name, Wish::Up { kept: false });
+                } else if matches!(self.unit(name), Some(Promise { wish: Wish::Down { .. }, .. })) {
+                    self.wish(name, Wish::Either);
+                }
+            }
+            (Verb::Stop, Some(name)) => {
+                self.release(name);
+                self.wish(name, Wish::Down { kept: false });
+            }
+            (Verb::Risk, Some(name)) => {
+                // A restart also starts.
+                self.pull_up(name);
+                self.release(name);
+            }
+            // Jobs of anybody may be gone.
+            (Verb::Risk, None) => self.release_unkept(),
+            _ => {}
+        }
+        self.asked.insert(call, asked);
+    }
+
+    /// The call was not refused at once: what it asks for is what is wanted now.
+    pub fn accepted(&mut self, call: CallId) {
+        if let Some(asked) = self.asked.get_mut(&call) {
+            asked.before = None;
+        }
+    }
+
+    /// A call is answered; whether it was still to be.
+    pub fn answered(&mut self, call: CallId, result: &Result<Vec<Value>, Refusal>) -> bool {
+        let Some(asked) = self.asked.remove(&call) else { return false };
+        match (result, asked.unit) {
+            (Ok(body), Some(name)) => {
+                if let (Some(job), Verb::Make | Verb::Start | Verb::Stop) = (job_of(body), asked.verb) {
+                    self.jobs.insert(job, (name.clone(), asked.verb));
+                }
+                self.keep_limits(call, &name, true);
+            }
+            (Err(_), Some(name)) => {
+                asked.moves.iter().for_each(|wanted| self.unwant(wanted));
+                self.keep_limits(call, &name, false);
+                match asked.before {
+                    Some(Some(promise)) => drop(self.units.insert(name, promise)),
+                    Some(None) => drop(self.units.remove(&name)),
+                    None => {}
+                }
+            }
+            (_, None) => {}
+        }
+        true
+    }
+
+    /// A job has ended in this way.
+    pub fn job_removed(&mut self, job: u32, unit: &str, result: &str) {
+        let meant = self.jobs.remove(&job);
+        // The caller believes what the reply to its call means.
+        let unit = meant.as_ref().map_or(unit, |(unit, _)| unit.as_str());
+        let Some(promise) = self.units.get_mut(unit) else { return };
+        let done = result == "done";
+        promise.wish = match (&meant, promise.wish) {
+            (Some((_, Verb::Make | Verb::Start)), Wish::Up { kept: false }) if done => Wish::Up { kept: true },
+            (Some((_, Verb::Stop)), Wish::Down { kept: false }) if done => Wish::Down { kept: true },
+            (None, wish @ (Wish::Up { kept: true } | Wish::Down { kept: true })) => wish,
+            _ => Wish::Either,
+        };
+    }
+
+    /// A unit is no longer known.
+    pub fn unit_removed(&mut self, unit: &str) {
+        // One that is being made again keeps its new promise.
+        let is_asked = self.asked.values().any(|asked| asked.verb == Verb::Make && asked.unit.as_deref() == Some(unit));
+        if is_asked {
+            return;
+        }
+        if let Some(promise) = self.units.remove(unit) {
+            self.wanted.retain(|(_, cgroup), _| *cgroup != promise.cgroup);
+        }
+    }
+
+    fn wish(&mut self, name: &str, wish: Wish) {
+        let is_at_risk = self.is_at_risk(name);
+        if let Some(promise) = self.units.get_mut(name) {
+            let is_safe = !is_at_risk && !promise.ends_by_itself || matches!(wish, Wish::Down { .. });
+            promise.wish = if is_safe { wish } else { Wish::Either };
+        }
+    }
+
+    /// Somebody has asked for its end, and has not been answered.
+    fn is_at_risk(&self, name: &str) -> bool {
+        self.asked.values().any(|asked| asked.verb == Verb::Risk && asked.unit.as_deref() == Some(name))
+    }
+
+    /// The slices above a unit that is started are started, too.
+    fn pull_up(&mut self, name: &str) {
+        let known = self.units.get(name).map(|promise| promise.cgroup.clone());
+        self.pull_up_to(&known.unwrap_or_else(|| cgroup_of(name, None)));
+    }
+
+    fn pull_up_to(&mut self, cgroup: &str) {
+        for promise in self.units.values_mut() {
+            let is_above = cgroup.strip_prefix(promise.cgroup.as_str()).is_some_and(|rest| rest.starts_with('/'));
+            if is_above && matches!(promise.wish, Wish::Down { .. }) {
+                promise.wish = Wish::Either;
+            }
+        }
+    }
+
+    fn release_unkept(&mut self) {
+        let unkept = |promise: &&mut Promise| promise.wish != Wish::Up { kept: true };
+        self.units.values_mut().filter(unkept).for_each(|promise| promise.wish = Wish::Either);
+    }
+
+    fn promise_unit(&mut self, name: &str, client: &Client, request: &Request) -> Vec<(Pid, String)> {
+        let Request::StartTransient { properties, .. } = request else { return Vec::new() };
+        let slice = text(properties, "Slice");
+        let cgroup = cgroup_of(name, slice);
+        let mut limits = limits(properties);
+        if !name.ends_with(".slice") {
+            limits.entry("pids.max").or_insert_with(|| "2362".into());
+        }
+        // Its time may be up, and a program may end by itself.
+        let ends_by_itself = properties.iter().any(|(name, _)| name == "RuntimeMaxUSec" || name == "ExecStart");
+        let is_safe = !ends_by_itself && !self.is_at_risk(name);
+        let wish = if is_safe { Wish::Up { kept: false } } else { Wish::Either };
+        let delegated = flag(properties, "Delegate");
+        let moves = self.want(pids(properties, client), &cgroup);
+        self.pull_up_to(&cgroup);
+        let old = self.units.get(name).filter(|_| name.ends_with(".slice"));
+        // A slice may be up already, by a member; then nothing is forgotten of what it was given.
+        let mut all = old.map(|old| old.limits.clone()).unwrap_or_default();
+        let mut pending = old.map(|old| old.pending.clone()).unwrap_or_default();
+        pending.retain(|(_, file, _)| !limits.contains_key(file));
+        all.append(&mut limits);
+        let promise = Promise { cgroup, wish, limits: all, pending, delegated, owner: client.uid, ends_by_itself };
+        self.units.insert(name.to_owned(), promise);
+        moves
+    }
+
+    fn promise_limits(&mut self, call: CallId, name: &str, request: &Request) {
+        let Request::SetProperties { properties, .. } = request else { return };
+        let promise = self.units.entry(name.to_owned()).or_insert_with(|| Promise {
+            cgroup: cgroup_of(name, None),
+            wish: Wish::Either,
+            limits: BTreeMap::new(),
+            pending: Vec::new(),
+            delegated: false,
+            owner: 0,
+            ends_by_itself: false,
+        });
+        promise.pending.extend(limits(properties).into_iter().map(|(file, value)| (call, file, value)));
+    }
+
+    /// Answers come in the order of the calls, or the refused one does not count.
+    fn keep_limits(&mut self, call: CallId, name: &str, keep: bool) {
+        let Some(promise) = self.units.get_mut(name) else { return };
+        let (ours, others) = std::mem::take(&mut promise.pending).into_iter().partition(|(other, ..)| *other == call);
+        promise.pending = others;
+        let ours: Vec<(CallId, &'static str, String)> = ours;
+        if keep {
+            promise.limits.extend(ours.into_iter().map(|(_, file, value)| (file, value)));
+        }
+    }
+
+    fn promise_moves(&mut self, name: &str, client: &Client, request: &Request) -> Vec<(Pid, String)> {
+        let Request::Attach { subpath, pids, .. } = request else { return Vec::new() };
+        let Some(cgroup) = self.units.get(name).map(|promise| promise.cgroup.clone()) else { return Vec::new() };
+        let cgroup = format!("{cgroup}{}", subpath.trim_end_matches('/'));
+        let own = client.pid;
+        let pids = pids.iter().filter_map(|pid| Pid::try_from(if *pid == 0 { own.unwrap_or(0) } else { *pid }).ok());
+        self.want(pids.collect(), &cgroup)
+    }
+
+    fn want(&mut self, pids: Vec<Pid>, cgroup: &str) -> Vec<(Pid, String)> {
+        let moves: Vec<(Pid, String)> = pids.into_iter().map(|pid| (pid, cgroup.to_owned())).collect();
+        moves.iter().for_each(|wanted| *self.wanted.entry(wanted.clone()).or_default() += 1);
+        moves
+    }
+}
+
+fn verb_of(request: &Request) -> Verb {
+    match request {
+        Request::StartTransient { .. } => Verb::Make,
+        Request::Job { verb: JobVerb::Start, .. } => Verb::Start,
+        Request::Job { verb: JobVerb::Stop, .. } => Verb::Stop,
+        Request::SetProperties { .. } => Verb::Set,
+        Request::Attach { .. } => Verb::Attach,
+        Request::Job { .. }
+        | Request::EnqueueJob { .. }
+        | Request::Kill { .. }
+        | Request::Abandon { .. }
+        | Request::CancelJob { .. }
+        | Request::ClearJobs => Verb::Risk,
+        _ => Verb::Look,
+    }
+}
+
+fn unit_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::StartTransient { name, .. } => Some(name),
+        Request::Job { unit, .. }
+        | Request::EnqueueJob { unit, .. }
+        | Request::Kill { unit, .. }
+        | Request::SetProperties { unit, .. }
+        | Request::Abandon { unit }
+        | Request::Attach { unit, .. } => match unit {
+            UnitRef::Name(name) | UnitRef::Object(name) => Some(name),
+        },
+        _ => None,
+    }
+}
+
+/// The number of the job in a reply.
+fn job_of(body: &[Value]) -> Option<u32> {
+    match body {
+        [Value::Path(path)] => path.rsplit('/').next()?.parse().ok(),
+        _ => None,
+    }
+}
+
+fn limits(properties: &PropertyList) -> BTreeMap<&'static str, String> {
+    let number = |value: &Value| if let Value::U64(number) = value { Some(*number) } else { None };
+    properties.iter().filter_map(|(name, value)| limit_of(name, number(value)?)).collect()
+}
+
+fn text<'a>(properties: &'a PropertyList, name: &str) -> Option<&'a str> {
+    properties.iter().rev().find(|(other, _)| other == name).and_then(|(_, value)| value.as_str())
+}
+
+fn flag(properties: &PropertyList, name: &str) -> bool {
+    properties.iter().any(|(other, value)| other == name && *value == Value::Bool(true))
+}
+
+fn pids(properties: &PropertyList, client: &Client) -> Vec<Pid> {
+    let lists = properties.iter().filter(|(name, _)| name == "PIDs").filter_map(|(_, value)| value.as_array());
+    let number = |value: &Value| match value {
+        Value::U32(0) => client.pid.and_then(|pid| Pid::try_from(pid).ok()),
+        Value::U32(pid) => Pid::try_from(*pid).ok(),
+        _ => None,
+    };
+    lists.flatten().filter_map(number).collect()
+}

@@ -1,0 +1,92 @@
+//! Where processes are: as they were born, as clients asked, as their owners moved them.
+
+use super::{Reference, Wish};
+use crate::kernel::Pid;
+
+/// Where a process is, as far as anybody asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Home {
+    /// Path of its cgroup; empty for the root.
+    pub cgroup: String,
+    /// Its user.
+    pub uid: u32,
+}
+
+impl Reference {
+    /// A process begins, there.
+    pub fn born(&mut self, pid: Pid, cgroup: &str, uid: u32) {
+        self.homes.insert(pid, Home { cgroup: cgroup.to_owned(), uid });
+    }
+
+    /// A process ends, by itself or by somebody else's signal.
+    pub fn died(&mut self, pid: Pid) {
+        let home = self.homes.remove(&pid);
+        self.wanted.retain(|(other, _), _| *other != pid);
+        let Some(home) = home else { return };
+        let inside = format!("{}/", home.cgroup);
+        let is_left = |other: &Home| other.cgroup == home.cgroup || other.cgroup.starts_with(&inside);
+        if !self.homes.values().any(is_left) {
+            // The last of its unit: the unit ends, unless more are on their way.
+            let above = self.units.values_mut();
+            let of_it = |cgroup: &str| home.cgroup == cgroup || home.cgroup.starts_with(&format!("{cgroup}/"));
+            above
+                .filter(|promise| !promise.cgroup.ends_with(".slice") && of_it(&promise.cgroup))
+                .for_each(|promise| promise.wish = Wish::Either);
+        }
+    }
+
+    /// The owner of a process has moved it.
+    pub fn moved_by_owner(&mut self, pid: Pid, cgroup: &str) {
+        if let Some(home) = self.homes.get_mut(&pid) {
+            cgroup.clone_into(&mut home.cgroup);
+        }
+    }
+
+    /// The arbiter has moved a process.
+    pub fn moved(&mut self, pid: Pid, cgroup: &str) {
+        self.unwant(&(pid, cgroup.to_owned()));
+        let from = self.homes.get(&pid).map(|home| home.cgroup.clone());
+        self.moved_by_owner(pid, cgroup);
+        // Whoever it left may be empty now.
+        let left = from.filter(|from| from != cgroup).and_then(|from| self.unit_around(&from));
+        left.into_iter().for_each(|unit| self.release(&unit));
+    }
+
+    pub(super) fn unwant(&mut self, wanted: &(Pid, String)) {
+        if let Some(count) = self.wanted.get_mut(wanted) {
+            *count -= 1;
+            if *count == 0 {
+                self.wanted.remove(wanted);
+            }
+        }
+    }
+
+    /// Look: has somebody asked for this move?
+    #[must_use]
+    pub fn is_wanted(&self, pid: Pid, cgroup: &str) -> bool {
+        self.wanted.contains_key(&(pid, cgroup.to_owned()))
+    }
+
+    /// Look: every process that anybody cares about.
+    pub fn homes(&self) -> impl Iterator<Item = (Pid, &Home)> {
+        self.homes.iter().map(|(pid, home)| (*pid, home))
+    }
+
+    /// Look: one of them.
+    #[must_use]
+    pub fn home(&self, pid: Pid) -> Option<&Home> {
+        self.homes.get(&pid)
+    }
+
+    /// Look: the unit that a cgroup belongs to, itself or below.
+    #[must_use]
+    pub fn unit_around(&self, cgroup: &str) -> Option<String> {
+        let mut at = cgroup;
+        loop {
+            if let Some((name, _)) = self.unit_at(at) {
+                return Some(name.to_owned());
+            }
+            at = at.rsplit_once('/')?.0;
+        }
+    }
+}

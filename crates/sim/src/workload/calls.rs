@@ -1,0 +1,70 @@
+//! Method calls, put together.
+
+use cgarbiter_core::systemd1::MethodCall;
+use cgarbiter_core::value::Value;
+
+/// A call of the Manager interface.
+pub(super) fn manager(member: &str, args: Vec<Value>) -> MethodCall {
+    MethodCall {
+        path: "/org/freedesktop/systemd1".into(),
+        interface: Some("org.freedesktop.systemd1.Manager".into()),
+        member: member.into(),
+        args,
+    }
+}
+
+/// A call about a unit and a word.
+pub(super) fn about(member: &str, unit: &str, word: &str) -> MethodCall {
+    manager(member, vec![Value::str(unit), Value::str(word)])
+}
+
+/// A property as it stands in a list.
+pub(super) fn property(name: &str, value: Value) -> Value {
+    Value::Struct(vec![Value::str(name), Value::Variant(Box::new(value))])
+}
+
+/// A list of properties.
+pub(super) fn properties(list: Vec<Value>) -> Value {
+    Value::Array("(sv)".into(), list)
+}
+
+/// A list of process numbers.
+pub(super) fn numbers(pids: impl IntoIterator<Item = u32>) -> Value {
+    Value::Array("u".into(), pids.into_iter().map(Value::U32).collect())
+}
+
+/// StartTransientUnit.
+pub(super) fn start_transient(name: &str, mode: &str, list: Vec<Value>) -> MethodCall {
+    let auxiliary = Value::Array("(sa(sv))".into(), Vec::new());
+    manager("StartTransientUnit", vec![Value::str(name), Value::str(mode), properties(list), auxiliary])
+}
+
+/// SetUnitProperties.
+pub(super) fn set(name: &str, runtime: bool, list: Vec<Value>) -> MethodCall {
+    manager("SetUnitProperties", vec![Value::str(name), Value::Bool(runtime), properties(list)])
+}
+
+/// A property that is read.
+pub(super) fn get(unit: &str, interface: &str, name: &str) -> MethodCall {
+    MethodCall {
+        path: unit_path(unit),
+        interface: Some("org.freedesktop.DBus.Properties".into()),
+        member: "Get".into(),
+        args: vec![Value::str(interface), Value::str(name)],
+    }
+}
+
+/// All properties of an interface.
+pub(super) fn get_all(unit: &str, interface: &str) -> MethodCall {
+    MethodCall { member: "GetAll".into(), args: vec![Value::str(interface)], ..get(unit, interface, "") }
+}
+
+/// The object path of a unit, whose name is in ASCII.
+fn unit_path(unit: &str) -> String {
+    let escape = |byte: u8| match byte {
+        b'0'..=b'9' | b'a'..=b'z' | b'A'..=b'Z' => char::from(byte).to_string(),
+        _ => format!("_{byte:02x}"),
+    };
+    let label: String = unit.bytes().map(escape).collect();
+    format!("/org/freedesktop/systemd1/unit/{label}")
+}
