@@ -37,11 +37,25 @@ impl Guest {
 
     /// Boots, hands every line from the guest's second serial port to `heard`, and returns when the guest is off.
     /// A guest that is still up at the time limit is killed, and that is an error.
-    pub(crate) fn run(&self, image: &Image, limit: Duration, mut heard: impl FnMut(&str)) -> Outcome {
+    pub(crate) fn run(&self, image: &Image, limit: Duration, heard: impl FnMut(&str)) -> Outcome {
+        self.run_with(image, &[], limit, heard)
+    }
+
+    /// The same with more disks, from `/dev/vdd` on, which keep what is written to them.
+    pub(crate) fn run_with(
+        &self,
+        image: &Image,
+        disks: &[&Path],
+        limit: Duration,
+        mut heard: impl FnMut(&str),
+    ) -> Outcome {
         self.make_disks(image)?;
         let console = format!("file:{}", self.console_log().display());
         // timeout(1) keeps the limit even when this process is killed.
-        let qemu = self.qemu(image, &["-display", "none", "-serial", &console, "-serial", "stdio"]);
+        let mut qemu = self.qemu(image, &["-display", "none", "-serial", &console, "-serial", "stdio"]);
+        for disk in disks {
+            qemu.args(["-drive", &drive(disk, "off")]);
+        }
         let mut child = Command::new("timeout")
             .args(["--foreground", "--kill-after=5", &limit.as_secs().to_string()])
             .arg(qemu.get_program())
@@ -99,9 +113,6 @@ impl Guest {
     }
 
     fn qemu(&self, image: &Image, serial: &[&str]) -> Command {
-        let drive = |path: &Path, snapshot: &str| {
-            format!("file={},format=raw,if=virtio,cache=unsafe,snapshot={snapshot}", path.display())
-        };
         let append =
             format!("console=ttyS0 quiet loglevel=1 panic=-1 mitigations=off net.ifnames=0 guest.init={}", self.init);
         let mut command = Command::new("qemu-system-x86_64");
@@ -119,6 +130,11 @@ impl Guest {
             .args(["-drive", &drive(&self.directory.join("results.img"), "off")]);
         command
     }
+}
+
+/// QEMU's words for a disk; what reaches it stays in this machine's memory, which keeps its power.
+fn drive(path: &Path, snapshot: &str) -> String {
+    format!("file={},format=raw,if=virtio,cache=unsafe,snapshot={snapshot}", path.display())
 }
 
 fn tree_bytes(directory: &Path) -> u64 {

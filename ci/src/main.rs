@@ -1,4 +1,5 @@
-//! The project's chores: `cargo ci check | tidy | vm | conformance | image | bench`. What each does is in ci/README.md.
+//! The project's chores: `cargo ci check | tidy | vm | power-cut | conformance | image | bench`. What each does is in
+//! ci/README.md.
 //!
 //! This file reads the arguments and hands over; a chore has a file of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it was started from")]
@@ -9,6 +10,7 @@ mod conformance;
 mod files;
 mod guest;
 mod image;
+mod power_cut;
 mod step;
 mod tidy;
 mod vm;
@@ -36,6 +38,8 @@ enum Chore {
     Vm(vm::Options),
     /// Boot a guest and compare its kernel with the imagined one, operation by operation.
     Conformance(conformance::Options),
+    /// Switch a guest off while it writes settings, and look at what is left of them.
+    PowerCut(power_cut::Options),
     /// Make the guest's kernel and root image, unless the cached ones fit.
     Image,
     /// The same load on systemd and on the daemon, natively, and the ratios.
@@ -48,6 +52,7 @@ fn main() -> ExitCode {
         Chore::Tidy => tidy::run(),
         Chore::Vm(options) => vm::run(&options),
         Chore::Conformance(options) => conformance::run(&options),
+        Chore::PowerCut(options) => power_cut::run(&options),
         Chore::Bench(options) => bench::run(&options),
         Chore::Image => image::ensure().map(|image| println!("{}", image.directory.display())),
     };
