@@ -9,6 +9,7 @@ mod live;
 mod notify;
 mod presence;
 mod recorder;
+mod replace;
 mod serve;
 
 pub use backend::{Backend, BackendError, controllers_to_share};

@@ -32,6 +32,8 @@ pub struct Config {
     pub uid: u32,
     /// Which boot of the machine this is: records of another one speak of cgroups that have gone.
     pub boot_id: String,
+    /// Whether the driver can give way to a new program that finds everything again.
+    pub reexecutes: bool,
 }
 
 /// What becomes of a limit whose controller this tree does not have.
@@ -183,6 +185,7 @@ impl Config {
             quotas: Quotas::default(),
             uid: 0,
             boot_id: "00000000-0000-4000-8000-000000000001".into(),
+            reexecutes: false,
         }
     }
 }

@@ -26,6 +26,9 @@ pub enum Effect {
     Release(Vec<Pin>),
     /// Tell the operator.
     Tell(Message),
+    /// Give way to the program that is installed now, as soon as no plan is under way. It finds what is running as
+    /// after a crash; everything that was answered so far has left.
+    Reexecute,
 }
 
 /// Who hears a signal.

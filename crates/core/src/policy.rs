@@ -40,6 +40,7 @@ fn is_open_to_all(request: &Request) -> bool {
         | Request::Abandon { .. }
         | Request::ClearJobs
         | Request::Reload
+        | Request::Reexecute
         | Request::SetEnvironment { .. }
         | Request::Set { .. }
         | Request::NotServed(_) => false,

@@ -153,6 +153,8 @@ pub enum Request {
     Subscribe,
     Unsubscribe,
     Reload,
+    /// The daemon is to be replaced by the program that is installed now, which takes over everything.
+    Reexecute,
     SetEnvironment {
         unset: Vec<String>,
         set: Vec<String>,

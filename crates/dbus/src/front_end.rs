@@ -167,6 +167,27 @@ impl FrontEnd {
         }
     }
 
+    /// From now on connections to the peer-to-peer sockets wait in the kernel's queues, for somebody who listens there
+    /// next.
+    pub fn accept_no_more(&mut self) {
+        self.private.accept_no_more(&self.ground);
+    }
+
+    /// Takes connections again after [`FrontEnd::accept_no_more`].
+    ///
+    /// # Errors
+    /// The system no longer lets us wait.
+    pub fn accept_again(&mut self) -> io::Result<()> {
+        self.private.accept_again(&self.ground)
+    }
+
+    /// Whether a request is open, or a peer is in the middle of something: has just come, has sent half a message, or
+    /// has not got all of an answer.
+    #[must_use]
+    pub fn is_unfinished(&self) -> bool {
+        self.ground.intake.has_open_calls() || self.private.is_unfinished()
+    }
+
     /// Lets everything go that has been answered and emitted; [`FrontEnd::next`] does so before it waits.
     pub fn flush(&mut self) {
         self.private.flush(&mut self.ground);

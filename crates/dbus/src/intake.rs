@@ -78,6 +78,11 @@ impl Intake {
         Token(self.tokens_made)
     }
 
+    /// Whether somebody waits for an answer.
+    pub(crate) fn has_open_calls(&self) -> bool {
+        !self.calls.is_empty() || !self.events.is_empty()
+    }
+
     /// Whom to tell the answer.
     pub(crate) fn answered(&mut self, call: CallId) -> Option<Call> {
         self.calls.remove(&call.0)

@@ -51,6 +51,8 @@ struct Peer {
     /// It will send no more.
     ended: bool,
     dirty: bool,
+    /// It has been asked something, or has asked something.
+    asked: bool,
 }
 
 enum Stage {
@@ -98,6 +100,25 @@ impl Private {
         ground.poller.add(&listener, token, Wanted::READ)?;
         self.listeners.insert(token, listener);
         Ok(())
+    }
+
+    /// From now on, or until [`Private::accept_again`], connections wait in the kernel's queues.
+    pub(crate) fn accept_no_more(&mut self, ground: &Ground) {
+        if self.accept_at.take().is_none() {
+            self.listeners.values().for_each(|listener| ground.poller.remove(listener));
+        }
+    }
+
+    pub(crate) fn accept_again(&mut self, ground: &Ground) -> io::Result<()> {
+        self.listeners.iter().try_for_each(|(token, listener)| ground.poller.add(listener, *token, Wanted::READ))
+    }
+
+    /// Whether somebody has come and asked nothing yet, is in the middle of a message, or has not got all of an answer.
+    pub(crate) fn is_unfinished(&self) -> bool {
+        self.peers.values().any(|peer| {
+            let stream = &peer.channel.stream;
+            !peer.ended && (!peer.asked || !stream.input().is_empty() || stream.queued() > 0)
+        })
     }
 
     /// Whether somebody is listening.
@@ -210,7 +231,7 @@ impl Private {
         let client = Client { id: ClientId(token.0), transport: Transport::Private, uid, pid };
         let welcome = self.access.admits(uid, self.own_uid);
         let stage = Stage::Greeting(Server::new(uid, welcome, self.guid.clone()));
-        self.peers.insert(token, Peer { channel, client, stage, ended: false, dirty: false });
+        self.peers.insert(token, Peer { channel, client, stage, ended: false, dirty: false, asked: false });
         self.greeting.push_back((deadline, token));
         Ok(())
     }
@@ -329,7 +350,8 @@ impl Private {
         if driver::is_for_driver(message) {
             return self.answer_for_bus(token, message, ground);
         }
-        let Some(peer) = self.peers.get(&token) else { return Ok(()) };
+        let Some(peer) = self.peers.get_mut(&token) else { return Ok(()) };
+        peer.asked = true;
         match ground.intake.call(message, &peer.client, token, Address::Private)? {
             Fate::Answer(answer) => self.push(token, Outgoing::Message(*answer), ground),
             Fate::Asked | Fate::Silence => Ok(()),

@@ -42,5 +42,6 @@ pub fn effect(effect: &Effect) -> String {
             let about = unit.as_ref().map_or_else(String::new, |unit| format!("{unit}: "));
             format!("  tell {severity:?} {about}{text}")
         }
+        Effect::Reexecute => "  reexecute".to_owned(),
     }
 }

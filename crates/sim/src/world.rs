@@ -340,7 +340,7 @@ impl World {
                     self.visible.push_back(Visible::Signal { message, audience });
                 }
                 Effect::Release(pins) => self.backend.release(&pins),
-                Effect::Tell(_) => {}
+                Effect::Tell(_) | Effect::Reexecute => {}
             }
         }
     }

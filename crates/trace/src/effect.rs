@@ -16,6 +16,7 @@ impl Print for Effect {
             Self::Emit(signal, audience) => ("emit", &[audience, signal]),
             Self::Release(pins) => ("release", &[pins]),
             Self::Tell(Message { severity, unit, text }) => ("tell", &[severity, unit, text]),
+            Self::Reexecute => ("reexecute", &[]),
         };
         out.push_str(word);
         for part in parts {

@@ -42,6 +42,7 @@ choice!(Request {
     Subscribe,
     Unsubscribe,
     Reload,
+    Reexecute,
     SetEnvironment { unset, set },
     Get { object, interface, property },
     GetAll { object, interface },

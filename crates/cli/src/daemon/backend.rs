@@ -96,6 +96,7 @@ impl Backend {
             root: root.path().to_owned(),
             supported: root.supported()?,
             root_enabled: root.enabled()?,
+            reexecutes: true,
             ..config(choices, machine(&root)).map_err(BackendError::Sim)?
         };
         let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported.in_words());
@@ -238,6 +239,7 @@ fn config(choices: &Choices, machine: Machine) -> std::io::Result<Config> {
         quotas: Quotas::default(),
         uid: nix::unistd::geteuid().as_raw(),
         boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned(),
+        reexecutes: false,
     })
 }
 

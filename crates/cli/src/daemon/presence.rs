@@ -1,8 +1,10 @@
 //! Sockets on disk, one daemon for each, and what makes software find us where it looks for systemd.
 
+use super::replace;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
 use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -17,12 +19,14 @@ pub(super) const PRIVATE_SOCKET: &str = "/run/systemd/private";
 /// A bound socket that only we serve; its file goes with it.
 pub(super) struct Socket {
     path: PathBuf,
+    /// The listening socket once more, for a successor.
+    listener: UnixListener,
     /// Held for as long as we serve.
     _lock: Flock<File>,
 }
 
 impl Socket {
-    /// Binds the path, in place of a socket that a dead daemon left.
+    /// Takes the socket over from a predecessor, or binds the path, in place of a socket that a dead daemon left.
     ///
     /// # Errors
     /// Another daemon serves it, or the directory cannot be written.
@@ -31,6 +35,9 @@ impl Socket {
             std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
         }
         let lock = lock(path)?;
+        if let Some(listener) = replace::inherited(path) {
+            return Ok((Self { path: path.to_owned(), listener: listener.try_clone()?, _lock: lock }, listener));
+        }
         match std::fs::remove_file(path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
@@ -38,7 +45,12 @@ impl Socket {
         let listener = UnixListener::bind(path)?;
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(if open { 0o666 } else { 0o600 }))?;
         listener.set_nonblocking(true)?;
-        Ok((Self { path: path.to_owned(), _lock: lock }, listener))
+        Ok((Self { path: path.to_owned(), listener: listener.try_clone()?, _lock: lock }, listener))
+    }
+
+    /// Where connections wait.
+    pub(super) fn listener(&self) -> BorrowedFd<'_> {
+        self.listener.as_fd()
     }
 }
 

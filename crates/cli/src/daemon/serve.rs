@@ -7,6 +7,7 @@ use super::door::Door;
 use super::executor::{PlanThread, is_slow};
 use super::notify;
 use super::presence::{Booted, PRIVATE_SOCKET, Socket};
+use super::replace::{self, Program};
 use crate::args::daemon::Presence;
 use cgarbiter_core::effect::{Message, Severity};
 use cgarbiter_core::plan::Plan;
@@ -17,13 +18,18 @@ use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
-use tokio::signal::unix::{SignalKind, signal};
+use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// How many plans are run before everybody else is looked at again.
 const PLANS_PER_TURN: usize = 16;
+
+/// How long clients may take to finish what they are in the middle of before a new program takes over, and how often
+/// that is looked at.
+const GIVE_WAY_MAX: Duration = Duration::from_secs(1);
+const GIVE_WAY_LOOK: Duration = Duration::from_millis(10);
 
 /// Why the daemon cannot go on.
 #[derive(Debug, thiserror::Error)]
@@ -88,6 +94,11 @@ pub struct Daemon {
     away: bool,
     /// What the backend has told and the manager has not heard yet.
     news: Vec<Event>,
+    program: Program,
+    /// SIGUSR2: the same as the method Reexecute, for who has no bus.
+    upgrade: Signal,
+    /// Until when those who are in the middle of something may finish it before a new program takes over.
+    give_way: Option<Instant>,
 }
 
 impl Daemon {
@@ -131,6 +142,9 @@ impl Daemon {
             plan: None,
             away: false,
             news: Vec::new(),
+            program: Program::own()?,
+            upgrade: signal(SignalKind::user_defined2())?,
+            give_way: None,
         })
     }
 
@@ -151,15 +165,50 @@ impl Daemon {
             self.sockets.push(socket);
             tracing::info!("serving {}", path.display());
         }
-        if let Some(address) = self.choices.bus.clone() {
-            let joined = self.front_end.join_bus(&address).await;
-            joined.map_err(|error| ServeError::Bus { address: address.clone(), error })?;
-            tracing::info!("on the bus {address} as org.freedesktop.systemd1");
-        }
+        self.join_bus().await?;
         if global {
             self.booted = Some(Booted::announce()?);
         }
         Ok(())
+    }
+
+    async fn join_bus(&mut self) -> Result<(), ServeError> {
+        let Some(address) = self.choices.bus.clone() else { return Ok(()) };
+        let joined = self.front_end.join_bus(&address).await;
+        joined.map_err(|error| ServeError::Bus { address: address.clone(), error })?;
+        tracing::info!("on the bus {address} as org.freedesktop.systemd1");
+        Ok(())
+    }
+
+    /// Prepares to let the program that is installed now take over: whoever connects waits for it.
+    fn begin_to_give_way(&mut self) {
+        if self.give_way.is_some() {
+            return;
+        }
+        if let Err(error) = self.program.check() {
+            tracing::error!("not replaced: {error}");
+            return;
+        }
+        tracing::info!("a new program takes over");
+        self.front_end.accept_no_more();
+        self.give_way = Some(Instant::now() + GIVE_WAY_MAX);
+    }
+
+    /// Becomes the new program once nobody is in the middle of something. When it cannot, everything stays as it is.
+    async fn give_way_if_time(&mut self) -> Result<(), ServeError> {
+        let Some(limit) = self.give_way else { return Ok(()) };
+        let late = Instant::now() >= limit;
+        if self.plan.is_some() || self.away || !late && self.front_end.is_unfinished() {
+            return Ok(());
+        }
+        self.give_way = None;
+        self.front_end.flush();
+        self.front_end.leave_bus();
+        let listeners: Vec<_> = self.sockets.iter().map(Socket::listener).collect();
+        let error = self.program.execute(&listeners);
+        tracing::error!("not replaced: {error}");
+        self.front_end.accept_again()?;
+        self.join_bus().await
     }
 
     /// Serves until `stop` is done. Whatever runs goes on running.
@@ -170,8 +219,11 @@ impl Daemon {
         let mut stop = pin!(stop);
         // What recovery wants done comes before the first request.
         self.carry_out().await?;
-        notify::ready(self.choices.notify_fd.take());
-        while self.turn(stop.as_mut()).await? {}
+        // A predecessor has closed the descriptor long ago; the number is somebody else's.
+        notify::ready(self.choices.notify_fd.take().filter(|_| !replace::is_successor()));
+        while self.turn(stop.as_mut()).await? {
+            self.give_way_if_time().await?;
+        }
         notify::stopping();
         tracing::info!("stopped serving; everything that runs goes on");
         self.front_end.flush();
@@ -184,6 +236,7 @@ impl Daemon {
     /// Waits for one thing and deals with it; false when that is to stop.
     async fn turn(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<bool, ServeError> {
         let wait = self.door.poll_timeout().map(|at| Duration::from_micros(at.0.saturating_sub(now().monotonic.0)));
+        let wait = if self.give_way.is_some() { Some(wait.unwrap_or(GIVE_WAY_LOOK).min(GIVE_WAY_LOOK)) } else { wait };
         let sleep = tokio::time::sleep(wait.unwrap_or(Duration::MAX));
         let away = self.away;
         tokio::select! {
@@ -209,6 +262,10 @@ impl Daemon {
                 }
                 self.hand_in_news().await?;
             }
+            _ = self.upgrade.recv() => match self.backend.is_simulated() {
+                false => self.begin_to_give_way(),
+                true => tracing::error!("not replaced: the kernel that this daemon manages lives in it"),
+            },
             () = sleep, if wait.is_some() => {
                 self.door.handle_timeout(now());
                 self.carry_out().await?;
@@ -263,6 +320,7 @@ impl Daemon {
                 Effect::Emit(signal, audience) => self.front_end.emit(signal, &audience),
                 Effect::Release(pins) => self.backend.release(&pins),
                 Effect::Tell(message) => log(&message),
+                Effect::Reexecute => self.begin_to_give_way(),
             }
         }
         Ok(())

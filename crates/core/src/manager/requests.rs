@@ -96,6 +96,7 @@ impl Manager {
             Request::Subscribe => self.subscribe(client),
             Request::Unsubscribe => self.unsubscribe(client),
             Request::Reload => self.reload(),
+            Request::Reexecute => self.reexecute(),
             Request::SetEnvironment { unset, set } => self.set_environment(&unset, set),
             Request::NotServed(refusal) => Err(refusal),
             Request::Plan(request) => self.plan_only(client, *request),

@@ -57,6 +57,7 @@ pub(super) const MANAGER_UNITS: &[Method] = &[
     method("CancelJob", "id:u", "", |c| Ok(Request::CancelJob { job: numbered(c)? })),
     method("ClearJobs", "", "", |_| Ok(Request::ClearJobs)),
     method("Reload", "", "", |_| Ok(Request::Reload)),
+    method("Reexecute", "", "", |_| Ok(Request::Reexecute)),
     method("SetEnvironment", "assignments:as", "", |mut c| {
         let (set,) = c.take()?;
         Ok(Request::SetEnvironment { unset: Vec::new(), set })
@@ -151,7 +152,6 @@ pub(super) const MANAGER_REFUSED: &[Method] = &[
     refused("SetShowStatus", "mode:s", "", CONSOLE),
     absent("DumpByFileDescriptor", "", "fd:h", DESCRIPTORS),
     absent("DumpUnitsMatchingPatternsByFileDescriptor", "patterns:as", "fd:h", DESCRIPTORS),
-    refused("Reexecute", "", "", RESTART),
     refused("Exit", "", "", RESTART),
     refused("Reboot", "", "", MACHINE),
     refused("PowerOff", "", "", MACHINE),

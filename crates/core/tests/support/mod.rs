@@ -123,7 +123,7 @@ impl Machine {
                     self.manager.handle_event(clocks(self.now), Event::ReadDone { id, answer });
                 }
                 Effect::Reply(call, reply) => self.replies.push((call, reply)),
-                Effect::Emit(..) | Effect::Release(_) | Effect::Tell(_) => {}
+                Effect::Emit(..) | Effect::Release(_) | Effect::Tell(_) | Effect::Reexecute => {}
             }
         }
     }
