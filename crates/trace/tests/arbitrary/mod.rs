@@ -402,6 +402,7 @@ pub(crate) fn config() -> Any<Config> {
             quotas: Quotas { units_per_uid: uid, ..Quotas::default() },
             uid,
             boot_id: "b".into(),
+            reexecutes: uid % 2 == 0,
         })
         .boxed()
 }
