@@ -11,10 +11,10 @@ from lib import *
 if SYSTEMD:
     sys.exit(0)
 KILLS = int(os.environ.get("STORM_KILLS", "500"))
-SEED = int(os.environ.get("STORM_SEED", "71"))
-TOP = CG + "/storm71"
-SOCKET = "/run/storm71.sock"
-FILES = "/run/storm71"
+SEED = int(os.environ.get("STORM_SEED", "73"))
+TOP = CG + "/storm73"
+SOCKET = "/run/storm73.sock"
+FILES = "/run/storm73"
 SLICES = ["st.slice", "st-a.slice", "st-a-b.slice", "su.slice"]
 choice = random.Random(SEED)
 
