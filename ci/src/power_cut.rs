@@ -39,7 +39,8 @@ struct Heard {
 
 pub(crate) fn run(options: &Options) -> Outcome {
     let image = image::ensure()?;
-    let guest = Guest { directory: files::target().join("power-cut"), init: "/payload/guest/power-cut" };
+    let guest =
+        Guest { directory: files::target().join("power-cut"), init: "/payload/guest/power-cut", threads: "multi" };
     files::directory(&guest.directory)?;
     let store = guest.directory.join("store.img");
     files::empty_disk(&store, STORE_BYTES)?;
