@@ -59,7 +59,7 @@ soon("the socket is there", lambda: os.path.exists(SOCKET))
 bus = Peer()
 sleeper = start_scope(bus, "u72.scope", [["Slice", {"s": "u-v.slice"}], ["TasksMax", {"t": 72}]])
 manager(bus, "StartTransientUnit", START, ["u72.service", "fail", [
-    ["ExecStart", {"a(sasb)": [["/bin/sh", ["sh", "-c", WAIT], False]]}], ["RemainAfterExit", {"b": False}], ["AddRef", {"b": False}]], []])
+    ["ExecStart", {"a(sasb)": [["/bin/sh", ["sh", "-c", WAIT], False]]}]], []])
 soon("the service runs", lambda: prop(bus, "u72.service", "SubState") == "running")
 main = prop(bus, "u72.service", "MainPID", SD + ".Service")
 identity = prop(bus, "u72.scope", "InvocationID")

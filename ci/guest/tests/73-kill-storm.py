@@ -10,7 +10,7 @@ from lib import *
 
 if SYSTEMD:
     sys.exit(0)
-KILLS = int(os.environ.get("STORM_KILLS", "500"))
+KILLS = int(os.environ.get("STORM_KILLS", "60"))
 SEED = int(os.environ.get("STORM_SEED", "73"))
 TOP = CG + "/storm73"
 SOCKET = "/run/storm73.sock"

@@ -47,7 +47,8 @@ impl Executor {
         done.map(|()| Outcome::Signalled { count }).map_err(|(file, errno)| at(file)(errno))
     }
 
-    /// Takes hold of a process that is no child of ours, if it is in the cgroup.
+    /// Takes hold of a process that we have not started, if it is in the cgroup. A child that the program before us in
+    /// this process has started may have ended; how is still to be heard.
     pub(crate) fn watch_process(&mut self, cgroup: &CgroupPath, pid: u32) -> Done {
         let fail = |errno| at(format!("/proc/{pid}"))(errno);
         let pidfd = match sys::pidfd_open(pid) {
@@ -56,7 +57,8 @@ impl Executor {
             Err(errno) => return Err(fail(errno)),
         };
         // Looked at once it is held: whatever has this number now keeps it.
-        if self.cgroup_of(pid).as_ref() != Some(cgroup) || has_ended(pidfd.as_fd()) {
+        let is_there = self.cgroup_of(pid).as_ref() == Some(cgroup) && !has_ended(pidfd.as_fd());
+        if !is_there && !is_child(pid) {
             return Ok(Outcome::Gone);
         }
         self.shared.notices.add_process(pid, pidfd)?;
@@ -239,6 +241,14 @@ fn in_order(signals: Signals) -> impl Iterator<Item = i32> {
     let then_continue = (more && signals.then_continue).then_some(libc::SIGCONT);
     let then_hangup = (more && signals.then_hangup).then_some(libc::SIGHUP);
     std::iter::once(signals.first).chain(then_continue).chain(then_hangup)
+}
+
+/// Whether we are the parent of a process.
+fn is_child(pid: u32) -> bool {
+    let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
+    // The name in parentheses may hold anything.
+    let parent = stat.rsplit_once(')').and_then(|(_, rest)| rest.split_whitespace().nth(1)?.parse().ok());
+    parent == Some(std::process::id())
 }
 
 #[cfg(test)]

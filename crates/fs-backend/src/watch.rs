@@ -198,10 +198,11 @@ impl Notices {
 
     fn reap(&self, table: &mut Table, pid: u32) -> Option<ExitStatus> {
         let process = table.processes.get(&pid)?;
+        // A child of the program that was here before us in this process is one of ours.
         let status = match sys::wait_pidfd(process.pidfd.as_fd()) {
-            _ if !process.is_child => self.status_of(pid, &process.pidfd)?,
             Ok(status) => status?,
-            Err(_) => ExitStatus::Code(CODE_UNKNOWN),
+            Err(_) if process.is_child => ExitStatus::Code(CODE_UNKNOWN),
+            Err(_) => self.status_of(pid, &process.pidfd)?,
         };
         let _ = self.epoll.delete(&process.pidfd);
         table.processes.remove(&pid);
