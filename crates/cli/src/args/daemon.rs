@@ -13,8 +13,8 @@ controller the tree does not have.
 
 Signals:
   TERM, INT  stop serving; everything that runs goes on running, limits stay
-  USR2       give way to the program that is installed now under the same path (as the method Reexecute does): it takes \
-over units, processes and listening sockets; if it does not accept the configuration, nothing changes
+  USR2       give way to the program that is installed now under the same path (as the method Reexecute does): it \
+takes over units, processes and listening sockets; if it does not accept the configuration, nothing changes
 
 Exit status:
   0  stopped by a signal, or --check-config found nothing wrong
