@@ -135,6 +135,13 @@ impl UnitPaths {
         )
     }
 
+    /// The directories whose files configure units, highest priority first. Transient units are not configured by
+    /// files: theirs are written, and read back only after a restart.
+    #[must_use]
+    pub fn files(&self) -> Vec<Arc<str>> {
+        self.search.iter().filter(|directory| **directory != self.transient).cloned().collect()
+    }
+
     fn below(persistent: &str, runtime: &str, transient: &str, others: &[&str]) -> Self {
         let first = [persistent, runtime, transient];
         Self {

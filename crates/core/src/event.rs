@@ -5,7 +5,9 @@ use crate::error::OpError;
 use crate::names::CgroupPath;
 use crate::plan::{Counters, Pin, Report, WatchId};
 use crate::request::{CallId, Request};
+use crate::unit_files::UnitFile;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Something happened.
@@ -47,6 +49,9 @@ pub enum Event {
         /// How.
         status: ExitStatus,
     },
+    /// What lies in the directories of [`UnitPaths::files`](crate::config::UnitPaths::files). The driver says so once,
+    /// before anything else, unless it was [`Found`](crate::found::Found) already; later it is asked for.
+    UnitFiles(Vec<UnitFile>),
 }
 
 /// How a child ended (`waitid`).
@@ -84,6 +89,9 @@ pub enum Question {
     Members(CgroupPath),
     /// Whether a bus name has an owner. Answer: [`Answer::Flag`].
     BusNameOwned(String),
+    /// The files in these directories for units, and those in the directories beside units in there (`.d`, `.wants`,
+    /// `.requires`, `.upholds`). Answer: [`Answer::UnitFiles`].
+    UnitFiles(Vec<Arc<str>>),
 }
 
 /// What was found.
@@ -106,6 +114,8 @@ pub enum Answer {
     Members(Option<Vec<Member>>),
     /// Yes or no.
     Flag(bool),
+    /// All that there are.
+    UnitFiles(Vec<UnitFile>),
     /// The question could not be answered.
     Failed(OpError),
 }

@@ -4,6 +4,7 @@
 use crate::controllers::ControllerMask;
 use crate::error::OpError;
 use crate::names::CgroupPath;
+use crate::unit_files::UnitFile;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -14,9 +15,11 @@ pub struct Found {
     /// The directories that units may have below the managed root, parents first: those directly in the root or in a
     /// slice. What lies in any other directory is its owner's.
     pub cgroups: Vec<FoundCgroup>,
-    /// The files in the directories of [`UnitPaths`](crate::config::UnitPaths): transient unit files, and the drop-ins
-    /// (`NAME.d/STEM.conf`) there and in both directories for control.
+    /// The files in the directory for transient units: their unit files, and their drop-ins (`NAME.d/STEM.conf`).
     pub files: Vec<FoundFile>,
+    /// The files in all the other directories for units, as in [`Event::UnitFiles`](crate::event::Event::UnitFiles).
+    /// They count before any unit is known again.
+    pub unit_files: Vec<UnitFile>,
 }
 
 /// A directory.

@@ -54,6 +54,7 @@ pub mod timers;
 mod transaction;
 pub mod unit;
 pub mod unit_file;
+pub mod unit_files;
 pub mod value;
 mod work;
 

@@ -13,6 +13,7 @@ mod change;
 mod collect;
 mod consequences;
 mod control;
+mod files;
 mod fold;
 mod invariants;
 mod jobs;
@@ -43,6 +44,7 @@ use crate::rng::Rng;
 use crate::time::{Instant, Now, Timestamp};
 use crate::timers::Timers;
 use crate::unit::UnitId;
+use crate::unit_files::UnitFiles;
 use alloc::collections::{BTreeMap, BTreeSet, VecDeque};
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -56,6 +58,10 @@ pub struct Manager {
     now: Now,
     started: Timestamp,
     graph: Graph,
+    /// What lies in the directories for units.
+    files: UnitFiles,
+    /// Units that others name, still to be loaded.
+    to_load: VecDeque<UnitId>,
     jobs: JobTable,
     timers: Timers,
     rng: Rng,
@@ -76,8 +82,6 @@ pub struct Manager {
     loose: Vec<Step>,
     /// Units of an earlier life whose cgroups have yet to be compared.
     recovered: VecDeque<UnitId>,
-    /// Drop-ins of units that are not transient, by unit and path: they count whenever the unit is loaded.
-    controls: BTreeMap<UnitName, BTreeMap<alloc::sync::Arc<str>, String>>,
     waiting: BTreeMap<ReadId, Waiting>,
     watches: BTreeMap<WatchId, UnitId>,
     children: BTreeMap<u32, UnitId>,
@@ -124,15 +128,16 @@ impl Manager {
     /// An arbiter that goes on where an earlier one has ended, by what that has left in kernel and store. What has to
     /// be done comes out as effects.
     #[must_use]
-    pub fn recover(config: Config, now: Now, found: Found) -> Self {
+    pub fn recover(config: Config, now: Now, mut found: Found) -> Self {
         let mut manager = Self::empty(config, now);
-        manager.take_controls(&found);
         manager.make_perpetual_units();
+        manager.take_files(core::mem::take(&mut found.unit_files));
         manager.take_over(found);
         manager
     }
 
     fn empty(config: Config, now: Now) -> Self {
+        let files = UnitFiles::new(config.unit_paths.files());
         let environment = config.environment.clone();
         let rng = Rng::new(config.seed);
         Self {
@@ -140,6 +145,8 @@ impl Manager {
             now,
             started: now.into(),
             graph: Graph::default(),
+            files,
+            to_load: VecDeque::new(),
             jobs: JobTable::default(),
             timers: Timers::default(),
             rng,
@@ -152,7 +159,6 @@ impl Manager {
             in_flight: None,
             loose: Vec::new(),
             recovered: VecDeque::new(),
-            controls: BTreeMap::new(),
             waiting: BTreeMap::new(),
             watches: BTreeMap::new(),
             children: BTreeMap::new(),
@@ -190,6 +196,7 @@ impl Manager {
             Event::ReadDone { id, answer } => self.resume(id, answer),
             Event::CgroupChanged { watch } => self.look_at(watch),
             Event::Exited { pid, status } => self.child_exited(pid, status),
+            Event::UnitFiles(files) => self.take_files(files),
         }
         self.drain();
     }

@@ -33,7 +33,7 @@ pub(crate) use print::ranges;
 pub use property::{Markers, Property, Setting};
 pub use read::read;
 pub use table::{Row, Types, When, row, rows};
-pub(crate) use text::{Fault, assign};
+pub(crate) use text::{Fault, assign, instance_for};
 
 use crate::client::Transport;
 use crate::config::Config;

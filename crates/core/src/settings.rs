@@ -103,6 +103,13 @@ impl Settings {
         self.rare.get_or_insert_default()
     }
 
+    /// Takes from the former settings what no file holds.
+    pub(crate) fn keep_what_files_do_not_hold(&mut self, former: &Self) {
+        if let Some(rare) = former.rare.as_ref().filter(|rare| !rare.markers.is_empty()) {
+            self.rare_mut().markers.clone_from(&rare.markers);
+        }
+    }
+
     /// What only services have, for reading.
     #[must_use]
     pub fn service(&self) -> &ServiceSettings {

@@ -32,6 +32,8 @@ pub struct Unit {
     pub name: UnitName,
     /// Its type, so that the name need not be read again and again.
     kind: UnitType,
+    /// Further names that links in the unit directories give it.
+    pub aliases: Box<[UnitName]>,
     /// Is it known?
     pub load: LoadState,
     /// Why it could not be loaded.
@@ -342,6 +344,7 @@ impl Unit {
         Self {
             kind: name.unit_type(),
             name,
+            aliases: Box::default(),
             load: LoadState::Stub,
             load_error: None,
             transient: false,

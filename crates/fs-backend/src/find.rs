@@ -19,7 +19,7 @@ const DEPTH_MAX: usize = 256;
 
 impl Executor {
     /// Everything that an earlier arbiter may have left. What cannot be looked at is left out, as if it were somebody
-    /// else's; files that cannot be read are named with the reason.
+    /// else's; files that cannot be read are named with the reason. Unit files are asked for like at any other time.
     ///
     /// # Errors
     /// The root, or a directory of the store, cannot be listed.
@@ -35,12 +35,10 @@ impl Executor {
             }
         }
         found.cgroups.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        for directory in [&paths.transient, &paths.runtime_control, &paths.persistent_control] {
-            self.shared.store.list(directory, &mut |path, content| {
-                let content = content.map_err(at(path.clone()));
-                found.files.push(FoundFile { path: path.into(), content });
-            })?;
-        }
+        self.shared.store.list(&paths.transient, &mut |path, content| {
+            let content = content.map_err(at(path.clone()));
+            found.files.push(FoundFile { path: path.into(), content });
+        })?;
         Ok(found)
     }
 

@@ -37,6 +37,7 @@ mod spawn;
 mod store;
 mod sys;
 mod tree;
+mod unit_files;
 mod watch;
 
 pub use executor::{ChildOutput, Executor, Options};

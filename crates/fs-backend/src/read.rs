@@ -37,6 +37,7 @@ impl Executor {
                 Err(Errno::ENOENT | Errno::ENODEV) => Answer::Members(None),
                 Err(errno) => Answer::Failed(at(self.path_of(cgroup, ""))(errno)),
             },
+            Question::UnitFiles(search) => self.unit_files(search),
             Question::BusNameOwned(name) => Answer::Failed(at(format!("bus name {name}"))(Errno::EOPNOTSUPP)),
         }
     }

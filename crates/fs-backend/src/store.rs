@@ -14,16 +14,16 @@ use std::path::Path;
 use std::sync::{Mutex, PoisonError};
 
 /// The file beside a record while it is being written. There is one writer, and what a crash leaves is overwritten.
-const ASIDE: &str = ".cgarbiter~";
+pub(crate) const ASIDE: &str = ".cgarbiter~";
 /// No record is as large as this.
 const RECORD_MAX: u64 = 1 << 20;
 
 /// The file system below a prefix.
 #[derive(Debug)]
 pub(crate) struct Store {
-    root: OwnedFd,
+    pub(crate) root: OwnedFd,
     prefix: String,
-    has_openat2: bool,
+    pub(crate) has_openat2: bool,
     /// The directory used last: records come in runs.
     last: Mutex<Option<(String, OwnedFd)>>,
 }
@@ -117,7 +117,7 @@ impl Store {
         Ok(())
     }
 
-    fn at(&self, file: &str) -> impl FnOnce(Errno) -> OpError {
+    pub(crate) fn at(&self, file: &str) -> impl FnOnce(Errno) -> OpError {
         at(format!("{}{file}", self.prefix))
     }
 
@@ -134,7 +134,7 @@ impl Store {
     }
 
     /// Links are followed inside of the prefix only.
-    fn open_directory(&self, path: &str) -> Result<OwnedFd> {
+    pub(crate) fn open_directory(&self, path: &str) -> Result<OwnedFd> {
         let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
         let relative = if path.is_empty() { "." } else { &path[1..] };
         if self.has_openat2 {

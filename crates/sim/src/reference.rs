@@ -66,6 +66,8 @@ pub struct Reference {
     refused: BTreeSet<(String, String)>,
     /// Cgroups in which somebody else has written.
     meddled: BTreeSet<String>,
+    /// Files that drop-ins may speak of, by unit: they outlive it.
+    dropped_in: BTreeSet<(String, &'static str)>,
 }
 
 impl Reference {
@@ -143,7 +145,7 @@ impl Reference {
     /// How much is remembered, as a number: it must not grow with the length of a run.
     #[must_use]
     pub fn size(&self) -> usize {
-        let sets = self.wanted.len() + self.refused.len() + self.meddled.len();
+        let sets = self.wanted.len() + self.refused.len() + self.meddled.len() + self.dropped_in.len();
         self.units.len() + self.asked.len() + self.jobs.len() + self.homes.len() + sets
     }
 }

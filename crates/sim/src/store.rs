@@ -1,5 +1,7 @@
 //! The store, imagined: records by path. It outlives the arbiter, and a write is whole or has not happened.
 
+use cgarbiter_core::unit_files::{Content, UnitFile};
+use cgarbiter_core::{Errno, OpError};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -62,6 +64,22 @@ impl Store {
                 Entry::Link(_) => None,
             },
         }
+    }
+
+    /// The files in a directory for units, and in the directories beside units in there.
+    #[must_use]
+    pub fn unit_files(&self, directory: &str) -> Vec<UnitFile> {
+        let inside = format!("{directory}/");
+        let file = |(path, entry): (&str, &Entry)| {
+            let link = if let Entry::Link(target) = entry { Some(target.clone()) } else { None };
+            let content = match (link.as_deref(), self.read(path)) {
+                (Some("/dev/null"), _) => Content::Text("".into()),
+                (_, Some(text)) => Content::Text(text.into()),
+                (_, None) => Content::Unreadable(OpError::new(path, Errno::NoEnt)),
+            };
+            UnitFile { path: path.into(), link, content }
+        };
+        self.below(&inside).map(file).collect()
     }
 
     /// Everything whose path begins so, sorted by path.

@@ -42,6 +42,7 @@ choice!(out Question {
     Readings(cgroup),
     Members(cgroup),
     BusNameOwned(name),
+    UnitFiles(search),
 });
 
 choice!(out Reply {

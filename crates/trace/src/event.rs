@@ -4,6 +4,7 @@ use crate::cursor::{Cursor, ParseError};
 use crate::tables::{choice, record};
 use crate::text::{Parse, Print};
 use cgarbiter_core::event::{CgroupEvents, ExitStatus, Member, PinAnswer, Readings};
+use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::{Answer, Event};
 
 choice!(ExitStatus { Code(code), Signal(number), Dumped(number), Lost });
@@ -15,12 +16,15 @@ choice!(Answer {
     Readings(readings),
     Members(members),
     Flag(flag),
+    UnitFiles(files),
     Failed(error),
 });
 
 choice!(PinAnswer { Held { pin, uid }, Gone, KernelThread, Manager });
 record!(CgroupEvents { populated, frozen, oom_kills });
 record!(Readings { counters, effective_cpus, effective_mems });
+record!(UnitFile { path, link, content });
+choice!(Content { Text(text), Unreadable(error) });
 record!(Member { cgroup, pid, command });
 
 /// A word for what happened, and what belongs to it: `request 3 {id=2 …} StartTransient{…}`.
@@ -35,6 +39,7 @@ impl Print for Event {
             Self::ReadDone { id, answer } => ("read", &[id, answer]),
             Self::CgroupChanged { watch } => ("changed", &[watch]),
             Self::Exited { pid, status } => ("exited", &[pid, status]),
+            Self::UnitFiles(files) => ("unit-files", &[files]),
         };
         out.push_str(word);
         for part in parts {
@@ -60,9 +65,10 @@ impl Parse for Event {
             "read" => Self::ReadDone { id: Parse::parse(cursor)?, answer: Parse::parse(cursor)? },
             "changed" => Self::CgroupChanged { watch: Parse::parse(cursor)? },
             "exited" => Self::Exited { pid: Parse::parse(cursor)?, status: Parse::parse(cursor)? },
+            "unit-files" => Self::UnitFiles(Parse::parse(cursor)?),
             _ => return Err(cursor.wrong_at(at, EXPECTED)),
         })
     }
 }
 
-const EXPECTED: &str = "one of start request connected gone name-gone done read changed exited timeout end";
+const EXPECTED: &str = "one of start request connected gone name-gone done read changed exited unit-files timeout end";

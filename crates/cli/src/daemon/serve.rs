@@ -1,6 +1,6 @@
 //! The loop: waits for one thing, hands it to the manager, does what the manager wants.
 
-use super::backend::{Backend, BackendError};
+use super::backend::{Backend, BackendError, Chosen};
 use super::clock::now;
 use super::config::{Choices, ConfigError};
 use super::door::Door;
@@ -11,6 +11,7 @@ use super::replace::{self, Program};
 use crate::args::daemon::Presence;
 use cgarbiter_core::effect::{Message, Severity};
 use cgarbiter_core::plan::Plan;
+use cgarbiter_core::unit_files::UnitFile;
 use cgarbiter_core::{Answer, Effect, Event, Question};
 use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
 use nix::fcntl::Flock;
@@ -113,7 +114,7 @@ impl Daemon {
     /// # Errors
     /// There is no tree to manage.
     pub fn prepare(choices: Choices) -> Result<Self, ServeError> {
-        let chosen = Backend::choose(&choices)?;
+        let mut chosen = Backend::choose(&choices)?;
         tracing::info!("{}", chosen.summary);
         let access = if choices.open_sockets { Access::Everyone } else { Access::Owner };
         let config = FrontEndConfig { access, ..FrontEndConfig::default() };
@@ -123,6 +124,7 @@ impl Daemon {
         let registered = unsafe { AsyncFd::register_with_interest(chosen.backend.notices()?, Interest::READABLE) };
         let notices = registered.map_err(std::io::Error::from)?;
         let plan_thread = chosen.backend.second().map(PlanThread::start).transpose()?;
+        chosen.found.unit_files = unit_files(&mut chosen);
         let found = chosen.found.cgroups.len();
         let door = Door::open(choices.recording.as_ref(), &chosen.summary, now(), chosen.config, chosen.found);
         if found > 0 {
@@ -343,6 +345,18 @@ impl Daemon {
             }
         }
         Ok(())
+    }
+}
+
+/// What lies in the directories for units at the start.
+fn unit_files(chosen: &mut Chosen) -> Vec<UnitFile> {
+    match chosen.backend.answer(&Question::UnitFiles(chosen.config.unit_paths.files())) {
+        Answer::UnitFiles(files) => files,
+        Answer::Failed(error) => {
+            tracing::error!("unit files are not read: {error}");
+            Vec::new()
+        }
+        other => unreachable!("{other:?} are no unit files"),
     }
 }
 

@@ -117,7 +117,7 @@ impl Manager {
     }
 
     /// Everything is forgotten and known anew, as far as listeners can tell.
-    pub(super) fn reload(&mut self) -> Answered {
+    pub(super) fn announce_reload(&mut self) {
         self.effects.push_back(Effect::Emit(Signal::Reloading(true), Audience::All));
         let known = self.graph.iter().filter(|(_, unit)| unit.marks.announced).map(|(id, _)| id);
         let known: Vec<UnitId> = known.collect();
@@ -131,6 +131,5 @@ impl Manager {
             self.queue_collect(id);
         }
         self.effects.push_back(Effect::Emit(Signal::Reloading(false), Audience::All));
-        Ok(Some(Reply::Done))
     }
 }

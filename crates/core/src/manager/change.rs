@@ -73,8 +73,7 @@ impl Manager {
     }
 
     /// The calls that changed properties and wait for their answer are refused: the unit is configured as it was, and
-    /// so
-    /// are its drop-ins. A refusal has changed nothing.
+    /// so are its drop-ins. A refusal has changed nothing.
     pub(super) fn undo_changes(&mut self, id: UnitId, error: &OpError) {
         let work = &mut self.graph.unit_mut(id).work;
         let mut undone = core::mem::take(&mut work.planned.undo);
@@ -92,12 +91,9 @@ impl Manager {
             let later = core::mem::replace(&mut unit.settings, undo.settings);
             unit.drop_ins = undo.drop_ins;
             let files = &mut unit.work.intents_mut().files;
-            let mut controls = self.controls.get_mut(&unit.name).filter(|_| !unit.transient);
             for op in undo.files {
-                match (&op, &mut controls) {
-                    (Op::WriteFile { file, content }, Some(known)) => drop(known.insert(file.clone(), content.clone())),
-                    (Op::RemoveFile { file, .. }, Some(known)) => drop(known.remove(file)),
-                    _ => {}
+                if !unit.transient {
+                    self.files.follow_op(&op);
                 }
                 let is_pending = files.iter().position(|other| path_of(other) == path_of(&op));
                 match is_pending {
@@ -122,11 +118,10 @@ impl Manager {
             (false, false) => &paths.persistent_control,
         };
         let file: Arc<str> = format!("{directory}/{}.d/{}.conf", unit.name, drop_in.stem).into();
-        if !unit.transient {
-            let files = self.controls.entry(unit.name.clone()).or_default();
-            files.insert(file.clone(), drop_in.content.clone());
-        }
         let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
+        if !unit.transient {
+            self.files.follow_op(&op);
+        }
         let files = &mut unit.work.intents_mut().files;
         files.retain(|other| path_of(other) != Some(&file));
         files.push(op);

@@ -34,8 +34,23 @@ impl Manager {
         self.realize.clear();
     }
 
+    /// The unit of this name, or that this is another name of.
+    pub(super) fn find(&self, name: &str) -> Option<UnitId> {
+        let other = || self.graph.find(self.files.canonical(name)?.as_str());
+        self.graph.find(name).or_else(other)
+    }
+
     /// The unit of this name; made as a stub when there is none.
     pub(super) fn ensure_unit(&mut self, name: &UnitName) -> UnitId {
+        if let Some(id) = self.find(name.as_str()) {
+            return id;
+        }
+        let name = self.files.canonical(name.as_str()).unwrap_or(name).clone();
+        self.ensure_named(&name)
+    }
+
+    /// The unit that has this very name, even if there are files now that make it another unit's.
+    pub(super) fn ensure_named(&mut self, name: &UnitName) -> UnitId {
         if let Some(id) = self.graph.find(name.as_str()) {
             return id;
         }
@@ -53,17 +68,32 @@ impl Manager {
         id
     }
 
-    /// Loads a unit that is a stub.
+    /// Loads a unit that is a stub, and all that it names, one after the other: files can name each other in a row of
+    /// any length.
     pub(super) fn load(&mut self, id: UnitId) {
+        self.load_alone(id);
+        self.load_queued();
+    }
+
+    /// Loads what those that were loaded name.
+    pub(super) fn load_queued(&mut self) {
+        while let Some(id) = self.to_load.pop_front() {
+            if self.graph.get(id).is_some() {
+                self.load_alone(id);
+            }
+        }
+    }
+
+    /// Loads a unit that is a stub, and the slices that it lies in.
+    fn load_alone(&mut self, id: UnitId) {
         if self.graph.unit(id).load != LoadState::Stub {
             return;
         }
-        let (load, error) = self.find_load_state(id);
+        let (load, error) = self.configure(id);
         let unit = self.graph.unit_mut(id);
         unit.load = load;
         unit.load_error = error.map(Box::new);
         if load == LoadState::Loaded {
-            self.apply_controls(id);
             self.tie(id);
             let changed = propagation::update(&mut self.graph, id);
             debug_assert!(changed.iter().all(|slice| self.graph.unit(*slice).unit_type() == UnitType::Slice));
@@ -72,27 +102,7 @@ impl Manager {
         self.queue_collect(id);
     }
 
-    fn find_load_state(&self, id: UnitId) -> (LoadState, Option<Refusal>) {
-        let unit = self.graph.unit(id);
-        let name = &unit.name;
-        let not_found = || Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not found."));
-        match unit.unit_type() {
-            UnitType::Slice if !name.is_valid_slice() => {
-                let text = format!("Unit {name} has a bad unit file setting.");
-                (LoadState::BadSetting, Some(Refusal::new(RefusalKind::BadUnitSetting, text)))
-            }
-            UnitType::Slice if path_length(name.stem()) > PATH_MAX => {
-                let text =
-                    format!("Unit {name} lies too deep: its cgroup's path would be longer than {PATH_MAX} bytes.");
-                (LoadState::BadSetting, Some(Refusal::new(RefusalKind::BadUnitSetting, text)))
-            }
-            UnitType::Slice => (LoadState::Loaded, None),
-            UnitType::Scope | UnitType::Service if unit.transient => (LoadState::Loaded, None),
-            _ => (LoadState::NotFound, Some(not_found())),
-        }
-    }
-
-    /// Puts a loaded unit into its slice and ties it to the units it names, loading those.
+    /// Puts a loaded unit into its slice and ties it to the units it names, which are to be loaded next.
     pub(super) fn tie(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         let slice = match unit.unit_type() {
@@ -100,7 +110,8 @@ impl Manager {
             _ => unit.settings.slice.clone().or_else(|| default_slice(&unit.name)),
         };
         if let Some(slice) = slice {
-            let slice = self.load_name(&slice);
+            let slice = self.ensure_unit(&slice);
+            self.load_alone(slice);
             self.graph.set_slice(id, Some(slice));
             // The same text need not be kept for every member.
             let name = self.graph.unit(slice).name.clone();
@@ -109,7 +120,8 @@ impl Manager {
         }
         let dependencies: Vec<_> = self.graph.unit(id).settings.dependencies.clone();
         for (dependency, name) in dependencies {
-            let other = self.load_name(&name);
+            let other = self.ensure_unit(&name);
+            self.to_load.push_back(other);
             self.graph.add_edge(id, Edge::from(dependency), other);
         }
     }
@@ -153,10 +165,9 @@ impl Manager {
     pub(super) fn find_loaded(&mut self, unit: &UnitRef) -> Result<UnitId, Refusal> {
         match unit {
             UnitRef::Object(label) => self.unit_of_object(label),
-            UnitRef::Name(name) => self
-                .graph
-                .find(name)
-                .ok_or_else(|| Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded."))),
+            UnitRef::Name(name) => {
+                self.find(name).ok_or_else(|| Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded.")))
+            }
         }
     }
 
@@ -173,6 +184,21 @@ impl Manager {
             }
         }
     }
+}
+
+/// Whether a slice of this name can be.
+///
+/// # Errors
+/// How it is loaded instead, and why.
+pub(super) fn check_slice(name: &UnitName) -> Result<(), (LoadState, Refusal)> {
+    let text = if !name.is_valid_slice() {
+        format!("Unit {name} has a bad unit file setting.")
+    } else if path_length(name.stem()) > PATH_MAX {
+        format!("Unit {name} lies too deep: its cgroup's path would be longer than {PATH_MAX} bytes.")
+    } else {
+        return Ok(());
+    };
+    Err((LoadState::BadSetting, Refusal::new(RefusalKind::BadUnitSetting, text)))
 }
 
 /// Longest path of a slice's cgroup: the kernel takes 4096 bytes in one call, and mount point, unit and file follow.

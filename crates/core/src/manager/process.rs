@@ -39,6 +39,8 @@ pub(super) enum Waiting {
     /// Whether the name that is to end a scope has an owner. Asked so that the bus is watched from now on; a name that
     /// nobody owns yet stays, as with systemd.
     Controller,
+    /// The unit files, for a reload.
+    Reload { call: CallId },
 }
 
 impl Manager {
@@ -70,6 +72,7 @@ impl Manager {
             (Waiting::Processes { call, unit }, Answer::Members(members)) => {
                 self.answer_processes(call, unit, members.unwrap_or_default());
             }
+            (Waiting::Reload { call }, Answer::UnitFiles(files)) => self.reload(call, files),
             (waiting, _) => self.unanswered(waiting),
         }
     }

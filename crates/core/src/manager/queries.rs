@@ -80,7 +80,7 @@ impl Manager {
     }
 
     fn get_unit(&self, name: &str) -> Result<Reply, Refusal> {
-        match self.graph.find(name) {
+        match self.find(name) {
             Some(id) => Ok(Reply::Unit(self.graph.unit(id).name.clone())),
             None => Err(Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded."))),
         }
@@ -177,20 +177,23 @@ impl Manager {
         if UnitName::parse(name) == Err(NameError::Invalid) {
             return Err(Refusal::new(RefusalKind::InvalidArgs, "Invalid argument"));
         }
-        let transient = self.graph.find(name).is_some_and(|id| self.graph.unit(id).transient);
-        match transient {
-            true => Ok(Reply::Text("transient".into())),
-            false => Err(Refusal::new(RefusalKind::FileNotFound, "No such file or directory")),
+        if self.graph.find(name).is_some_and(|id| self.graph.unit(id).transient) {
+            return Ok(Reply::Text("transient".into()));
+        }
+        match self.files.states().find(|(known, ..)| *known == name) {
+            Some((_, _, state)) => Ok(Reply::Text(state.into())),
+            None => Err(Refusal::new(RefusalKind::FileNotFound, "No such file or directory")),
         }
     }
 
-    /// Unit files, of which only the transient ones are known.
+    /// Unit files, those of transient units among them.
     fn unit_files(&self, states: &[String], patterns: &[String]) -> Reply {
         let wanted = |state: &str| states.is_empty() || states.iter().any(|s| s == state);
         let units = self.graph.iter().filter(|(_, unit)| unit.transient && wanted("transient"));
         let files = units.filter(|(_, unit)| glob::matches_any(patterns, unit.name.as_str()));
         let rows = files.filter_map(|(_, unit)| Some((unit.fragment.as_deref()?.to_string(), "transient".into())));
-        Reply::UnitFiles(rows.collect())
+        let on_disk = self.files.states().filter(|(name, _, state)| wanted(state) && glob::matches_any(patterns, name));
+        Reply::UnitFiles(rows.chain(on_disk.map(|(_, file, state)| (file.path.to_string(), state.into()))).collect())
     }
 
     fn list_units(&self, states: &[String], patterns: &[String]) -> Result<Reply, Refusal> {
@@ -409,7 +412,8 @@ impl Manager {
             | Waiting::UnitOfPid { call, .. }
             | Waiting::OwnUnit { call, .. }
             | Waiting::Property { call, .. }
-            | Waiting::Processes { call, .. } => call,
+            | Waiting::Processes { call, .. }
+            | Waiting::Reload { call } => call,
         };
         self.reply(call, Err(reading_failed("The kernel could not be asked.")));
     }

@@ -5,8 +5,8 @@
 //! what its record says; its watch is made anew with the first plans, and what ended in the meantime is seen then. What
 //! was half done is done again by the same diff as ever: nothing is believed of the values in files.
 
-mod controls;
 mod findings;
+mod records;
 mod revive;
 
 use super::Manager;
@@ -74,10 +74,11 @@ impl Manager {
         saved: &Saved,
         findings: &Findings,
     ) -> UnitId {
-        let id = self.ensure_unit(name);
+        let id = self.ensure_named(name);
         let mut known = properties::default_settings(name.unit_type(), &self.config);
         self.read_settings(name, settings, &mut known);
-        let drop_ins = self.read_drop_ins(name, findings.drop_ins_of(name), &mut known);
+        let mut drop_ins = self.read_drop_ins_of_files(name, file, &mut known);
+        drop_ins.extend(self.read_recorded_drop_ins(name, findings.drop_ins_of(name), &mut known));
         let unit = self.graph.unit_mut(id);
         unit.settings = known;
         unit.transient = true;
@@ -131,7 +132,7 @@ impl Manager {
         let aside = format!("{}/{name}", self.config.unit_paths.quarantine);
         let text = format!("The record of {name} cannot be used: {why}. It has been put aside as {aside}.");
         self.put_aside(name);
-        let id = self.ensure_unit(name);
+        let id = self.ensure_named(name);
         let cgroup = findings.take_named(&cgroup_escape(name.as_str()));
         let slice = match name.unit_type() {
             UnitType::Slice => default_slice(name),

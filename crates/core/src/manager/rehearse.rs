@@ -42,7 +42,11 @@ impl Manager {
                     self.handle_event(now, Event::PlanDone(report));
                 }
                 Effect::Read(id, question) => {
-                    self.handle_event(now, Event::ReadDone { id, answer: imagine(question) });
+                    let answer = match question {
+                        Question::UnitFiles(_) => Answer::UnitFiles(self.files.iter().cloned().collect()),
+                        question => imagine(question),
+                    };
+                    self.handle_event(now, Event::ReadDone { id, answer });
                 }
                 Effect::Reply(_, Err(refusal)) => return Err(refusal),
                 _ => {}
@@ -105,5 +109,6 @@ fn imagine(question: Question) -> Answer {
         Question::CgroupOf(pid) => Answer::Cgroup { pid, cgroup: None },
         Question::CgroupOfPin(_) => Answer::Cgroup { pid: 0, cgroup: None },
         Question::BusNameOwned(_) => Answer::Flag(true),
+        Question::UnitFiles(_) => Answer::UnitFiles(Vec::new()),
     }
 }

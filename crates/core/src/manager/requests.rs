@@ -95,7 +95,10 @@ impl Manager {
             Request::ClearJobs => self.clear_jobs(),
             Request::Subscribe => self.subscribe(client),
             Request::Unsubscribe => self.unsubscribe(client),
-            Request::Reload => self.reload(),
+            Request::Reload => {
+                self.ask_for_files(call);
+                Ok(None)
+            }
             Request::Reexecute => self.reexecute(),
             Request::SetEnvironment { unset, set } => self.set_environment(&unset, set),
             Request::NotServed(refusal) => Err(refusal),

@@ -405,6 +405,7 @@ impl Saved {
         manager.set_controller(id, controller);
         if was_known {
             manager.tie(id);
+            manager.load_queued();
         }
         let _ = propagation::update(&mut manager.graph, id);
         manager.queue_collect(id);
@@ -444,7 +445,7 @@ fn pin_of(pid: u32, pins: &Pins) -> Result<Pin, Refusal> {
 }
 
 /// What must hold for all properties together (reference 02.5, load checks).
-fn check_type(unit_type: UnitType, settings: &Settings) -> Result<(), Refusal> {
+pub(super) fn check_type(unit_type: UnitType, settings: &Settings) -> Result<(), Refusal> {
     let bad = |text: &str| Err(Refusal::new(RefusalKind::BadUnitSetting, text));
     let Some(service) = settings.service.as_ref().filter(|_| unit_type == UnitType::Service) else {
         return Ok(());

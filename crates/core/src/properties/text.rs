@@ -369,7 +369,7 @@ impl Text<'_> {
 }
 
 /// A template in a dependency means its instance for this unit: the same instance, or one named after the unit.
-fn instance_for(template: &str, name: &UnitName) -> String {
+pub(crate) fn instance_for(template: &str, name: &UnitName) -> String {
     let instance = name.instance().unwrap_or(name.prefix());
     let (before, after) = template.split_once('@').unwrap_or((template, ""));
     [before, "@", instance, after].concat()

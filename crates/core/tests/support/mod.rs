@@ -143,6 +143,7 @@ impl Machine {
             Question::Readings(_) => Answer::Readings(None),
             Question::Members(_) => Answer::Members(None),
             Question::BusNameOwned(_) => Answer::Flag(true),
+            Question::UnitFiles(_) => Answer::UnitFiles(Vec::new()),
         }
     }
 

@@ -25,6 +25,9 @@ impl SimBackend {
             Question::Readings(cgroup) => Answer::Readings(self.find(cgroup).ok().map(|id| self.readings(id))),
             Question::Members(cgroup) => Answer::Members(self.find(cgroup).ok().and_then(|id| self.processes(id).ok())),
             Question::BusNameOwned(_) => Answer::Flag(true),
+            Question::UnitFiles(search) => {
+                Answer::UnitFiles(search.iter().flat_map(|directory| self.store.unit_files(directory)).collect())
+            }
         }
     }
 

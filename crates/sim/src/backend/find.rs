@@ -25,9 +25,9 @@ impl SimBackend {
             }
         }
         cgroups.sort_by(|a, b| a.path.cmp(&b.path));
-        let directories = [&paths.transient, &paths.runtime_control, &paths.persistent_control];
-        let files = directories.iter().flat_map(|directory| self.found_files(directory)).collect();
-        Found { cgroups, files }
+        let files = self.found_files(&paths.transient);
+        let unit_files = paths.files().iter().flat_map(|directory| self.store.unit_files(directory)).collect();
+        Found { cgroups, files, unit_files }
     }
 
     /// Look: controllers that the root hands down now.

@@ -190,6 +190,10 @@ impl Reference {
         let mut pending = old.map(|old| old.pending.clone()).unwrap_or_default();
         pending.retain(|(_, file, _)| !limits.contains_key(file));
         all.append(&mut limits);
+        // What was set before lies above what the maker says; which of several drop-ins counts is not our business.
+        let may_differ = |file: &'static str| self.dropped_in.contains(&(name.to_owned(), file));
+        all.retain(|file, _| !may_differ(file));
+        pending.retain(|(_, file, _)| !may_differ(file));
         let promise = Promise { cgroup, wish, limits: all, pending, delegated, owner: client.uid, ends_by_itself };
         self.units.insert(name.to_owned(), promise);
         moves
@@ -206,7 +210,9 @@ impl Reference {
             owner: 0,
             ends_by_itself: false,
         });
-        promise.pending.extend(limits(properties).into_iter().map(|(file, value)| (call, file, value)));
+        let limits = limits(properties);
+        self.dropped_in.extend(limits.keys().map(|file| (name.to_owned(), *file)));
+        promise.pending.extend(limits.into_iter().map(|(file, value)| (call, file, value)));
     }
 
     /// Answers come in the order of the calls, or the refused one does not count.

@@ -118,7 +118,7 @@ fn record_of(directory: &str, file: &str) -> Option<UnitName> {
 }
 
 /// The unit that a file in `DIRECTORY/NAME.d` is a drop-in of.
-pub(super) fn drop_in_of(directory: &str, file: &str) -> Option<UnitName> {
+fn drop_in_of(directory: &str, file: &str) -> Option<UnitName> {
     let (name, file) = file.strip_prefix(directory)?.strip_prefix('/')?.split_once(".d/")?;
     let is_drop_in = file.ends_with(".conf") && !file.contains('/');
     UnitName::parse(name).ok().filter(|name| is_drop_in && name.unit_type().is_managed())

@@ -2,7 +2,7 @@
 
 use crate::error::Refusal;
 use crate::graph::Edge;
-use crate::names::UnitType;
+use crate::names::{UnitName, UnitType};
 use crate::settings::RareSettings;
 use crate::systemd1::encode::job_path;
 use crate::systemd1::read::View;
@@ -16,7 +16,7 @@ use alloc::vec::Vec;
 
 pub(crate) const PROPERTIES: &[Property] = &[
     unit("Id", "s", Const, |v| Value::str(&v.subject().name)),
-    unit("Names", "as", Const, |v| Value::strings([&v.subject().name])),
+    unit("Names", "as", Const, |v| Value::strings(names(v.subject()))),
     nothing("Following", "s", False),
     setting("RequiresMountsFor", "as", Const),
     setting("Documentation", "as", Const),
@@ -128,6 +128,10 @@ fn ignore_on_isolate(view: &View<'_>) -> bool {
 
 fn job_running_timeout(view: &View<'_>) -> u64 {
     rare(view).and_then(|rare| rare.job_running_timeout_usec.or(rare.job_timeout_usec)).unwrap_or(INFINITY)
+}
+
+fn names(unit: &Unit) -> impl Iterator<Item = &UnitName> {
+    core::iter::once(&unit.name).chain(&unit.aliases)
 }
 
 fn unit_file_state(unit: &Unit) -> &'static str {

@@ -4,6 +4,7 @@
 use super::compare::Object;
 use super::player::Player;
 use serde_json::Value as Json;
+use std::cmp::Ordering;
 
 const JOB_PREFIX: &str = "/org/freedesktop/systemd1/job/";
 
@@ -153,7 +154,7 @@ impl Player {
         let zero = value.as_u64() == Some(0);
         match (name, value) {
             (_, Json::Array(mut items)) if UNORDERED.contains(&name) => {
-                items.sort_by_cached_key(Json::to_string);
+                items.sort_by(in_order);
                 Json::Array(items)
             }
             (_, value) if ACCOUNTING.contains(&name) => {
@@ -251,4 +252,18 @@ impl Player {
 
 fn job_of(text: &str) -> Option<u64> {
     text.strip_prefix(JOB_PREFIX)?.parse().ok()
+}
+
+/// The order of lists as they were recorded: numbers by size, texts by letters, lists by their entries.
+fn in_order(a: &Json, b: &Json) -> Ordering {
+    match (a, b) {
+        (Json::Array(a), Json::Array(b)) => {
+            let differs = a.iter().zip(b).map(|(a, b)| in_order(a, b)).find(|order| order.is_ne());
+            differs.unwrap_or(a.len().cmp(&b.len()))
+        }
+        _ => match (a.as_i64(), b.as_i64()) {
+            (Some(a), Some(b)) => a.cmp(&b),
+            _ => a.to_string().cmp(&b.to_string()),
+        },
+    }
 }

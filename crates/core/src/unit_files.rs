@@ -1,0 +1,272 @@
+//! The index of unit files: which file is a unit's own, which drop-ins come on top of it, which names are other names,
+//! what is masked (reference 10.1, 10.2). What is in the files is `unit_file.rs`'s business.
+//!
+//! The core reads no files. The driver hands in all of them, at the start and whenever a `Reload` asks for them
+//! ([`Question::UnitFiles`](crate::event::Question::UnitFiles)); what the arbiter writes itself is added at once. So a
+//! unit is loaded in the middle of a transaction without asking anybody, and a request costs the same whatever lies on
+//! the disk. Transient unit files and their drop-ins are not in here: they belong to units that are known.
+
+mod names;
+
+use crate::error::OpError;
+use crate::names::{UnitName, UnitType};
+use crate::plan::Op;
+use crate::settings::Dependency;
+use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+/// Where a file lies that stands for nothing.
+const NOTHING: &str = "/dev/null";
+
+/// A file below one of the directories of the search path.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UnitFile {
+    /// Absolute, logical path.
+    pub path: Arc<str>,
+    /// Where it leads, if it is a symbolic link.
+    pub link: Option<Arc<str>>,
+    /// What is in it, or in what it leads to.
+    pub content: Content,
+}
+
+/// What is in a file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Content {
+    /// This text.
+    Text(Arc<str>),
+    /// It could not be read (`EILSEQ` when it is no text).
+    Unreadable(OpError),
+}
+
+impl UnitFile {
+    /// A plain file.
+    #[must_use]
+    pub fn text(path: impl Into<Arc<str>>, content: impl Into<Arc<str>>) -> Self {
+        Self { path: path.into(), link: None, content: Content::Text(content.into()) }
+    }
+
+    /// An empty file, or a link to nothing: it hides what has the same name elsewhere.
+    fn is_mask(&self) -> bool {
+        self.link.as_deref() == Some(NOTHING) || matches!(&self.content, Content::Text(text) if text.is_empty())
+    }
+}
+
+/// A unit's own file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fragment<'a> {
+    /// This one.
+    File(&'a UnitFile),
+    /// A mask: there is none, and must be none.
+    Masked(&'a UnitFile),
+}
+
+/// All files of the search path.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct UnitFiles {
+    /// The directories, highest priority first.
+    search: Vec<Arc<str>>,
+    /// What lies under each name: of a unit, a template, a prefix (`a-.slice`), a type (`slice`).
+    names: BTreeMap<Arc<str>, Named>,
+    /// Other names, each with the unit that it is a name of.
+    aliases: BTreeMap<UnitName, UnitName>,
+}
+
+/// What lies under one name, by the rank of its directory.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+struct Named {
+    fragments: BTreeMap<usize, UnitFile>,
+    drop_ins: BTreeMap<(usize, Arc<str>), UnitFile>,
+    /// Links in `NAME.wants` and the like.
+    ties: BTreeSet<(Dependency, String)>,
+}
+
+impl UnitFiles {
+    /// An index of these directories without any file.
+    #[must_use]
+    pub fn new(search: Vec<Arc<str>>) -> Self {
+        Self { search, ..Self::default() }
+    }
+
+    /// The directories, highest priority first.
+    #[must_use]
+    pub fn search(&self) -> &[Arc<str>] {
+        &self.search
+    }
+
+    /// Forgets everything and takes these.
+    pub fn replace(&mut self, files: impl IntoIterator<Item = UnitFile>) {
+        self.names.clear();
+        files.into_iter().for_each(|file| self.insert(file));
+        self.aliases = self.find_aliases();
+    }
+
+    /// Adds a file, or replaces one of the same path. What lies elsewhere or is no unit file is passed over.
+    pub fn insert(&mut self, file: UnitFile) {
+        let Some((rank, inside)) = self.place_of(&file.path) else { return };
+        match inside.split_once('/') {
+            None => {
+                let name: Arc<str> = inside.into();
+                self.names.entry(name).or_default().fragments.insert(rank, file);
+            }
+            Some((directory, name)) => {
+                let (directory, name): (Arc<str>, Arc<str>) = (directory.into(), name.into());
+                self.insert_beside(rank, &directory, name, file);
+            }
+        }
+    }
+
+    /// What the arbiter writes, or removes again, counts at once.
+    pub fn follow_op(&mut self, op: &Op) {
+        match op {
+            Op::WriteFile { file, content } => self.insert(UnitFile::text(file.clone(), content.as_str())),
+            Op::RemoveFile { file, directory: false } => self.remove_drop_in(file),
+            _ => {}
+        }
+    }
+
+    fn remove_drop_in(&mut self, path: &str) {
+        let Some((rank, inside)) = self.place_of(path) else { return };
+        let Some((unit, name)) = inside.split_once(".d/") else { return };
+        if let Some(named) = self.names.get_mut(unit) {
+            named.drop_ins.remove(&(rank, Arc::from(name)));
+        }
+    }
+
+    /// The rank of the directory that a file lies below, and where in there.
+    fn place_of<'a>(&self, path: &'a str) -> Option<(usize, &'a str)> {
+        let below = |directory: &str| path.strip_prefix(directory)?.strip_prefix('/');
+        self.search.iter().enumerate().find_map(|(rank, directory)| Some((rank, below(directory)?)))
+    }
+
+    fn insert_beside(&mut self, rank: usize, directory: &str, name: Arc<str>, file: UnitFile) {
+        if let Some(unit) = directory.strip_suffix(".d").filter(|_| name.ends_with(".conf") && !name.contains('/')) {
+            self.names.entry(unit.into()).or_default().drop_ins.insert((rank, name), file);
+            return;
+        }
+        for (suffix, dependency) in TIES {
+            if let Some(unit) = directory.strip_suffix(suffix).filter(|_| file.link.is_some()) {
+                self.names.entry(unit.into()).or_default().ties.insert((dependency, (&*name).into()));
+            }
+        }
+    }
+
+    /// Every file that is known, for a copy of the arbiter that has no driver.
+    pub fn iter(&self) -> impl Iterator<Item = &UnitFile> {
+        self.names.values().flat_map(|named| named.fragments.values().chain(named.drop_ins.values()))
+    }
+
+    /// Every name that has a file, with that file and what it is: `static`, `alias` or `masked`.
+    pub fn states(&self) -> impl Iterator<Item = (&str, &UnitFile, &'static str)> {
+        self.names.iter().filter_map(|(name, named)| {
+            let file = named.fragments.values().next()?;
+            let state = match () {
+                () if file.is_mask() => "masked",
+                () if self.canonical(name).is_some() => "alias",
+                () => "static",
+            };
+            Some((&**name, file, state))
+        })
+    }
+
+    /// The unit's own file: under its name, or else under that of its template.
+    #[must_use]
+    pub fn fragment(&self, name: &UnitName) -> Option<Fragment<'_>> {
+        let under = |name: &str| self.names.get(name)?.fragments.values().next();
+        let template = || name.instance().map(|_| names::template_of(name));
+        let file = under(name.as_str()).or_else(|| under(&template()?))?;
+        if file.is_mask() {
+            return Some(Fragment::Masked(file));
+        }
+        self.follow(name, file).map(Fragment::File)
+    }
+
+    /// A link to a file of another name makes this name one more of that unit, unless units of the type have but one.
+    fn follow<'a>(&'a self, name: &UnitName, file: &'a UnitFile) -> Option<&'a UnitFile> {
+        let Some(target) = file.link.as_deref() else { return Some(file) };
+        let target = target.rsplit('/').next().unwrap_or("");
+        let own = file.path.rsplit('/').next().unwrap_or("");
+        let is_itself = target == own || target == names::template_of(name);
+        (is_itself || name.unit_type() == UnitType::Service).then_some(file)
+    }
+
+    /// The drop-ins of a unit, in the order in which they apply, those of its other names among them.
+    #[must_use]
+    pub fn drop_ins(&self, name: &UnitName) -> Vec<&UnitFile> {
+        let mut found: BTreeMap<&str, (Place, &UnitFile)> = BTreeMap::new();
+        let own = core::iter::once(name).chain(self.aliases_of(name));
+        for (which, name) in own.enumerate() {
+            for (depth, beside) in names::drop_in_names(name).into_iter().enumerate() {
+                self.collect(&beside, |rank| (which, rank, depth), &mut found);
+            }
+        }
+        self.collect(name.unit_type().suffix(), |rank| (usize::MAX, rank, 0), &mut found);
+        found.into_values().map(|(_, file)| file).filter(|file| !file.is_mask()).collect()
+    }
+
+    fn collect<'a>(
+        &'a self,
+        name: &str,
+        place: impl Fn(usize) -> Place,
+        found: &mut BTreeMap<&'a str, (Place, &'a UnitFile)>,
+    ) {
+        let Some(named) = self.names.get(name) else { return };
+        for ((rank, stem), file) in &named.drop_ins {
+            let place = place(*rank);
+            let first = found.entry(stem).or_insert((place, file));
+            if place < first.0 {
+                *first = (place, file);
+            }
+        }
+    }
+
+    /// What links beside the unit tie it to, by name; a template among them is for the reader of names.
+    pub fn ties<'a>(&'a self, name: &UnitName) -> impl Iterator<Item = (Dependency, &'a str)> + use<'a> {
+        let template = name.instance().map(|_| names::template_of(name));
+        let own = [Some(String::from(name.as_str())), template];
+        let named = own.into_iter().flatten().filter_map(|name| self.names.get(name.as_str()));
+        named.flat_map(|named| named.ties.iter().map(|(dependency, name)| (*dependency, name.as_str())))
+    }
+
+    /// The unit that this is another name of.
+    #[must_use]
+    pub fn canonical(&self, name: &str) -> Option<&UnitName> {
+        self.aliases.get(name)
+    }
+
+    /// The other names of a unit.
+    pub fn aliases_of<'a>(&'a self, name: &'a UnitName) -> impl Iterator<Item = &'a UnitName> {
+        self.aliases.iter().filter(move |(_, unit)| *unit == name).map(|(alias, _)| alias)
+    }
+
+    /// Links from one name to another, followed to their end.
+    fn find_aliases(&self) -> BTreeMap<UnitName, UnitName> {
+        let target_of = |name: &str| {
+            let file = self.names.get(name)?.fragments.values().next().filter(|file| !file.is_mask())?;
+            let target = file.link.as_deref()?.rsplit('/').next()?;
+            UnitName::parse(target).ok().filter(|target| target.as_str() != name)
+        };
+        let names = self.names.keys().filter_map(|name| UnitName::parse(name).ok());
+        let services = names.filter(|name| name.unit_type() == UnitType::Service);
+        let end_of = |name: UnitName| {
+            let first = target_of(name.as_str()).filter(|target| target.unit_type() == UnitType::Service)?;
+            let next = |target: &UnitName| target_of(target.as_str());
+            let end = core::iter::successors(Some(first), next).take(LINKS_MAX).last()?;
+            (end != name).then_some((name, end))
+        };
+        services.filter_map(end_of).collect()
+    }
+}
+
+/// Which of several drop-ins of the same name counts: the name it lies under, its directory, how special that name is.
+type Place = (usize, usize, usize);
+
+/// So many links in a row are followed.
+const LINKS_MAX: usize = 8;
+
+const TIES: [(&str, Dependency); 3] =
+    [(".wants", Dependency::Wants), (".requires", Dependency::Requires), (".upholds", Dependency::Upholds)];
+
+#[cfg(test)]
+mod tests;

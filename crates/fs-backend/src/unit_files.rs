@@ -1,0 +1,180 @@
+//! The files that configure units: everything in the directories of the search path, read when the core asks. Which of
+//! them counts is not decided here.
+
+use crate::executor::Executor;
+use crate::root::open_stepwise;
+use crate::store::{ASIDE, Store};
+use cgarbiter_core::unit_files::{Content, UnitFile};
+use cgarbiter_core::{Answer, OpError};
+use nix::Result;
+use nix::dir::{Dir, Type};
+use nix::errno::Errno;
+use nix::fcntl::{OFlag, OpenHow, ResolveFlag, openat2, readlinkat};
+use nix::sys::stat::{FileStat, Mode, SFlag, fstat, fstatat};
+use std::fs::File;
+use std::io::Read;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::Arc;
+
+/// No unit file is as large as this.
+const SIZE_MAX: u64 = 1 << 20;
+
+/// Directories beside units that are looked into.
+const BESIDE: [&str; 4] = [".d", ".wants", ".requires", ".upholds"];
+
+impl Executor {
+    pub(crate) fn unit_files(&self, search: &[Arc<str>]) -> Answer {
+        let mut files = Vec::new();
+        let read = search.iter().try_for_each(|directory| self.shared.store.unit_files(directory, true, &mut files));
+        read.map_or_else(Answer::Failed, |()| Answer::UnitFiles(files))
+    }
+}
+
+impl Store {
+    /// Adds the files of a directory, and with `beside` those in the directories in it that belong to units.
+    fn unit_files(&self, path: &str, beside: bool, files: &mut Vec<UnitFile>) -> std::result::Result<(), OpError> {
+        let directory = match self.open_directory(path) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+            opened => opened.map_err(self.at(path))?,
+        };
+        for (name, kind) in entries(&directory).map_err(self.at(path))? {
+            let file = format!("{path}/{name}");
+            match kind {
+                Kind::Directory if beside && BESIDE.iter().any(|suffix| name.ends_with(suffix)) => {
+                    self.unit_files(&file, false, files)?;
+                }
+                Kind::Directory | Kind::Other => {}
+                Kind::File => files.push(self.unit_file(file, None)),
+                Kind::Link => {
+                    let target = readlinkat(&directory, name.as_str()).map_err(self.at(&file))?;
+                    files.push(self.unit_file(file, Some(&target.to_string_lossy())));
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn unit_file(&self, path: String, link: Option<&str>) -> UnitFile {
+        let content = match link {
+            Some("/dev/null") => Ok(String::new()),
+            _ => self.content(&path).map_err(self.at(&path)),
+        };
+        let content = content.map_or_else(Content::Unreadable, |text| Content::Text(text.into()));
+        UnitFile { path: path.into(), link: link.map(Into::into), content }
+    }
+
+    /// The text of a file; `EFBIG` when it is larger than any unit file, `EILSEQ` when it is no text. A link is
+    /// followed inside of the prefix only.
+    fn content(&self, path: &str) -> Result<String> {
+        // A pipe in its place would keep us waiting.
+        let flags = OFlag::O_RDONLY | OFlag::O_NONBLOCK | OFlag::O_NOCTTY | OFlag::O_CLOEXEC;
+        let opened = if self.has_openat2 {
+            let resolve = ResolveFlag::RESOLVE_IN_ROOT | ResolveFlag::RESOLVE_NO_MAGICLINKS;
+            openat2(&self.root, &path[1..], OpenHow::new().flags(flags).resolve(resolve))?
+        } else {
+            open_stepwise(self.root.as_fd(), &path[1..], flags)?
+        };
+        if kind_of(&fstat(&opened)?) != Kind::File {
+            return Err(Errno::EINVAL);
+        }
+        let mut bytes = Vec::new();
+        let read = File::from(opened).take(SIZE_MAX + 1).read_to_end(&mut bytes);
+        read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
+        if bytes.len() as u64 > SIZE_MAX {
+            return Err(Errno::EFBIG);
+        }
+        String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    File,
+    Link,
+    Directory,
+    Other,
+}
+
+/// Names in a directory, sorted, and what they are of. What is being written aside is no file yet, and names that are
+/// no text are no names of units.
+fn entries(directory: &OwnedFd) -> Result<Vec<(String, Kind)>> {
+    let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_CLOEXEC;
+    let mut listing = Dir::openat(directory, ".", flags, Mode::empty())?;
+    let mut found = Vec::new();
+    for entry in listing.iter() {
+        let entry = entry?;
+        let kind = match entry.file_type() {
+            Some(Type::File) => Kind::File,
+            Some(Type::Symlink) => Kind::Link,
+            Some(Type::Directory) => Kind::Directory,
+            Some(_) => Kind::Other,
+            None => kind_of(&fstatat(directory, entry.file_name(), nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?),
+        };
+        match entry.file_name().to_str() {
+            Ok("." | ".." | ASIDE) | Err(_) => {}
+            Ok(name) => found.push((name.to_owned(), kind)),
+        }
+    }
+    found.sort_unstable();
+    Ok(found)
+}
+
+fn kind_of(stat: &FileStat) -> Kind {
+    match SFlag::from_bits_truncate(stat.st_mode) & SFlag::S_IFMT {
+        SFlag::S_IFREG => Kind::File,
+        SFlag::S_IFLNK => Kind::Link,
+        SFlag::S_IFDIR => Kind::Directory,
+        _ => Kind::Other,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::fs;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn files_links_and_the_directories_beside_units_are_found() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let units = dir.path().join("etc/units");
+        for directory in ["a.slice.d", "a.slice.wants", "unrelated"] {
+            fs::create_dir_all(units.join(directory)).expect("made");
+        }
+        for (file, content) in
+            [("a.slice", &b"[Slice]\n"[..]), ("a.slice.d/x.conf", b"x"), ("unrelated/y", b"y"), ("odd.slice", b"\xff")]
+        {
+            fs::write(units.join(file), content).expect("written");
+        }
+        for (link, target) in [
+            ("masked.service", "/dev/null"),
+            ("other.service", "/etc/units/a.slice"),
+            ("a.slice.wants/b.service", "../b.service"),
+            ("out.service", "/../../../../etc/hostname"),
+        ] {
+            symlink(target, units.join(link)).expect("made");
+        }
+        fs::write(units.join(ASIDE), "half").expect("written");
+        let store = Store::open(dir.path()).expect("opens");
+        let mut files = Vec::new();
+        store.unit_files("/etc/units", true, &mut files).expect("read");
+        store.unit_files("/etc/missing", true, &mut files).expect("a missing directory has none");
+        let shown = |file: &UnitFile| {
+            let content = match &file.content {
+                Content::Text(text) => text.to_string(),
+                Content::Unreadable(error) => format!("{:?}", error.errno),
+            };
+            format!("{} -> {}: {content}", file.path, file.link.as_deref().unwrap_or(""))
+        };
+        let want = [
+            "/etc/units/a.slice -> : [Slice]\n",
+            "/etc/units/a.slice.d/x.conf -> : x",
+            "/etc/units/a.slice.wants/b.service -> ../b.service: NoEnt",
+            "/etc/units/masked.service -> /dev/null: ",
+            "/etc/units/odd.slice -> : Other(84)",
+            "/etc/units/other.service -> /etc/units/a.slice: [Slice]\n",
+            "/etc/units/out.service -> /../../../../etc/hostname: NoEnt",
+        ];
+        assert_eq!(files.iter().map(shown).collect::<Vec<_>>(), want);
+    }
+}
