@@ -4,6 +4,9 @@
 mod facts;
 mod story;
 
+use cgarbiter_core::event::{Answer, CgroupEvents, Question};
+use cgarbiter_core::names::UnitType;
+use cgarbiter_core::unit::State;
 use cgarbiter_sim::world::Move;
 use facts::Facts;
 use story::{STEPS, Story};
@@ -81,6 +84,25 @@ fn a_crash_at_any_step_loses_nothing_that_was_promised() {
         crashes += 1;
     });
     assert!(crashes > 60, "only {crashes} moments");
+}
+
+#[test]
+fn the_first_who_asks_sees_no_scope_that_nobody_is_in() {
+    let mut seen = 0;
+    every_moment(|at, steps, story| {
+        let mut story = story.clone();
+        story.world.crash();
+        let graph = story.world.manager().graph();
+        let up = graph.iter().filter(|(_, unit)| unit.unit_type() == UnitType::Scope && unit.state == State::Running);
+        let places: Vec<_> = up.filter_map(|(id, _)| graph.cgroup_path(id)).collect();
+        for cgroup in places {
+            let events = story.world.backend_mut().answer(&Question::Events(cgroup.clone()));
+            let populated = matches!(events, Answer::Events(Some(CgroupEvents { populated: true, .. })));
+            assert!(populated, "{} after step {steps} of: {}", cgroup.as_str(), STEPS[at]);
+            seen += 1;
+        }
+    });
+    assert!(seen > 60, "only {seen} scopes");
 }
 
 #[test]

@@ -72,6 +72,12 @@ impl Manager {
             UnitType::Slice => {}
             _ if cgroup.is_none() => self.revive_ended(id, saved),
             _ if saved.state == Some(State::Failed) => self.revive_ended(id, saved),
+            // Its processes ended while nobody was there, or its start was cut before they came.
+            UnitType::Scope if cgroup.is_some_and(|cgroup| !cgroup.populated) => {
+                self.revive_ended(id, saved);
+                self.graph.unit_mut(id).work.prune = true;
+                self.queue_realize(id);
+            }
             UnitType::Service => self.revive_service(id, saved, cgroup),
             _ => self.revive_up(id, saved, State::Running),
         }
