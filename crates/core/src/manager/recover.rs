@@ -179,6 +179,9 @@ impl Manager {
         for cgroup in findings.rest() {
             let name = cgroup.path.components().next_back().map(cgroup_unescape).and_then(|n| UnitName::parse(n).ok());
             let ours = name.filter(|name| cgroup.invocation.is_some() && name.unit_type() != UnitType::Slice);
+            if ours.is_none() || cgroup.populated {
+                self.keep_controllers_above(&cgroup.path);
+            }
             match ours {
                 Some(_) if cgroup.populated => {
                     let text = format!("{} has processes and no record: it is left alone", cgroup.path);
@@ -193,6 +196,16 @@ impl Manager {
             self.loose(&name, Op::RemoveFile { file: directory.into(), directory: true });
         }
         self.tell_foreign(&foreign);
+    }
+
+    /// Somebody of whom nothing is known may need what the slices above hand down: none of it is switched off.
+    fn keep_controllers_above(&mut self, cgroup: &CgroupPath) {
+        let Some(around) = cgroup.parent().and_then(|parent| self.unit_of_cgroup(&parent)) else { return };
+        let above: Vec<UnitId> = core::iter::once(around).chain(self.graph.ancestors(around)).collect();
+        for slice in above {
+            let realized = &mut self.graph.unit_mut(slice).realized;
+            realized.foreign_enabled |= realized.enabled;
+        }
     }
 
     fn tell_foreign(&mut self, foreign: &[CgroupPath]) {
