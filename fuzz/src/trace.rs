@@ -2,7 +2,7 @@
 //! as it was.
 
 use cgarbiter_core::value::Value;
-use cgarbiter_core::{Config, Event, Now, Request};
+use cgarbiter_core::{Config, Event, Found, Now, Request};
 use cgarbiter_trace::{Input, Parse, Print, Records, Writer, parse, print};
 
 /// The lines of a trace after the first one, and each of them as an item alone.
@@ -17,6 +17,7 @@ pub fn trace(data: &[u8]) {
         item::<Request>(line);
         item::<Value>(line);
         item::<Config>(line);
+        item::<Found>(line);
         item::<String>(line);
     }
 }
@@ -33,9 +34,9 @@ fn item<T: Parse + Print>(line: &str) {
 }
 
 fn again(now: Now, input: &Input) {
-    let mut writer = Writer::begin(&[], now, &Config::example());
+    let mut writer = Writer::begin(&[], now, &Config::example(), &Found::default());
     match input {
-        Input::Start(config) => writer = Writer::begin(&[], now, config),
+        Input::Start { config, found } => writer = Writer::begin(&[], now, config, found),
         Input::Event(event) => writer.event(now, event),
         Input::Timeout => writer.timeout(now),
         Input::End(why) => writer.end(now, why),

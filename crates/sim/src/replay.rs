@@ -104,7 +104,7 @@ impl Replay<'_> {
     /// One start, and that first.
     fn check_order(&self, record: &Record<'_>) -> Result<(), TraceError> {
         let what = match (&record.input, &self.manager) {
-            (Input::Start(_), Some(_)) => "a second start",
+            (Input::Start { .. }, Some(_)) => "a second start",
             (Input::Event(_) | Input::Timeout, None) => "an input before the start",
             _ => return Ok(()),
         };
@@ -134,13 +134,16 @@ impl Replay<'_> {
     fn hand_in(&mut self, now: Now, input: Input) {
         let words = match &input {
             Input::Event(event) => print(event),
-            Input::Start(_) => "start".into(),
+            Input::Start { .. } => "start".into(),
             _ => "timeout".into(),
         };
         (self.watch)(&format!("{} {words}", print(&now)));
         match (input, &mut self.manager) {
             // What is always true is so from the first event on.
-            (Input::Start(config), manager) => return *manager = Some(Manager::new(*config, now)),
+            (Input::Start { config, found }, manager) => {
+                *manager = Some(Manager::recover(*config, now, found));
+                return;
+            }
             (Input::Event(event), Some(manager)) => manager.handle_event(now, event),
             (Input::Timeout, Some(manager)) => manager.handle_timeout(now),
             (_, None) | (Input::End(_), _) => unreachable!("the order was checked"),

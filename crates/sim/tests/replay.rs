@@ -6,7 +6,9 @@ use cgarbiter_core::event::{CgroupEvents, PinAnswer};
 use cgarbiter_core::plan::{Counters, Pin, Plan, WatchId};
 use cgarbiter_core::request::CallId;
 use cgarbiter_core::value::Value;
-use cgarbiter_core::{Answer, Config, Effect, Event, Instant, Manager, Now, Op, Outcome, Question, Report, Request};
+use cgarbiter_core::{
+    Answer, Config, Effect, Event, Found, Instant, Manager, Now, Op, Outcome, Question, Report, Request,
+};
 use cgarbiter_sim::replay::{End, Options, Verdict, replay};
 use cgarbiter_trace::Writer;
 
@@ -20,7 +22,7 @@ struct Recorded {
 impl Recorded {
     fn begin() -> Self {
         let config = Config { supported: ControllerMask::MEMORY | ControllerMask::PIDS, ..Config::example() };
-        let writer = Writer::begin(&["recorded by a test"], now(0), &config);
+        let writer = Writer::begin(&["recorded by a test"], now(0), &config, &Found::default());
         Self { manager: Manager::new(config, now(0)), writer, usec: 0 }
     }
 

@@ -5,7 +5,7 @@ use cgarbiter_core::event::{CgroupEvents, PinAnswer};
 use cgarbiter_core::plan::{Counters, Pin, Plan, WatchId};
 use cgarbiter_core::request::CallId;
 use cgarbiter_core::value::Value;
-use cgarbiter_core::{Answer, Config, Effect, Event, Manager, Now, Op, Outcome, Question, Report, Request};
+use cgarbiter_core::{Answer, Config, Effect, Event, Found, Manager, Now, Op, Outcome, Question, Report, Request};
 use cgarbiter_trace::Writer;
 use std::io::Write;
 use std::time::Instant;
@@ -99,7 +99,7 @@ fn main() -> std::io::Result<()> {
     let path = std::env::temp_dir().join(format!("cgarbiter-trace-cost-{}", std::process::id()));
     for recorded in [false, true, false, true] {
         let config = Config::example();
-        let writer = recorded.then(|| Writer::begin(&[], Now::default(), &config));
+        let writer = recorded.then(|| Writer::begin(&[], Now::default(), &config, &Found::default()));
         let manager = Manager::new(config, Now::default());
         let file = std::fs::File::create(&path)?;
         let mut driven = Driven { manager, writer, file, bytes: 0, watch: WatchId(0) };

@@ -4,7 +4,8 @@
 //! cgarbiter-trace 1
 //! # cgarbiterd 0.1.0: simulated kernel; no cgroup is touched
 //! 35.000001 1700000000.000000 start
-//!         root="" supported=cpu+memory+pids …
+//!         {root="" supported=cpu+memory+pids …}
+//!         {cgroups=[…] files=[…]}
 //! 36.010203 1700000001.010203 connected 2
 //! 36.010344 1700000001.010344 request 1 {id=2 transport=Private uid=0 pid=77} StartTransient{name="x.scope" …}
 //!   read 1 Pin([77])
@@ -20,6 +21,7 @@
 //! * `Word`, `Word(item)`, `Word{name=item name=item}`, `{name=item …}`, `[item, item]`, `(item, item)`, `-` for none,
 //!   numbers, `"text"` with Rust's escapes, `<hex>` for bytes, names of units and cgroups as they are. Words are the
 //!   core's own.
+//! * The start holds what the core is told and, if there is anything, what an earlier arbiter has left.
 //! * A value of the bus is its signature and its content, as busctl prints it, with brackets instead of counts:
 //!   `t 67108864`, `a(ss) [("a", "b")]`, `a{sv} ["Key"=s "x"]`.
 //!
@@ -32,6 +34,7 @@ mod config;
 mod cursor;
 mod effect;
 mod event;
+mod found;
 mod plan;
 mod reader;
 mod request;

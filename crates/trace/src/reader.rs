@@ -4,7 +4,7 @@ use crate::cursor::{Cursor, ParseError};
 use crate::text::Parse;
 use crate::{FORMAT, VERSION};
 use cgarbiter_core::time::Now;
-use cgarbiter_core::{Config, Event};
+use cgarbiter_core::{Config, Event, Found};
 use std::borrow::Cow;
 use std::iter::Peekable;
 
@@ -41,8 +41,13 @@ pub enum TraceError {
 /// Something that went in.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Input {
-    /// The begin: what the manager is told.
-    Start(Box<Config>),
+    /// The begin.
+    Start {
+        /// What the manager is told.
+        config: Box<Config>,
+        /// What an earlier one has left.
+        found: Found,
+    },
     /// Something happened.
     Event(Event),
     /// Time passed.
@@ -150,7 +155,7 @@ fn input(line: &str) -> Result<(Now, Input), ParseError> {
     let now = Now::parse(&mut cursor)?;
     let mut ahead = cursor.clone();
     let input = match ahead.word("an event")? {
-        "start" => Input::Start(Box::new(Parse::parse(&mut ahead)?)),
+        "start" => Input::Start { config: Parse::parse(&mut ahead)?, found: found(&mut ahead)? },
         "timeout" => Input::Timeout,
         "end" => Input::End(Parse::parse(&mut ahead)?),
         _ => {
@@ -160,6 +165,11 @@ fn input(line: &str) -> Result<(Now, Input), ParseError> {
     };
     ahead.end()?;
     Ok((now, input))
+}
+
+/// What was found is left out when that was nothing.
+fn found(cursor: &mut Cursor<'_>) -> Result<Found, ParseError> {
+    if cursor.rest().is_empty() { Ok(Found::default()) } else { Parse::parse(cursor) }
 }
 
 /// Lines that mean something, with their numbers.

@@ -1,9 +1,9 @@
 //! A trace being written: lines come together here, and are taken away by whoever keeps them.
 
-use crate::text::Print;
+use crate::text::{Print, print};
 use crate::{FORMAT, VERSION};
 use cgarbiter_core::time::Now;
-use cgarbiter_core::{Config, Effect, Event};
+use cgarbiter_core::{Config, Effect, Event, Found};
 
 /// Lines of a trace that nobody has taken yet.
 #[derive(Debug, Default)]
@@ -12,9 +12,10 @@ pub struct Writer {
 }
 
 impl Writer {
-    /// The begin of a trace: its first line, remarks for the reader, and what the manager is told at the start.
+    /// The begin of a trace: its first line, remarks for the reader, what the manager is told at the start, and what an
+    /// earlier one has left, if it has left anything.
     #[must_use]
-    pub fn begin(remarks: &[&str], now: Now, config: &Config) -> Self {
+    pub fn begin(remarks: &[&str], now: Now, config: &Config, found: &Found) -> Self {
         let mut writer = Self { text: format!("{FORMAT} {VERSION}\n") };
         for line in remarks.iter().flat_map(|remark| remark.lines()) {
             writer.text.push_str("# ");
@@ -22,11 +23,11 @@ impl Writer {
             writer.text.push('\n');
         }
         writer.input(now, "start");
-        let mut fields = String::new();
-        config.print(&mut fields);
-        // A line for each field: this is the one long item that people read.
-        writer.text.push_str(CONTINUED);
-        writer.text.push_str(&broken(&fields));
+        // A line for each field, and for each thing found: these are the long items that people read.
+        writer.go_on(&broken(&print(config), 1));
+        if *found != Found::default() {
+            writer.go_on(&broken(&print(found), 2));
+        }
         writer.text.push('\n');
         writer
     }
@@ -70,6 +71,11 @@ impl Writer {
         self.text.clear();
     }
 
+    fn go_on(&mut self, item: &str) {
+        self.text.push_str(CONTINUED);
+        self.text.push_str(item);
+    }
+
     fn input(&mut self, now: Now, word: &str) {
         now.print(&mut self.text);
         self.text.push(' ');
@@ -80,8 +86,8 @@ impl Writer {
 /// What makes a line go on.
 pub(crate) const CONTINUED: &str = "\n        ";
 
-/// A record with each of its outermost fields on a line of its own.
-fn broken(record: &str) -> String {
+/// A record with what is in so many brackets, or fewer, on a line of its own.
+fn broken(record: &str, brackets: usize) -> String {
     let mut out = String::with_capacity(record.len() + 256);
     let (mut depth, mut quoted, mut escaped) = (0_usize, false, false);
     for sign in record.chars() {
@@ -91,7 +97,7 @@ fn broken(record: &str) -> String {
             '"' => quoted = !quoted,
             '{' | '[' | '(' if !quoted => depth += 1,
             '}' | ']' | ')' if !quoted => depth -= 1,
-            ' ' if !quoted && depth == 1 => {
+            ' ' if !quoted && depth <= brackets => {
                 out.push_str(CONTINUED);
                 continue;
             }

@@ -3,7 +3,7 @@
 mod arbitrary;
 
 use cgarbiter_core::value::Value;
-use cgarbiter_core::{Config, Effect, Event, Now, Request};
+use cgarbiter_core::{Config, Effect, Event, Found, Now, Request};
 use cgarbiter_trace::{Input, Records, TraceError, Writer, parse, print};
 use proptest::prelude::*;
 
@@ -31,11 +31,12 @@ proptest! {
     #[test]
     fn any_trace_is_read_back(
         config in arbitrary::config(),
+        found in arbitrary::found(),
         all in proptest::collection::vec((arbitrary::now(), proptest::option::of(arbitrary::event())), 0..6),
     ) {
         let start = Now::default();
-        let mut writer = Writer::begin(&["by nobody"], start, &config);
-        let mut wanted = vec![(start, Input::Start(Box::new(config)))];
+        let mut writer = Writer::begin(&["by nobody"], start, &config, &found);
+        let mut wanted = vec![(start, Input::Start { config: Box::new(config), found })];
         for (now, event) in all {
             match event {
                 Some(event) => {
@@ -150,7 +151,7 @@ fn the_first_line_tells_what_it_is() {
 
 #[test]
 fn a_line_that_was_cut_counts_as_not_written() {
-    let mut writer = Writer::begin(&[], Now::default(), &Config::example());
+    let mut writer = Writer::begin(&[], Now::default(), &Config::example(), &Found::default());
     writer.event(Now::default(), &Event::BusNameGone(":1.23".into()));
     writer.event(Now::default(), &Event::BusNameGone(":1.24".into()));
     let text = writer.text().trim_end();

@@ -11,28 +11,11 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Makes the manager. `summary` says which backend it is, for whoever reads the trace.
-    /// A trace begins with nothing: what is recovered is not in it, and so none is written then. Unit files alone are
-    /// nothing to recover; they are told as the first event, which is recorded like any other.
-    pub(super) fn open(
-        recording: Option<&Recording>,
-        summary: &str,
-        now: Now,
-        config: Config,
-        mut found: Found,
-    ) -> Self {
-        let recovers = !found.cgroups.is_empty() || !found.files.is_empty();
-        if recovers && recording.is_some() {
-            tracing::warn!("no trace is written: a trace cannot begin with units of an earlier daemon yet");
-        }
-        let recording = recording.filter(|_| !recovers);
-        let recorder = recording.and_then(|recording| Recorder::begin(recording, summary, now, &config));
-        let files = if recovers { None } else { Some(std::mem::take(&mut found.unit_files)) };
-        let mut door = Self { manager: Manager::recover(config, now, found), recorder };
-        if let Some(files) = files {
-            door.handle_event(now, Event::UnitFiles(files));
-        }
-        door
+    /// Makes the manager, out of what an earlier one has left. `summary` says which backend it is, for whoever reads the
+    /// trace.
+    pub(super) fn open(recording: Option<&Recording>, summary: &str, now: Now, config: Config, found: Found) -> Self {
+        let recorder = recording.and_then(|recording| Recorder::begin(recording, summary, now, &config, &found));
+        Self { manager: Manager::recover(config, now, found), recorder }
     }
 
     /// Look: how many units there are.

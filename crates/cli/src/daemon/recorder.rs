@@ -1,7 +1,7 @@
 //! The trace that the daemon keeps when it is told to (`--record`): a file that grows until it has reached its limit.
 //! What cannot be written is said once, and serving goes on without a trace.
 
-use cgarbiter_core::{Config, Effect, Event, Now};
+use cgarbiter_core::{Config, Effect, Event, Found, Now};
 use cgarbiter_trace::Writer;
 use nix::sys::utsname::uname;
 use std::fs::{File, OpenOptions};
@@ -32,13 +32,19 @@ pub(super) struct Recorder {
 
 impl Recorder {
     /// Begins a trace, or says why there is none.
-    pub(super) fn begin(recording: &Recording, summary: &str, now: Now, config: &Config) -> Option<Self> {
+    pub(super) fn begin(
+        recording: &Recording,
+        summary: &str,
+        now: Now,
+        config: &Config,
+        found: &Found,
+    ) -> Option<Self> {
         let path = recording.path.display();
         match create(&recording.path) {
             Ok(file) => {
                 tracing::info!("recording everything that happens to {path}");
                 let version = concat!("cgarbiterd ", env!("CARGO_PKG_VERSION"));
-                let writer = Writer::begin(&[&format!("{version}: {summary}"), &kernel()], now, config);
+                let writer = Writer::begin(&[&format!("{version}: {summary}"), &kernel()], now, config, found);
                 Some(Self { recording: recording.clone(), file, writer, written: 0 })
             }
             Err(error) => {
@@ -128,7 +134,7 @@ mod tests {
     }
 
     fn begin(path: &Path) -> Option<Recorder> {
-        Recorder::begin(&recording(path), "a test", Now::default(), &Config::example())
+        Recorder::begin(&recording(path), "a test", Now::default(), &Config::example(), &Found::default())
     }
 
     #[test]

@@ -5,9 +5,11 @@ use cgarbiter_core::config::{Config, Defaults, Machine, Quotas, UnitPaths, Unsup
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::error::{Refusal, RefusalKind};
 use cgarbiter_core::event::{CgroupEvents, ExitStatus, Member, PinAnswer, ReadId, Readings};
+use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Counters, Pin, PlanId, WatchId};
 use cgarbiter_core::request::{CallId, JobRef, JobVerb, Object, PropertyList, UnitRef};
+use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{Answer, Errno, Event, Instant, Now, OpError, Outcome, Report, Request};
 use proptest::collection::vec;
@@ -314,6 +316,17 @@ fn outcome() -> Any<Outcome> {
     .boxed()
 }
 
+fn unit_files() -> Any<Vec<UnitFile>> {
+    let content =
+        prop_oneof![text().prop_map(|text| Content::Text(text.into())), op_error().prop_map(Content::Unreadable)];
+    let file = (text(), of(text()), content).prop_map(|(path, link, content)| UnitFile {
+        path: path.into(),
+        link: link.map(Into::into),
+        content,
+    });
+    vec(file, 0..3).boxed()
+}
+
 fn answer() -> Any<Answer> {
     let pinned = prop_oneof![
         Just(PinAnswer::Gone),
@@ -336,6 +349,7 @@ fn answer() -> Any<Answer> {
         of(readings).prop_map(Answer::Readings),
         of(vec(member, 0..3)).prop_map(Answer::Members),
         any::<bool>().prop_map(Answer::Flag),
+        unit_files().prop_map(Answer::UnitFiles),
         op_error().prop_map(Answer::Failed),
     ]
     .boxed()
@@ -359,6 +373,7 @@ pub(crate) fn event() -> Any<Event> {
         3 => (number(), answer()).prop_map(|(id, answer)| Event::ReadDone { id: ReadId(id), answer }),
         1 => number().prop_map(|watch| Event::CgroupChanged { watch: WatchId(watch) }),
         1 => (any::<u32>(), status).prop_map(|(pid, status)| Event::Exited { pid, status }),
+        1 => unit_files().prop_map(Event::UnitFiles),
     ]
     .boxed()
 }
@@ -404,5 +419,26 @@ pub(crate) fn config() -> Any<Config> {
             boot_id: "b".into(),
             reexecutes: uid % 2 == 0,
         })
+        .boxed()
+}
+
+pub(crate) fn found() -> Any<Found> {
+    let cgroup = (cgroup(), number(), mask(), of(text()), any::<[bool; 4]>(), vec(any::<u32>(), 0..3)).prop_map(
+        |(path, id, enabled, invocation, [delegated, populated, freeze, frozen], pids)| FoundCgroup {
+            path,
+            id,
+            enabled,
+            invocation,
+            delegated,
+            populated,
+            freeze,
+            frozen,
+            pids,
+        },
+    );
+    let content = prop_oneof![text().prop_map(Ok), op_error().prop_map(Err)];
+    let file = (text(), content).prop_map(|(path, content)| FoundFile { path: path.into(), content });
+    (vec(cgroup, 0..3), vec(file, 0..3), unit_files())
+        .prop_map(|(cgroups, files, unit_files)| Found { cgroups, files, unit_files })
         .boxed()
 }

@@ -1,0 +1,10 @@
+//! What an arbiter finds when it starts, as text.
+
+use crate::tables::{choice, record};
+use cgarbiter_core::OpError;
+use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
+
+record!(Found { cgroups, files, unit_files });
+record!(FoundCgroup { path, id, enabled, invocation, delegated, populated, freeze, frozen, pids });
+record!(FoundFile { path, content });
+choice!(Result<String, OpError> { Ok(text), Err(error) });
