@@ -11,8 +11,8 @@ pub(super) struct Door {
 }
 
 impl Door {
-    /// Makes the manager, out of what an earlier one has left. `summary` says which backend it is, for whoever reads the
-    /// trace.
+    /// Makes the manager, out of what an earlier one has left. `summary` says which backend it is, for whoever reads
+    /// the trace.
     pub(super) fn open(recording: Option<&Recording>, summary: &str, now: Now, config: Config, found: Found) -> Self {
         let recorder = recording.and_then(|recording| Recorder::begin(recording, summary, now, &config, &found));
         Self { manager: Manager::recover(config, now, found), recorder }
