@@ -65,6 +65,13 @@ def last_log():
     return " / ".join(open("/results/storm.log").read().splitlines()[-3:])
 
 
+def marked(directory):
+    try:
+        return "user.invocation_id" in os.listxattr(directory)
+    except FileNotFoundError:
+        return False
+
+
 def own_group(pid):
     return [line[3:].strip() for line in open("/proc/%d/cgroup" % pid) if line.startswith("0::")][0]
 
@@ -201,7 +208,9 @@ for scope in list(scopes.values()):
     soon(scope.name + " has ended", lambda: not scope.alive())
 for slice_name in ("st.slice", "su.slice"):
     manager(bus, "StopUnit", "ss", [slice_name, "replace"])
-soon("nothing is left", lambda: not [d for d in os.listdir(TOP) if d.startswith(("st", "su")) and d.endswith(".slice")])
+# A slice whose mark was not yet on it when the daemon died is left to whoever made it: empty, and told.
+soon("nothing of ours is left", lambda: not [
+    d for d in os.listdir(TOP) if d.startswith(("st", "su")) and d.endswith(".slice") and marked(TOP + "/" + d)])
 daemon.terminate()
 same("exit status", 0, daemon.wait())
 for directory, _, _ in os.walk(TOP, topdown=False):
