@@ -28,6 +28,7 @@ const CHECKS: &[(&str, &[&str])] = &[
         ],
     ),
     ("mutants", &["cargo", "run", "-q", "-p", "cgarbiter-sim", "--", "mutants", "--runs", "40"]),
+    ("mutant-cores", &["cargo", "ci", "mutant-cores"]),
     ("fuzz", &["cargo", "test", "--manifest-path", "fuzz/Cargo.toml"]),
     ("deny", &["cargo", "deny", "--offline", "check", "licenses", "bans", "sources"]),
 ];

@@ -1,5 +1,5 @@
-//! The project's chores: `cargo ci check | tidy | vm | power-cut | conformance | image | bench`. What each does is in
-//! ci/README.md.
+//! The project's chores: `cargo ci check | tidy | mutant-cores | vm | power-cut | conformance | image | bench`. What
+//! each does is in ci/README.md.
 //!
 //! This file reads the arguments and hands over; a chore has a file of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it was started from")]
@@ -10,6 +10,7 @@ mod conformance;
 mod files;
 mod guest;
 mod image;
+mod mutant_cores;
 mod power_cut;
 mod step;
 mod tidy;
@@ -34,6 +35,8 @@ enum Chore {
     Check(check::Options),
     /// House rules, checked on every file of the tree.
     Tidy,
+    /// Put historical bugs back into a copy of the code, and demand that the tests about them fail.
+    MutantCores,
     /// Boot a guest without systemd as pid 1 and test the daemon with unmodified clients.
     Vm(vm::Options),
     /// Boot a guest and compare its kernel with the imagined one, operation by operation.
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().chore {
         Chore::Check(options) => check::run(&options),
         Chore::Tidy => tidy::run(),
+        Chore::MutantCores => mutant_cores::run(),
         Chore::Vm(options) => vm::run(&options),
         Chore::Conformance(options) => conformance::run(&options),
         Chore::PowerCut(options) => power_cut::run(&options),

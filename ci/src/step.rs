@@ -3,7 +3,7 @@
 use crate::{Outcome, files};
 use std::{
     fs::File,
-    path::PathBuf,
+    path::{Path, PathBuf},
     process::{Command, Stdio},
     time::Instant,
 };
@@ -13,6 +13,11 @@ const TAIL_LINES: usize = 60;
 
 /// Runs the command, prints `ok NAME 1.2s` or `FAIL NAME 1.2s` with the end of its output, and returns the log's path.
 pub(crate) fn run(name: &str, command: &mut Command) -> Outcome<PathBuf> {
+    run_in(&files::workspace(), name, command)
+}
+
+/// The same, in another directory than the work tree.
+pub(crate) fn run_in(place: &Path, name: &str, command: &mut Command) -> Outcome<PathBuf> {
     let directory = files::target().join("ci");
     files::directory(&directory)?;
     let log = directory.join(format!("{}.log", name.replace(' ', "-")));
@@ -20,7 +25,7 @@ pub(crate) fn run(name: &str, command: &mut Command) -> Outcome<PathBuf> {
     let err = out.try_clone().map_err(|e| format!("share {}: {e}", log.display()))?;
     let start = Instant::now();
     let status = command
-        .current_dir(files::workspace())
+        .current_dir(place)
         .stdin(Stdio::null())
         .stdout(out)
         .stderr(err)

@@ -228,6 +228,11 @@ impl SimBackend {
         self.watches.repeat(position);
     }
 
+    /// In: a notice that was on its way when its watch was taken down comes after all.
+    pub fn late_notice(&mut self, watch: WatchId) {
+        self.watches.late(watch);
+    }
+
     /// In: the notice that waits at this position comes first.
     pub fn hasten_notice(&mut self, position: usize) {
         self.absorb();

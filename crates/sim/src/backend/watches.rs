@@ -82,6 +82,11 @@ impl Watches {
         }
     }
 
+    /// A watch that is there no more reports once more.
+    pub(super) fn late(&mut self, number: WatchId) {
+        self.queue(number);
+    }
+
     pub(super) fn hasten(&mut self, position: usize) {
         let count = self.waiting.len().max(1);
         if let Some(number) = self.waiting.remove(position % count) {
