@@ -27,6 +27,7 @@ const CHECKS: &[(&str, &[&str])] = &[
             "1",
         ],
     ),
+    ("crash", &["cargo", "run", "-q", "-p", "cgarbiter-sim", "--", "crash", "--sample", "20"]),
     ("mutants", &["cargo", "run", "-q", "-p", "cgarbiter-sim", "--", "mutants", "--runs", "40"]),
     ("mutant-cores", &["cargo", "ci", "mutant-cores"]),
     ("fuzz", &["cargo", "test", "--manifest-path", "fuzz/Cargo.toml"]),

@@ -91,6 +91,8 @@ pub struct Manager {
     held: VecDeque<(JobId, PlanId)>,
     /// The plan after which they were looked through last: none becomes due before the next one.
     held_seen: PlanId,
+    /// Replies held until what they say is on record: the call, and the plan that sees to it at the latest.
+    unrecorded: VecDeque<(CallId, PlanId)>,
     private_clients: BTreeSet<ClientId>,
     subscribers: BTreeSet<ClientId>,
     /// Which units a client holds references to.
@@ -165,6 +167,7 @@ impl Manager {
             early_exits: Vec::new(),
             held: VecDeque::new(),
             held_seen: PlanId(0),
+            unrecorded: VecDeque::new(),
             private_clients: BTreeSet::new(),
             subscribers: BTreeSet::new(),
             references: BTreeSet::new(),
@@ -261,6 +264,7 @@ impl Manager {
         }
         self.effects.extend(self.after_replies.drain(..));
         self.release_held_replies();
+        self.release_recorded_replies();
         self.announce_changes();
     }
 

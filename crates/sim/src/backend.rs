@@ -14,6 +14,7 @@
 mod answer;
 mod apply;
 mod find;
+mod parts;
 mod pins;
 mod programs;
 mod real;

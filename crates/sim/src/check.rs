@@ -16,6 +16,8 @@ mod realized;
 mod territory;
 mod work;
 
+pub(crate) use realized::at_rest;
+
 use crate::kernel::{Caller, File, Pid};
 use crate::reference::Reference;
 use crate::workload::Workload;

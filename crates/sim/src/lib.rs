@@ -4,6 +4,7 @@ pub mod backend;
 pub mod check;
 pub mod choice;
 pub mod conformance;
+pub mod crash;
 pub mod faults;
 pub mod kernel;
 pub mod live;

@@ -11,7 +11,7 @@ use cgarbiter_core::event::CgroupEvents;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Op, Outcome, Step};
 use cgarbiter_core::request::{JobVerb, Request, UnitRef};
-use cgarbiter_core::{Answer, CallId, Event, Report};
+use cgarbiter_core::{Answer, CallId, Event, Found, Report};
 
 /// Calls of this number and above are a mutant's own; nobody waits for the answer.
 const OWN_CALLS: u64 = 1 << 62;
@@ -41,6 +41,12 @@ pub enum Mutant {
     LosesNotices,
     /// A stop stops nothing, and is said to be done.
     StopsNothing,
+    /// An arbiter that starts overlooks the record of a scope.
+    ForgetsRecords,
+    /// An arbiter that starts kills what it finds in scopes.
+    KillsWhatItFinds,
+    /// A record is written where it is to be, and not aside.
+    WritesInPlace,
 }
 
 impl Mutant {
@@ -59,6 +65,9 @@ impl Mutant {
         Self::StopsNothing,
     ];
 
+    /// Those that only a crash brings to light.
+    pub const OF_CRASHES: [Self; 3] = [Self::ForgetsRecords, Self::KillsWhatItFinds, Self::WritesInPlace];
+
     /// Its name, as the command line has it.
     #[must_use]
     pub fn name(self) -> &'static str {
@@ -74,13 +83,16 @@ impl Mutant {
             Self::LooksAtEverything => "looks-at-everything",
             Self::LosesNotices => "loses-notices",
             Self::StopsNothing => "stops-nothing",
+            Self::ForgetsRecords => "forgets-records",
+            Self::KillsWhatItFinds => "kills-what-it-finds",
+            Self::WritesInPlace => "writes-in-place",
         }
     }
 
     /// The one of this name.
     #[must_use]
     pub fn from_name(name: &str) -> Option<Self> {
-        Self::ALL.into_iter().find(|mutant| mutant.name() == name)
+        Self::ALL.into_iter().chain(Self::OF_CRASHES).find(|mutant| mutant.name() == name)
     }
 
     /// The oracle that it is there for.
@@ -98,6 +110,7 @@ impl Mutant {
             Self::LooksAtEverything => "work",
             Self::LosesNotices => "progress",
             Self::StopsNothing => "promises",
+            Self::ForgetsRecords | Self::KillsWhatItFinds | Self::WritesInPlace => "survival",
         }
     }
 
@@ -131,6 +144,35 @@ impl Mutant {
             write_below_delegated(backend.kernel_mut());
         }
         report
+    }
+
+    /// Does so many parts of the next step, or something like them.
+    pub(crate) fn step_partly(self, backend: &mut SimBackend, parts: usize) {
+        let written = backend.next_step().and_then(|step| match &step.op {
+            Op::WriteFile { file, content } => Some((file.clone(), content[..content.len() / 2].to_owned())),
+            _ => None,
+        });
+        match written {
+            Some((file, half)) if self == Self::WritesInPlace => backend.store_mut().write(file, half),
+            _ => backend.step_partly(parts),
+        }
+    }
+
+    /// What an arbiter that starts is told to be there.
+    pub(crate) fn found(self, mut found: Found, backend: &mut SimBackend) -> Found {
+        match self {
+            Self::ForgetsRecords => found.files.retain(|file| !file.path.ends_with(".scope")),
+            Self::KillsWhatItFinds => {
+                let kernel = backend.kernel_mut();
+                for cgroup in found.cgroups.iter().filter(|cgroup| cgroup.path.as_str().ends_with(".scope")) {
+                    if let Ok(id) = kernel.lookup(&Caller::INIT, cgroup.path.as_str().as_bytes()) {
+                        let _ = kernel.write(&Caller::INIT, id, File::CgroupKill, b"1");
+                    }
+                }
+            }
+            _ => {}
+        }
+        found
     }
 
     /// What the manager is told instead of this event.

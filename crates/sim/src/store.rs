@@ -1,10 +1,14 @@
-//! The store, imagined: records by path. It outlives the arbiter, and a write is whole or has not happened.
+//! The store, imagined: records by path. It outlives the arbiter. A write goes aside first and is then renamed over, as
+//! the real one does it; what a crash leaves aside is no record (`backend/parts.rs`).
 
 use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::{Errno, OpError};
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
+
+/// The file beside a record while it is being written. What a crash leaves of it is overwritten by the next write.
+pub const ASIDE: &str = ".cgarbiter~";
 
 /// What lies at a path.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,7 +83,7 @@ impl Store {
             };
             UnitFile { path: path.into(), link, content }
         };
-        self.below(&inside).map(file).collect()
+        self.below(&inside).filter(|(path, _)| !is_aside(path)).map(file).collect()
     }
 
     /// Everything whose path begins so, sorted by path.
@@ -87,6 +91,19 @@ impl Store {
         let entries = self.entries.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
         entries.take_while(move |(file, _)| file.starts_with(prefix)).map(|(file, entry)| (&**file, entry))
     }
+}
+
+/// Whether this is a record that was never finished.
+#[must_use]
+pub fn is_aside(path: &str) -> bool {
+    path.rsplit('/').next() == Some(ASIDE)
+}
+
+/// Where the record of this path is put while it is being written.
+#[must_use]
+pub fn aside(path: &str) -> String {
+    let directory = path.rsplit_once('/').map_or("", |(directory, _)| directory);
+    format!("{directory}/{ASIDE}")
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 //! foreigners use the same tree (`foreigners`). Legal and illegal, chosen with an eye on the reference, so that most of
 //! it means something.
 
-mod calls;
+pub(crate) mod calls;
 mod foreigners;
 mod processes;
 mod requests;
@@ -20,7 +20,7 @@ use std::collections::BTreeMap;
 const UIDS: [u32; 3] = [0, 1000, 1001];
 
 /// Which kinds of things happen in a run; each run draws its own.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Habits {
     /// Weights of the requests, as `requests::KINDS` has them; 0 for never.
     weights: Vec<u32>,
@@ -53,8 +53,8 @@ impl Habits {
     }
 }
 
-/// Everybody around the arbiter.
-#[derive(Clone, Debug)]
+/// Everybody around the arbiter; nobody by default.
+#[derive(Clone, Debug, Default)]
 pub struct Workload {
     habits: Habits,
     clients: Vec<ClientId>,

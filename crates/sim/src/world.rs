@@ -139,8 +139,11 @@ impl World {
         self.sent.clear();
         self.backend.restart_arbiter();
         let config = self.manager.config().clone();
-        let config = Config { root_enabled: self.backend.root_enabled(), ..config };
+        let mut config = Config { root_enabled: self.backend.root_enabled(), ..config };
+        // Nobody draws the same identities twice.
+        config.seed[0] = config.seed[0].wrapping_add(1);
         let found = self.backend.found(&config.unit_paths);
+        let found = self.mutant.map_or_else(|| found.clone(), |mutant| mutant.found(found.clone(), &mut self.backend));
         self.manager = Manager::recover(config, self.clocks(), found);
         self.check();
         self.pump();
@@ -282,6 +285,21 @@ impl World {
                 self.check();
                 self.pump();
             }
+        }
+    }
+
+    /// Look: between how many parts of the first of the [`moves`](Self::moves) a crash may come.
+    #[must_use]
+    pub fn cuts_in_move(&self) -> usize {
+        if self.backend.is_running() { self.backend.cuts_in_step() } else { 0 }
+    }
+
+    /// So many parts of a [`Move::Plan`] are done. Only a [`crash`](Self::crash) may follow.
+    pub fn make_partly(&mut self, parts: usize) {
+        self.note_step(&format!("  -> cut after {parts} parts"));
+        match self.mutant {
+            Some(mutant) => mutant.step_partly(&mut self.backend, parts),
+            None => self.backend.step_partly(parts),
         }
     }
 

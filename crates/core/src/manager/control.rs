@@ -137,16 +137,16 @@ impl Manager {
         }
     }
 
-    pub(super) fn reset_failed(&mut self, unit: &UnitRef) -> Answered {
+    pub(super) fn reset_failed(&mut self, call: CallId, unit: &UnitRef) -> Answered {
         let id = self.find_loaded(unit)?;
         self.reset_failed_unit(id);
-        Ok(Some(Reply::Done))
+        Ok(self.done_when_recorded(call))
     }
 
-    pub(super) fn reset_failed_all(&mut self) -> Answered {
+    pub(super) fn reset_failed_all(&mut self, call: CallId) -> Answered {
         let failed: Vec<UnitId> = self.failed_units.iter().filter_map(|name| self.graph.find(name.as_str())).collect();
         failed.into_iter().for_each(|id| self.reset_failed_unit(id));
-        Ok(Some(Reply::Done))
+        Ok(self.done_when_recorded(call))
     }
 
     fn reset_failed_unit(&mut self, id: UnitId) {
@@ -163,7 +163,7 @@ impl Manager {
         self.queue_collect(id);
     }
 
-    pub(super) fn abandon(&mut self, unit: &UnitRef) -> Answered {
+    pub(super) fn abandon(&mut self, call: CallId, unit: &UnitRef) -> Answered {
         let id = self.find_loaded(unit)?;
         let target = self.graph.unit_mut(id);
         if target.unit_type() != UnitType::Scope {
@@ -178,7 +178,7 @@ impl Manager {
         self.timers.clear(id, TimerReason::RuntimeMax);
         self.queue_type_changed(id);
         self.set_state(id, State::Abandoned);
-        Ok(Some(Reply::Done))
+        Ok(self.done_when_recorded(call))
     }
 
     pub(super) fn reference(&mut self, client: &Client, unit: &UnitRef) -> Answered {

@@ -88,6 +88,7 @@ impl Manager {
         for job in self.jobs.iter().filter(|job| job.held_reply.is_some()) {
             assert!(self.held.iter().any(|(id, _)| *id == job.id), "the reply of job {} is held for ever", job.id.0);
         }
+        assert!(self.unrecorded.is_empty() || self.in_flight.is_some(), "a reply waits for a record, and no plan does");
         for waiting in self.waiting.values() {
             if let Waiting::Property { unit, .. } | Waiting::Processes { unit, .. } = waiting {
                 assert!(self.graph.get(*unit).is_some(), "a reading is of a unit that has gone");

@@ -7,6 +7,7 @@ use crate::plan::{Plan, PlanId, Step};
 use crate::propagation;
 use crate::realize::{Builder, wanted_attributes};
 use crate::realized::Written;
+use crate::request::CallId;
 use crate::unit::UnitId;
 use alloc::collections::BTreeSet;
 use alloc::vec::Vec;
@@ -41,6 +42,25 @@ impl Manager {
     /// Is there anything for a plan?
     pub(super) fn has_to_plan(&self) -> bool {
         !self.realize.is_empty() || !self.loose.is_empty() || !self.recovered.is_empty()
+    }
+
+    /// The answer to a call whose work is done, and yet to be put on record: a successor would not know of it. Bounded:
+    /// the plan after the next has it at the latest.
+    pub(super) fn done_when_recorded(&mut self, call: CallId) -> Option<Reply> {
+        self.unrecorded.push_back((call, PlanId(self.next_plan + 2)));
+        None
+    }
+
+    /// Sends the replies that waited for a record.
+    pub(super) fn release_recorded_replies(&mut self) {
+        let seen_to = match self.in_flight {
+            Some(_) => PlanId(self.next_plan - 1),
+            None => PlanId(u64::MAX),
+        };
+        while self.unrecorded.front().is_some_and(|(_, plan)| *plan <= seen_to) {
+            let (call, _) = self.unrecorded.pop_front().expect("it was looked at");
+            self.reply(call, Ok(Reply::Done));
+        }
     }
 
     /// Hands out the next plan, if none is in flight and there is something to do. Units for which nothing has to be

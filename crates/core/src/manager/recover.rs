@@ -104,7 +104,7 @@ impl Manager {
         }
     }
 
-    /// Slices that are up: those with our mark, and those that a recorded unit lies in.
+    /// Slices that are up: those with our mark, those that a recorded unit lies in, and those with a record.
     fn take_over_slices(&mut self, findings: &mut Findings) {
         for name in findings.marked_slices() {
             self.load_name(&name);
@@ -114,7 +114,8 @@ impl Manager {
         for id in slices {
             let unit = self.graph.unit(id);
             let is_ours = |cgroup: &FoundCgroup| {
-                cgroup.invocation.is_some() || self.graph.members(id).any(|member| !self.graph.unit(member).perpetual)
+                let has_members = self.graph.members(id).any(|member| !self.graph.unit(member).perpetual);
+                cgroup.invocation.is_some() || has_members || unit.transient
             };
             if unit.name.is_root_slice() || unit.load != LoadState::Loaded || unit.realized.exists {
                 continue;

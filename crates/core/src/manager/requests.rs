@@ -83,14 +83,14 @@ impl Manager {
             Request::Kill { unit, whom, signal } => self.kill(call, &unit, &whom, signal),
             Request::Freeze { unit } => self.freeze(call, &unit, true),
             Request::Thaw { unit } => self.freeze(call, &unit, false),
-            Request::ResetFailed { unit } => self.reset_failed(&unit),
-            Request::ResetFailedAll => self.reset_failed_all(),
+            Request::ResetFailed { unit } => self.reset_failed(call, &unit),
+            Request::ResetFailedAll => self.reset_failed_all(call),
             Request::SetProperties { unit, runtime, properties } => {
                 self.set_properties(call, client, &unit, runtime, properties)
             }
             Request::Ref { unit } => self.reference(client, &unit),
             Request::Unref { unit } => self.unreference(client, &unit),
-            Request::Abandon { unit } => self.abandon(&unit),
+            Request::Abandon { unit } => self.abandon(call, &unit),
             Request::CancelJob { job } => self.cancel_job(client, &job),
             Request::ClearJobs => self.clear_jobs(),
             Request::Subscribe => self.subscribe(client),

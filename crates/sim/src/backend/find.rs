@@ -2,7 +2,7 @@
 
 use super::{SimBackend, number};
 use crate::kernel::{CgroupId, File, Pid};
-use crate::store::Entry;
+use crate::store::{Entry, is_aside};
 use cgarbiter_core::config::UnitPaths;
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
@@ -60,7 +60,8 @@ impl SimBackend {
 
     fn found_files(&self, directory: &str) -> Vec<FoundFile> {
         let inside = format!("{directory}/");
-        let files = self.store.below(&inside).map(|(path, entry)| FoundFile {
+        let records = self.store.below(&inside).filter(|(path, _)| !is_aside(path));
+        let files = records.map(|(path, entry)| FoundFile {
             path: path.into(),
             content: match entry {
                 Entry::Text(text) => Ok(text.clone()),

@@ -1,7 +1,7 @@
 //! When nothing is going on, nothing is left to do, and what the manager believes of the kernel is so.
 
 use super::{Oracle, Verdict, View};
-use crate::kernel::Caller;
+use crate::kernel::{Caller, CgroupId};
 use cgarbiter_core::Step;
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::plan::Op;
@@ -16,18 +16,23 @@ impl Oracle for Realized {
     }
 
     fn quiet(&mut self, view: &View<'_>) -> Verdict {
-        if let Some(step) = view.world.manager().outstanding().into_iter().find(|step| !is_excused(view, step)) {
-            return Err(format!("quiet, and {} still lacks: {}", step.unit, step.op));
-        }
-        let graph = view.world.manager().graph();
-        for (id, unit) in graph.iter() {
-            let above = unit.slice.map(|slice| graph.unit(slice));
-            // Directories that somebody removed behind our back are found out about in time.
-            let Some(cgroup) = graph.cgroup_path(id) else { continue };
-            check_unit(view, unit, above, cgroup.as_str())?;
-        }
-        Ok(())
+        at_rest(view)
     }
+}
+
+/// Nothing is left to do, and what is believed is so.
+pub(crate) fn at_rest(view: &View<'_>) -> Verdict {
+    if let Some(step) = view.world.manager().outstanding().into_iter().find(|step| !is_excused(view, step)) {
+        return Err(format!("quiet, and {} still lacks: {}", step.unit, step.op));
+    }
+    let graph = view.world.manager().graph();
+    for (id, unit) in graph.iter() {
+        let above = unit.slice.map(|slice| graph.unit(slice));
+        // Directories that somebody removed behind our back are found out about in time.
+        let Some(cgroup) = graph.cgroup_path(id) else { continue };
+        check_unit(view, unit, above, cgroup.as_str())?;
+    }
+    Ok(())
 }
 
 /// What the kernel has refused is not tried again by itself.
@@ -55,6 +60,9 @@ fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) 
     let (name, realized) = (&unit.name, &unit.realized);
     let kernel = view.world.backend().kernel();
     let found = kernel.lookup(&Caller::INIT, cgroup.as_bytes()).ok();
+    if found.is_some_and(|found| !realized.exists && may_be_others(view, unit, found)) {
+        return Ok(());
+    }
     if realized.exists != found.is_some() {
         return Err(format!(
             "{name} is believed to have a cgroup: {}; it is there: {}",
@@ -76,6 +84,14 @@ fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) 
         return Err(format!("the watch of {name} is not on its cgroup"));
     }
     realized.written.iter().try_for_each(|written| check_value(view, unit, above, cgroup, written))
+}
+
+/// An empty directory without our mark, where a unit that needs none is to have its own: nobody can tell whether it is
+/// somebody else's, or one that was made the moment before an arbiter was killed.
+fn may_be_others(view: &View<'_>, unit: &Unit, cgroup: CgroupId) -> bool {
+    let kernel = view.world.backend().kernel();
+    let is_marked = kernel.get_xattr(&Caller::INIT, cgroup, None, b"user.invocation_id").is_ok();
+    (unit.perpetual || unit.active().is_inactive_or_failed()) && !is_marked && !kernel.is_populated(cgroup)
 }
 
 fn check_value(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str, written: &Written) -> Verdict {

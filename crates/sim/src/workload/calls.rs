@@ -4,7 +4,7 @@ use cgarbiter_core::systemd1::MethodCall;
 use cgarbiter_core::value::Value;
 
 /// A call of the Manager interface.
-pub(super) fn manager(member: &str, args: Vec<Value>) -> MethodCall {
+pub(crate) fn manager(member: &str, args: Vec<Value>) -> MethodCall {
     MethodCall {
         path: "/org/freedesktop/systemd1".into(),
         interface: Some("org.freedesktop.systemd1.Manager".into()),
@@ -14,38 +14,38 @@ pub(super) fn manager(member: &str, args: Vec<Value>) -> MethodCall {
 }
 
 /// A call about a unit and a word.
-pub(super) fn about(member: &str, unit: &str, word: &str) -> MethodCall {
+pub(crate) fn about(member: &str, unit: &str, word: &str) -> MethodCall {
     manager(member, vec![Value::str(unit), Value::str(word)])
 }
 
 /// A property as it stands in a list.
-pub(super) fn property(name: &str, value: Value) -> Value {
+pub(crate) fn property(name: &str, value: Value) -> Value {
     Value::Struct(vec![Value::str(name), Value::Variant(Box::new(value))])
 }
 
 /// A list of properties.
-pub(super) fn properties(list: Vec<Value>) -> Value {
+pub(crate) fn properties(list: Vec<Value>) -> Value {
     Value::Array("(sv)".into(), list)
 }
 
 /// A list of process numbers.
-pub(super) fn numbers(pids: impl IntoIterator<Item = u32>) -> Value {
+pub(crate) fn numbers(pids: impl IntoIterator<Item = u32>) -> Value {
     Value::Array("u".into(), pids.into_iter().map(Value::U32).collect())
 }
 
 /// StartTransientUnit.
-pub(super) fn start_transient(name: &str, mode: &str, list: Vec<Value>) -> MethodCall {
+pub(crate) fn start_transient(name: &str, mode: &str, list: Vec<Value>) -> MethodCall {
     let auxiliary = Value::Array("(sa(sv))".into(), Vec::new());
     manager("StartTransientUnit", vec![Value::str(name), Value::str(mode), properties(list), auxiliary])
 }
 
 /// SetUnitProperties.
-pub(super) fn set(name: &str, runtime: bool, list: Vec<Value>) -> MethodCall {
+pub(crate) fn set(name: &str, runtime: bool, list: Vec<Value>) -> MethodCall {
     manager("SetUnitProperties", vec![Value::str(name), Value::Bool(runtime), properties(list)])
 }
 
 /// A property that is read.
-pub(super) fn get(unit: &str, interface: &str, name: &str) -> MethodCall {
+pub(crate) fn get(unit: &str, interface: &str, name: &str) -> MethodCall {
     MethodCall {
         path: unit_path(unit),
         interface: Some("org.freedesktop.DBus.Properties".into()),
@@ -55,7 +55,7 @@ pub(super) fn get(unit: &str, interface: &str, name: &str) -> MethodCall {
 }
 
 /// All properties of an interface.
-pub(super) fn get_all(unit: &str, interface: &str) -> MethodCall {
+pub(crate) fn get_all(unit: &str, interface: &str) -> MethodCall {
     MethodCall { member: "GetAll".into(), args: vec![Value::str(interface)], ..get(unit, interface, "") }
 }
 

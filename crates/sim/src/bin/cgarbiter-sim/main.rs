@@ -2,6 +2,8 @@
 
 #[allow(clippy::disallowed_types, reason = "a run is told how long it may take, in real time")]
 mod conformance;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "how long it took, in real time")]
+mod crash;
 mod mutants;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a real kernel takes real time")]
 mod real;
@@ -43,6 +45,9 @@ enum Command {
     Swarm(swarm::Swarm),
     /// Make what a search has found shorter
     Shrink(search::Shrink),
+    /// Kill the daemon after every step of everything that changes something, and its successor after every step of
+    /// its recovery
+    Crash(crash::Crash),
     /// Break one thing after another on purpose, and see whether its oracle notices
     Mutants(mutants::Mutants),
     /// Draw operations on cgroups at random, do them on this machine's kernel and on an imagined one, and compare
@@ -94,6 +99,7 @@ fn main() -> ExitCode {
         Command::Run(arguments) => search::run(&arguments),
         Command::Swarm(arguments) => swarm::swarm(&arguments),
         Command::Shrink(arguments) => search::shrink(&arguments),
+        Command::Crash(arguments) => crash::crash(&arguments),
         Command::Mutants(arguments) => mutants::mutants(&arguments),
         Command::Conformance(options) => conformance::compare(&options),
     };

@@ -44,7 +44,7 @@ pub(crate) struct Shrink {
     output: Option<PathBuf>,
 }
 
-fn mutant(name: &str) -> Result<Mutant, String> {
+pub(crate) fn mutant(name: &str) -> Result<Mutant, String> {
     let names = Mutant::ALL.map(Mutant::name).join(", ");
     Mutant::from_name(name).ok_or_else(|| format!("there is none of this name; there are {names}"))
 }

@@ -1,0 +1,84 @@
+//! What a step consists of: an arbiter that is killed in the middle of one leaves the first parts of it done.
+//!
+//! | operation | its parts |
+//! |---|---|
+//! | a record written or renewed | half of the text aside, all of it aside, the renaming |
+//! | a directory of records removed | each of the files |
+//! | a cgroup removed | each below it, the deepest first |
+//! | controllers switched | each of them |
+//! | all of a cgroup signalled | each process |
+//!
+//! All others are one system call, or nobody can tell.
+
+use super::SimBackend;
+use crate::kernel::Caller;
+use crate::store::aside;
+use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::persist;
+use cgarbiter_core::plan::Op;
+
+impl SimBackend {
+    /// Look: between how many parts of the next step a crash may come; 0 when it is done at once.
+    #[must_use]
+    pub fn cuts_in_step(&self) -> usize {
+        self.next_step().map_or(0, |step| self.parts(&step.op).len())
+    }
+
+    /// In: so many parts of the next step are done. It is neither reported nor gone on with: a crash has to follow.
+    pub fn step_partly(&mut self, parts: usize) {
+        let Some(step) = self.next_step() else { return };
+        for part in self.parts(&step.op).into_iter().take(parts) {
+            // What one part is refused, the whole step would have been.
+            let _ = self.apply(&part);
+        }
+    }
+
+    /// All parts but the last.
+    fn parts(&self, op: &Op) -> Vec<Op> {
+        let mut parts = match op {
+            Op::WriteFile { file, content } => return written(file, content),
+            Op::RenewRecord { file, section } => {
+                let renewed = self.store.read(file).and_then(|old| persist::renew(old, section).ok());
+                return renewed.map_or_else(Vec::new, |content| written(file, &content));
+            }
+            Op::RemoveFile { file, directory: true } => self.files_in(file),
+            Op::Rmdir { cgroup, .. } => self.cgroups_in(cgroup),
+            Op::SubtreeControl { cgroup, enable, disable } => switches(cgroup, *enable, *disable),
+            Op::SignalAll { cgroup, signals, spare } => {
+                let members = self.find(cgroup).ok().and_then(|top| self.members(top).ok()).unwrap_or_default();
+                let pids = members.into_iter().filter_map(|pid| u32::try_from(pid).ok());
+                pids.filter(|pid| !spare.contains(pid)).map(|pid| Op::SignalOne { pid, signals: *signals }).collect()
+            }
+            _ => Vec::new(),
+        };
+        parts.pop();
+        parts
+    }
+
+    fn files_in(&self, directory: &str) -> Vec<Op> {
+        let inside = format!("{directory}/");
+        let files = self.store.below(&inside);
+        files.map(|(file, _)| Op::RemoveFile { file: file.into(), directory: false }).collect()
+    }
+
+    fn cgroups_in(&self, cgroup: &CgroupPath) -> Vec<Op> {
+        let Ok(top) = self.kernel.lookup(&Caller::INIT, cgroup.as_str().as_bytes()) else { return Vec::new() };
+        let below = self.below(top).into_iter().rev();
+        below.map(|id| Op::Rmdir { cgroup: self.path(id), watch: None }).collect()
+    }
+}
+
+fn written(file: &str, content: &str) -> Vec<Op> {
+    let half = content.len() / 2;
+    let half = (0..=half).rev().find(|at| content.is_char_boundary(*at)).unwrap_or(0);
+    let aside = |content: &str| Op::WriteFile { file: aside(file).into(), content: content.into() };
+    vec![aside(&content[..half]), aside(content)]
+}
+
+fn switches(cgroup: &CgroupPath, enable: ControllerMask, disable: ControllerMask) -> Vec<Op> {
+    let one = |enable, disable| Op::SubtreeControl { cgroup: cgroup.clone(), enable, disable };
+    let on = enable.controllers().map(|controller| one(controller.mask(), ControllerMask::empty()));
+    let off = disable.controllers().map(|controller| one(ControllerMask::empty(), controller.mask()));
+    on.chain(off).collect()
+}
