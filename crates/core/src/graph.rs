@@ -288,6 +288,12 @@ impl Graph {
         self.edges.range(first..).take_while(move |(from, ..)| *from == id).map(|(_, edge, to)| (*edge, *to))
     }
 
+    /// Has it any configured tie?
+    #[must_use]
+    pub fn is_tied(&self, id: UnitId) -> bool {
+        self.all_edges(id).next().is_some()
+    }
+
     /// Configured ties of one kind.
     pub fn edges(&self, id: UnitId, edge: Edge) -> impl Iterator<Item = UnitId> {
         self.edges.range((id, edge, UnitId(0))..=(id, edge, UnitId(u32::MAX))).map(|(_, _, to)| *to)

@@ -262,7 +262,9 @@ impl Manager {
                 break;
             }
         }
-        self.effects.extend(self.after_replies.drain(..));
+        if !self.after_replies.is_empty() {
+            self.effects.extend(self.after_replies.drain(..));
+        }
         self.release_held_replies();
         self.release_recorded_replies();
         self.announce_changes();

@@ -66,9 +66,14 @@ impl Search<'_> {
         if self.done.contains(&start) {
             return None;
         }
+        let first = self.waits_for(start);
+        if first.is_empty() {
+            self.done.insert(start);
+            return None;
+        }
         self.path.push(start);
         self.on_path.insert(start);
-        let mut todo = Vec::from([self.waits_for(start)]);
+        let mut todo = Vec::from([first]);
         while let Some(next) = todo.last_mut() {
             let Some(unit) = next.pop() else {
                 todo.pop();

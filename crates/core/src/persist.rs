@@ -135,7 +135,7 @@ impl Saved {
 #[must_use]
 pub fn write(settings: &str, section: &str) -> String {
     let mut out = String::with_capacity(settings.len() + section.len() + 48);
-    push_text(&mut out, format_args!("{settings}\n{HEADER}{section}"));
+    [settings, "\n", HEADER, section].into_iter().for_each(|part| out.push_str(part));
     let sum = checksum(&out);
     push_text(&mut out, format_args!("{CHECKSUM}{sum:016x}\n"));
     out
@@ -212,14 +212,14 @@ pub fn read(text: &str) -> Result<(&str, Saved), Damage> {
 /// The last line is the checksum of what is above it.
 fn check(text: &str) -> Result<(), Damage> {
     let cut = Damage::Broken("it does not end with its checksum");
-    let Some(at) = text.rfind(CHECKSUM) else { return Err(cut) };
-    let Some(given) = text[at + CHECKSUM.len()..].strip_suffix('\n') else { return Err(cut) };
-    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
-    if given.len() != 16 || !given.bytes().all(is_digit) {
+    let Some((above, line)) = text.split_at_checked(text.len().saturating_sub(CHECKSUM.len() + 17)) else {
         return Err(cut);
-    }
+    };
+    let given = line.strip_prefix(CHECKSUM).and_then(|rest| rest.strip_suffix('\n'));
+    let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
+    let Some(given) = given.filter(|given| given.len() == 16 && given.bytes().all(is_digit)) else { return Err(cut) };
     match u64::from_str_radix(given, 16) {
-        Ok(sum) if sum == checksum(&text[..at]) => Ok(()),
+        Ok(sum) if sum == checksum(above) => Ok(()),
         _ => Err(Damage::Broken("its checksum is of another text")),
     }
 }

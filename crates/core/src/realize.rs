@@ -224,14 +224,14 @@ impl<'a> Builder<'a> {
         if unit.load == LoadState::Error {
             return;
         }
-        let cause = cause_of(unit);
-        for attribute in wanted_attributes(self.graph, self.config, id) {
+        let (graph, config, cause) = (self.graph, self.config, cause_of(unit));
+        visit_wanted(graph, config, id, &mut |attribute| {
             let matters = unit.work.starting && !attribute.optional;
             let on_error = if matters { OnError::Stop } else { OnError::Report };
-            if needs_write(self.graph, unit, &attribute) {
+            if needs_write(graph, unit, &attribute) {
                 self.push(Phase::Make, depth, id, cause, on_error, attribute.into_op(cgroup.clone()));
             }
-        }
+        });
     }
 
     fn enable(&mut self, id: UnitId, unit: &Unit, depth: i32) {
@@ -306,13 +306,16 @@ impl<'a> Builder<'a> {
 
 /// The values that should stand in the unit's files.
 pub(crate) fn wanted_attributes(graph: &Graph, config: &Config, id: UnitId) -> Vec<Attribute> {
-    let unit = graph.unit(id);
-    let mask = propagation::target_mask(graph, config, id);
     let mut wanted = Vec::with_capacity(ATTRIBUTES_USUAL);
-    resources::attributes(&unit.settings.resources, &inherited(graph, id), mask, config, &mut |attribute| {
-        wanted.push(attribute);
-    });
+    visit_wanted(graph, config, id, &mut |attribute| wanted.push(attribute));
     wanted
+}
+
+/// The same one by one, in the order in which they are written.
+fn visit_wanted(graph: &Graph, config: &Config, id: UnitId, visit: &mut dyn FnMut(Attribute)) {
+    let mask = propagation::target_mask(graph, config, id);
+    let inherited = inherited(graph, id);
+    resources::attributes(&graph.unit(id).settings.resources, &inherited, mask, config, visit);
 }
 
 /// What the slices above hand down: the nearest that sets `DefaultMemoryMin` or `DefaultMemoryLow`.
@@ -382,5 +385,5 @@ fn has_accounting(unit: &Unit) -> bool {
 }
 
 fn depth_of(cgroup: &CgroupPath) -> i32 {
-    i32::try_from(cgroup.components().count()).unwrap_or(i32::MAX)
+    i32::try_from(cgroup.depth()).unwrap_or(i32::MAX)
 }

@@ -158,6 +158,9 @@ impl Transaction<'_> {
                 _ => {}
             }
         }
+        if !graph.is_tied(key.0) {
+            return Ok(());
+        }
         for other in Atom::PullInStartIgnored.targets(graph, key.0) {
             let _ = self.add(JobType::Start, other, Some(key), false, false);
         }
@@ -317,6 +320,9 @@ impl Transaction<'_> {
     /// Drops the jobs of units for which every job would do nothing.
     fn drop_redundant(&mut self) {
         let redundant = self.redundant_units(self.order.iter().copied());
+        if redundant.is_empty() {
+            return;
+        }
         self.jobs.retain(|(unit, _), _| !redundant.contains(unit));
         self.order.retain(|(unit, _)| !redundant.contains(unit));
     }

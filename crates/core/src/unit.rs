@@ -96,21 +96,27 @@ pub(crate) struct Marks {
 /// An identity in hex digits, as `user.invocation_id` and `$INVOCATION_ID` have it.
 #[must_use]
 pub fn invocation_hex(id: &[u8; 16]) -> String {
-    let digit = |nibble: u8| char::from_digit(u32::from(nibble), 16).expect("four bits");
+    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
     let mut text = String::with_capacity(32);
-    id.iter().for_each(|byte| text.extend([digit(byte >> 4), digit(byte & 15)]));
+    for byte in id {
+        text.push(digit(byte >> 4));
+        text.push(digit(byte & 15));
+    }
     text
 }
 
 /// The identity that 32 hex digits name.
 #[must_use]
 pub fn parse_invocation(text: &str) -> Option<[u8; 16]> {
-    if text.len() != 32 || !text.bytes().all(|b| b.is_ascii_hexdigit()) {
-        return None;
-    }
+    let digits: &[u8; 32] = text.as_bytes().try_into().ok()?;
+    let nibble = |digit: u8| match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' | b'A'..=b'F' => Some((digit | 0x20) - b'a' + 10),
+        _ => None,
+    };
     let mut id = [0; 16];
-    for (byte, pair) in id.iter_mut().zip(text.as_bytes().chunks(2)) {
-        *byte = u8::from_str_radix(core::str::from_utf8(pair).ok()?, 16).ok()?;
+    for (byte, pair) in id.iter_mut().zip(digits.chunks(2)) {
+        *byte = nibble(pair[0])? << 4 | nibble(pair[1])?;
     }
     Some(id)
 }

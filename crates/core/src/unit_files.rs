@@ -195,6 +195,9 @@ impl UnitFiles {
     #[must_use]
     pub fn drop_ins(&self, name: &UnitName) -> Vec<&UnitFile> {
         let mut found: BTreeMap<&str, (Place, &UnitFile)> = BTreeMap::new();
+        if self.names.is_empty() {
+            return Vec::new();
+        }
         let own = core::iter::once(name).chain(self.aliases_of(name));
         for (which, name) in own.enumerate() {
             for (depth, beside) in names::drop_in_names(name).into_iter().enumerate() {

@@ -1,5 +1,8 @@
 //! How many steps of plans the whole world takes in a second: requests, manager, plans, kernel, notices.
 
+mod busy;
+
+use busy::Busy;
 use cgarbiter_core::Config;
 use cgarbiter_core::client::ClientId;
 use cgarbiter_core::controllers::ControllerMask;
@@ -9,6 +12,13 @@ use cgarbiter_sim::kernel::{self, Caller, Fork};
 use cgarbiter_sim::world::{Move, World};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use std::hint::black_box;
+
+/// As in the program.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// So many rounds, and everything is as large as it will be.
+const WARM_UP: u64 = 100;
 
 fn world() -> (World, ClientId) {
     let mut config = Config::example();
@@ -73,5 +83,20 @@ fn lives(criterion: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, lives);
+/// The figure by which the simulator is measured: what goes on among a hundred units, in steps of plans. A step is one
+/// operation on kernel or store that a plan asks for ([`cgarbiter_core::Step`]); the events, questions, replies and
+/// signals that belong to it are not counted, but cost.
+fn hundred_units(criterion: &mut Criterion) {
+    let mut busy = Busy::new();
+    (0..WARM_UP).for_each(|_| busy.round());
+    let before = busy.steps();
+    (0..WARM_UP).for_each(|_| busy.round());
+    let steps = (busy.steps() - before) / WARM_UP;
+    let mut group = criterion.benchmark_group("world");
+    group.throughput(Throughput::Elements(steps));
+    group.bench_function("steps among a hundred units", |bencher| bencher.iter(|| busy.round()));
+    group.finish();
+}
+
+criterion_group!(benches, lives, hundred_units);
 criterion_main!(benches);

@@ -43,10 +43,8 @@ impl Store {
 
     /// Gives a file, or everything in a directory, another path; what is not there is not moved.
     pub fn rename(&mut self, file: &str, to: &str) {
-        let inside = format!("{file}/");
-        let is_meant = |path: &str| path == file || path.starts_with(&inside);
-        let moved: Vec<Arc<str>> = self.entries.keys().filter(|path| is_meant(path)).cloned().collect();
-        for path in moved {
+        let itself = self.entries.get_key_value(file).map(|(path, _)| path.clone());
+        for path in self.paths_below(&format!("{file}/")).into_iter().chain(itself) {
             let entry = self.entries.remove(&path).expect("it was there a line ago");
             self.entries.insert(format!("{to}{}", &path[file.len()..]).into(), entry);
         }
@@ -55,7 +53,13 @@ impl Store {
     /// Removes everything in a directory.
     pub fn remove_directory(&mut self, directory: &str) {
         let inside = format!("{directory}/");
-        self.entries.retain(|file, _| !file.starts_with(&inside));
+        for file in self.paths_below(&inside) {
+            self.entries.remove(&file);
+        }
+    }
+
+    fn paths_below(&self, prefix: &str) -> Vec<Arc<str>> {
+        self.range(prefix).map(|(file, _)| file.clone()).collect()
     }
 
     /// The content of a file; a link is followed once.
@@ -88,8 +92,12 @@ impl Store {
 
     /// Everything whose path begins so, sorted by path.
     pub fn below<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a str, &'a Entry)> {
+        self.range(prefix).map(|(file, entry)| (&**file, entry))
+    }
+
+    fn range<'a>(&'a self, prefix: &'a str) -> impl Iterator<Item = (&'a Arc<str>, &'a Entry)> {
         let entries = self.entries.range::<str, _>((Bound::Included(prefix), Bound::Unbounded));
-        entries.take_while(move |(file, _)| file.starts_with(prefix)).map(|(file, entry)| (&**file, entry))
+        entries.take_while(move |(file, _)| file.starts_with(prefix))
     }
 }
 

@@ -371,7 +371,10 @@ impl World {
             Question::BusNameOwned(name) => Answer::Flag(self.owns(name)),
             _ => self.backend.answer(question),
         };
-        let answer = self.mutant.map_or_else(|| answer.clone(), |mutant| mutant.answer(&answer, self.effort.questions));
+        let answer = match self.mutant {
+            Some(mutant) => mutant.answer(&answer, self.effort.questions),
+            None => answer,
+        };
         self.note(|_| format!("    found {answer:?}"));
         self.manager.handle_event(self.clocks(), Event::ReadDone { id, answer });
         self.check();

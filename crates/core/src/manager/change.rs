@@ -117,7 +117,7 @@ impl Manager {
             (false, true) => &paths.runtime_control,
             (false, false) => &paths.persistent_control,
         };
-        let file: Arc<str> = format!("{directory}/{}.d/{}.conf", unit.name, drop_in.stem).into();
+        let file: Arc<str> = [directory, "/", unit.name.as_str(), ".d/", &drop_in.stem, ".conf"].concat().into();
         let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
         if !unit.transient {
             self.files.follow_op(&op);

@@ -7,7 +7,6 @@ use crate::propagation;
 use crate::settings::CollectMode;
 use crate::unit::{ActiveState, Unit, UnitId};
 use alloc::collections::BTreeSet;
-use alloc::format;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -110,7 +109,7 @@ impl Manager {
             forget(fragment.clone(), false);
         }
         if unit.drop_ins.iter().any(|file| file.starts_with(&**directory)) {
-            forget(format!("{directory}/{}.d", unit.name).into(), true);
+            forget([directory, "/", unit.name.as_str(), ".d"].concat().into(), true);
         }
     }
 

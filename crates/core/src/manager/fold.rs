@@ -33,7 +33,10 @@ impl Manager {
         let loose = plan.steps.len() - units.len();
         let mut last: BTreeMap<UnitId, usize> = BTreeMap::new();
         for (index, unit) in units.iter().enumerate() {
-            last.insert(*unit, index + loose);
+            // Steps of one unit lie side by side, as a rule.
+            if units.get(index + 1) != Some(unit) {
+                last.insert(*unit, index + loose);
+            }
         }
         let done = report.outcomes.len();
         for (index, outcome) in report.outcomes.into_iter().enumerate() {

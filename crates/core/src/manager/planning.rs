@@ -82,12 +82,11 @@ impl Manager {
                 }
             }
             let steps = self.build(&invalidated);
-            let busy: BTreeSet<UnitId> = steps.iter().map(|(unit, _)| *unit).collect();
+            for (id, _) in &steps {
+                self.graph.unit_mut(*id).work.in_plan = true;
+            }
             if !steps.is_empty() || !self.loose.is_empty() {
                 self.hand_out(steps);
-            }
-            for id in busy {
-                self.graph.unit_mut(id).work.in_plan = true;
             }
             for id in invalidated {
                 if self.graph.get(id).is_some_and(|unit| !unit.work.in_plan) {

@@ -176,7 +176,7 @@ impl Manager {
         }
         check_type(unit_type, &settings)?;
         let name = self.graph.unit(id).name.clone();
-        let path: Arc<str> = format!("{}/{name}", self.config.unit_paths.transient).into();
+        let path: Arc<str> = [&*self.config.unit_paths.transient, "/", name.as_str()].concat().into();
         let has_pids = checked.iter().any(|p| matches!(p, Property::Pids(_) | Property::PidFds(_)));
         if unit_type == UnitType::Scope && !has_pids {
             return Err(Refusal::new(RefusalKind::FileNotFound, "No such file or directory"));

@@ -21,7 +21,16 @@ impl CgroupPath {
     /// The cgroup of the unit called `name` in this one; the name is escaped when it would clash with a kernel file.
     #[must_use]
     pub fn child(&self, name: &str) -> Self {
-        Self(format!("{}/{}", self.0, cgroup_escape(name)).into())
+        let name = cgroup_escape(name);
+        let mut path = String::with_capacity(self.0.len() + 1 + name.len());
+        [&*self.0, "/", &*name].into_iter().for_each(|part| path.push_str(part));
+        Self(path.into())
+    }
+
+    /// How far below the managed root it lies.
+    #[must_use]
+    pub fn depth(&self) -> usize {
+        self.0.bytes().filter(|byte| *byte == b'/').count()
     }
 
     /// A path given as text; `None` unless it is empty or absolute and normalized.

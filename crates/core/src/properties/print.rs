@@ -37,7 +37,7 @@ impl Property {
     pub fn drop_in(&self, unit_type: UnitType, settings: &Settings) -> Option<DropIn> {
         let (section, lines) = self.lines(settings);
         let content = unit_file::drop_in_text(section, unit_type, &lines);
-        (!lines.is_empty()).then(|| DropIn { stem: format!("50-{}", self.drop_in_name()), content })
+        (!lines.is_empty()).then(|| DropIn { stem: ["50-", self.drop_in_name()].concat(), content })
     }
 
     /// systemd names two of them by their key, all others as they are called on the bus.

@@ -107,6 +107,7 @@ fn memory(r: &Resources, inherited: &Inherited, visit: &mut dyn FnMut(Attribute)
 pub(super) fn limit(value: u64) -> Cow<'static, str> {
     match value {
         UNSET => "max".into(),
+        0 => "0".into(),
         number => number.to_string().into(),
     }
 }

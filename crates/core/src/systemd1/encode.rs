@@ -74,7 +74,11 @@ pub(super) fn unit_path(name: &UnitName) -> Value {
 }
 
 fn job_path_text(id: u32) -> String {
-    format!("{JOB_PREFIX}{id}")
+    let mut text = String::with_capacity(JOB_PREFIX.len() + 10);
+    text.push_str(JOB_PREFIX);
+    // Writing into a String cannot fail.
+    let _ = write!(text, "{id}");
+    text
 }
 
 fn invocation_path(id: &[u8; 16]) -> Value {

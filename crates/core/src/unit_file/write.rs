@@ -11,6 +11,9 @@ use core::fmt::{self, Write};
 pub const TRANSIENT_HEADER: &str =
     "# This is a transient unit file, created programmatically via the systemd API. Do not edit.\n";
 
+/// Longer than most transient unit files.
+const TRANSIENT_LENGTH_USUAL: usize = 384;
+
 /// First lines of a drop-in that `SetUnitProperties` made.
 pub const DROP_IN_HEADER: &str = "# This is a drop-in unit file extension, created via \"systemctl set-property\"\n\
      # or an equivalent operation. Do not edit.\n";
@@ -27,7 +30,9 @@ impl TransientFile {
     /// A file without settings.
     #[must_use]
     pub fn new(unit_type: UnitType) -> Self {
-        Self { unit_type, section: None, text: TRANSIENT_HEADER.into() }
+        let mut text = String::with_capacity(TRANSIENT_LENGTH_USUAL);
+        text.push_str(TRANSIENT_HEADER);
+        Self { unit_type, section: None, text }
     }
 
     /// Appends finished lines (see [`push_line`]) to a section.
@@ -37,7 +42,7 @@ impl TransientFile {
         }
         if self.section != Some(section) {
             let gap = if self.section.is_some() { "\n" } else { "" };
-            push_text(&mut self.text, format_args!("{gap}[{}]\n", section.name(self.unit_type)));
+            [gap, "[", section.name(self.unit_type), "]\n"].into_iter().for_each(|part| self.text.push_str(part));
             self.section = Some(section);
         }
         self.text.push_str(lines);
@@ -54,17 +59,19 @@ impl TransientFile {
 #[must_use]
 pub fn drop_in_text(section: Section, unit_type: UnitType, lines: &str) -> String {
     let mut text = String::with_capacity(DROP_IN_HEADER.len() + lines.len() + 16);
-    push_text(&mut text, format_args!("{DROP_IN_HEADER}[{}]\n{lines}\n", section.name(unit_type)));
+    let parts = [DROP_IN_HEADER, "[", section.name(unit_type), "]\n", lines, "\n"];
+    parts.into_iter().for_each(|part| text.push_str(part));
     text
 }
 
 /// Appends `key=value` and a newline. A value can neither end the line early nor join it to the next one: line breaks
 /// become blanks, and a backslash at the end gets a blank behind it.
 pub fn push_line(out: &mut String, key: &str, value: impl fmt::Display) {
-    push_text(out, format_args!("{key}="));
+    out.push_str(key);
+    out.push('=');
     let start = out.len();
     push_text(out, format_args!("{value}"));
-    if out[start..].contains(['\n', '\r', '\0']) {
+    if out.as_bytes()[start..].iter().any(|byte| matches!(byte, b'\n' | b'\r' | 0)) {
         let clean = out[start..].replace(['\n', '\r', '\0'], " ");
         out.truncate(start);
         out.push_str(&clean);

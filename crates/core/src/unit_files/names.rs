@@ -1,6 +1,7 @@
 //! Names under which files of a unit may lie, beside its own.
 
 use crate::names::UnitName;
+use alloc::borrow::Cow;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec;
@@ -13,18 +14,21 @@ pub(super) fn template_of(name: &UnitName) -> String {
 
 /// The names whose drop-ins are a unit's, from its own on: its template's, and those of every part of its name that
 /// ends in a dash.
-pub(super) fn drop_in_names(name: &UnitName) -> Vec<String> {
+pub(super) fn drop_in_names(name: &UnitName) -> Vec<Cow<'_, str>> {
     let suffix = name.unit_type().suffix();
-    let mut names = vec![String::from(name.as_str())];
-    names.extend(name.instance().map(|_| template_of(name)));
+    let mut names = vec![Cow::Borrowed(name.as_str())];
+    names.extend(name.instance().map(|_| template_of(name).into()));
     let mut prefix = name.prefix();
     loop {
         prefix = prefix.strip_suffix('-').unwrap_or(prefix);
         let Some(dash) = prefix.rfind('-').filter(|dash| *dash > 0) else { return names };
         prefix = &prefix[..=dash];
         match name.instance() {
-            Some(instance) => names.extend([format!("{prefix}@{instance}.{suffix}"), format!("{prefix}@.{suffix}")]),
-            None => names.push(format!("{prefix}.{suffix}")),
+            Some(instance) => {
+                let both = [format!("{prefix}@{instance}.{suffix}"), format!("{prefix}@.{suffix}")];
+                names.extend(both.map(Cow::Owned));
+            }
+            None => names.push(format!("{prefix}.{suffix}").into()),
         }
     }
 }

@@ -53,13 +53,9 @@ impl SimBackend {
     }
 
     fn events(&self, id: CgroupId) -> Option<CgroupEvents> {
-        let text = self.read(id, File::CgroupEvents).ok()?;
-        let is_set = |key| value(&text, key) == Some(1);
-        Some(CgroupEvents { populated: is_set("populated"), frozen: is_set("frozen"), oom_kills: self.oom_kills(id) })
-    }
-
-    fn oom_kills(&self, id: CgroupId) -> Option<u64> {
-        self.read(id, File::MemoryEvents).ok().and_then(|text| value(&text, "oom_kill"))
+        // The root has no such file.
+        let (populated, frozen) = (self.kernel.is_populated(id), self.kernel.is_frozen(id));
+        (id != CgroupId::ROOT).then(|| CgroupEvents { populated, frozen, oom_kills: self.kernel.oom_kills(id) })
     }
 
     fn readings(&self, id: CgroupId) -> Readings {
@@ -80,7 +76,7 @@ impl SimBackend {
             memory_current: single(File::MemoryCurrent),
             tasks_current: single(File::PidsCurrent),
             io: self.read(id, File::IoStat).ok().map(|text| io_sums(&text)),
-            oom_kills: self.oom_kills(id),
+            oom_kills: self.kernel.oom_kills(id),
         }
     }
 

@@ -127,7 +127,7 @@ impl SimBackend {
         let id = self.find(cgroup)?;
         let fail = |errno| error(cgroup, file, errno);
         let known = File::from_name(file.as_bytes()).ok_or_else(|| fail(Errno::ENOENT))?;
-        let line = format!("{value}\n");
+        let line = [value, "\n"].concat();
         self.kernel.write(&self.myself(), id, known, line.as_bytes()).map_err(fail)
     }
 

@@ -89,8 +89,9 @@ impl Programs {
     }
 
     pub(super) fn ended(&mut self, pid: Pid) {
-        self.commands.remove(&pid);
-        self.ends.retain(|(_, other, _)| *other != pid);
+        if self.commands.remove(&pid).is_some() {
+            self.ends.retain(|(_, other, _)| *other != pid);
+        }
     }
 
     /// A program whose time has come. A frozen or stopped one ends when it goes on.

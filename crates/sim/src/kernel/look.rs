@@ -1,6 +1,7 @@
 //! Look-ups for those who judge the kernel's state from outside: no permissions, no text, nothing changes.
 
 use super::cgroup::CgroupId;
+use super::files::File;
 use super::process::Pid;
 use super::{ControllerSet, Kernel};
 
@@ -15,6 +16,13 @@ impl Kernel {
     #[must_use]
     pub fn is_frozen(&self, id: CgroupId) -> bool {
         self.live(id).is_ok_and(|index| self.cgroups[index].freezer.frozen)
+    }
+
+    /// `oom_kill` of `memory.events`, where there is such a file.
+    #[must_use]
+    pub fn oom_kills(&self, id: CgroupId) -> Option<u64> {
+        let index = self.live(id).ok().filter(|index| self.has_file(*index, File::MemoryEvents))?;
+        Some(self.memory_here(index).events.oom_kill)
     }
 
     /// The controllers of `cgroup.controllers`.

@@ -21,6 +21,9 @@ use cgarbiter_sim::vectors::systemd::{Expected, Options, Score};
 use cgarbiter_sim::vectors::{self, Played, Tally};
 use clap::{Args, Parser, Subcommand};
 
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Everything outside the arbiter's core, imagined.
 ///
 /// Exit status of the searches: 0 nothing found, 3 wrong answer, 4 lost progress, 5 crash; 2 when something could not
