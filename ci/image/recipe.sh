@@ -3,7 +3,8 @@
 #
 #   recipe.sh OUT                    writes OUT/vmlinuz, OUT/modules/NN-name.ko, OUT/root.img
 #   recipe.sh --key                  prints what the result depends on besides this text (the kernel's version)
-#   recipe.sh --kernel FILE.deb OUT  writes OUT/vmlinuz and OUT/modules/NN-name.ko of another kernel's package
+#   recipe.sh --kernel OUT FILE.deb...  writes OUT/vmlinuz and OUT/modules/NN-name.ko of another kernel's packages
+#                                    (newer kernels come in two: linux-binary-* and linux-modules-*)
 #
 # Everything comes from the Debian mirror that this machine's own apt sources name. Nothing here is specific to the
 # project: what changes from run to run is on the payload disk (see ../README.md), so that this image can be cached.
@@ -14,20 +15,23 @@ kernel_package() {
     apt-cache depends linux-image-cloud-amd64 | sed -n 's/^ *Depends: \(linux-image-[0-9][^ ]*\)$/\1/p' | head -1
 }
 
-# unpack_kernel FILE.deb OUT: the kernel, and the modules with which it finds its disks
+# unpack_kernel OUT FILE.deb...: the kernel, and the modules with which it finds its disks
 unpack_kernel() {
-    local number=10 module file
-    dpkg -x "$1" "$work/kernel"
-    mkdir -p "$2/modules"
-    cp "$work"/kernel/boot/vmlinuz-* "$2/vmlinuz"
+    local out=$1 number=10 package module file
+    shift
+    for package; do dpkg -x "$package" "$work/kernel"; done
+    mkdir -p "$out/modules"
+    file=$(find "$work/kernel" -type f -name 'vmlinuz*')
+    [ -n "$file" ] || { echo "no kernel in $*" >&2; return 1; }
+    cp "$file" "$out/vmlinuz"
     # In the order in which they have to be inserted.
     for module in virtio/virtio_ring virtio/virtio virtio/virtio_pci_legacy_dev virtio/virtio_pci_modern_dev \
         virtio/virtio_pci block/virtio_blk; do
         file=$(find "$work/kernel" -path "*/kernel/drivers/$module.ko*")
         case $file in
         '') continue ;; # built in
-        *.xz) xz -dc "$file" >"$2/modules/$number-${module##*/}.ko" ;;
-        *) cp "$file" "$2/modules/$number-${module##*/}.ko" ;;
+        *.xz) xz -dc "$file" >"$out/modules/$number-${module##*/}.ko" ;;
+        *) cp "$file" "$out/modules/$number-${module##*/}.ko" ;;
         esac
         number=$((number + 1))
     done
@@ -42,7 +46,8 @@ fi
 if [ "${1:-}" = --kernel ]; then
     work=$(mktemp -d)
     trap 'rm -rf "$work"' EXIT
-    unpack_kernel "$2" "$3"
+    shift
+    unpack_kernel "$@"
     exit
 fi
 
@@ -57,7 +62,7 @@ package=$(kernel_package)
 # The user that apt drops to for downloads must be able to write here.
 chmod 755 "$work"; mkdir -m 777 "$work/deb"
 (cd "$work/deb" && apt-get download -q "$package")
-unpack_kernel "$work"/deb/*.deb "$out"
+unpack_kernel "$out" "$work"/deb/*.deb
 
 # --- root -------------------------------------------------------------------------------------------------------------
 # systemd-sysv is there so that the same tests can be run against systemd as pid 1; by default it is not started.

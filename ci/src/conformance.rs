@@ -29,9 +29,10 @@ pub(crate) struct Options {
     /// Show every step before it is done.
     #[arg(long)]
     trace: bool,
-    /// The kernel of this Debian package (`linux-image-*-amd64`) instead of the image's.
+    /// The kernel of this Debian package (`linux-image-*-amd64`) instead of the image's; a kernel that comes in
+    /// several (`linux-binary-*`, `linux-modules-*`) is named with one such option each.
     #[arg(long, value_name = "FILE.deb")]
-    kernel: Option<PathBuf>,
+    kernel: Vec<PathBuf>,
     /// Use this binary instead of building one.
     #[arg(long, value_name = "FILE")]
     program: Option<PathBuf>,
@@ -47,10 +48,10 @@ pub(crate) fn run(options: &Options) -> Outcome {
         directory,
         init: "/payload/guest/init",
         // Newer kernels now and then fail under emulation with several threads when they patch their own code.
-        threads: if options.kernel.is_some() { "single" } else { "multi" },
+        threads: if options.kernel.is_empty() { "multi" } else { "single" },
     };
-    if let Some(package) = &options.kernel {
-        image = other_kernel(package, &image, &guest.directory.join("kernel"))?;
+    if !options.kernel.is_empty() {
+        image = other_kernel(&options.kernel, &image, &guest.directory.join("kernel"))?;
     }
     fill_payload(options, &guest)?;
     let mut ended = None;
@@ -98,11 +99,11 @@ pub(crate) fn provide_program(ready: Option<&Path>, directory: &Path) -> Outcome
     files::copy(&files::target().join("release/cgarbiter-sim"), &target)
 }
 
-/// The same root under the kernel of a package.
-fn other_kernel(package: &Path, image: &Image, directory: &Path) -> Outcome<Image> {
+/// The same root under the kernel of other packages.
+fn other_kernel(packages: &[PathBuf], image: &Image, directory: &Path) -> Outcome<Image> {
     files::fresh_directory(directory)?;
     step::quiet(
-        Command::new(files::workspace().join("ci/image/recipe.sh")).arg("--kernel").arg(package).arg(directory),
+        Command::new(files::workspace().join("ci/image/recipe.sh")).arg("--kernel").arg(directory).args(packages),
     )?;
     let root = directory.join("root.img");
     symlink(image.root(), &root).map_err(|e| format!("link {}: {e}", root.display()))?;

@@ -86,13 +86,21 @@ impl Kernel {
         if allowed { Ok(()) } else { Err(Errno::EACCES) }
     }
 
-    /// A directory (`None`) or a file in it that is there.
-    pub(super) fn node(&self, id: CgroupId, file: Option<File>) -> Result<u32, Errno> {
+    /// A directory (`None`) or a file in it that is there. Where a cgroup has taken the name of a file that is not
+    /// there, the name means that directory.
+    pub(super) fn node(&self, id: CgroupId, file: Option<File>) -> Result<(u32, Option<File>), Errno> {
         let index = self.live(id)?;
-        match file {
-            Some(file) if !self.has_file(index, file) => Err(Errno::ENOENT),
-            _ => Ok(index),
-        }
+        let Some(name) = file.filter(|file| !self.has_file(index, *file)).map(File::name) else {
+            return Ok((index, file));
+        };
+        let child = self.cgroups[index].children.get(name.as_bytes());
+        child.map(|child| (*child, None)).ok_or(Errno::ENOENT)
+    }
+
+    /// The file that is to be written: no directory can be.
+    pub(super) fn writable_node(&self, id: CgroupId, file: Option<File>) -> Result<(u32, File), Errno> {
+        let (index, file) = self.node(id, file)?;
+        file.map(|file| (index, file)).ok_or(Errno::EISDIR)
     }
 
     /// Owner and mode of a directory (`None`) or file.
@@ -100,7 +108,7 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`.
     pub fn stat(&self, id: CgroupId, file: Option<File>) -> Result<Attributes, Errno> {
-        self.node(id, file).map(|index| self.attributes(index, file))
+        self.node(id, file).map(|(index, file)| self.attributes(index, file))
     }
 
     /// May the caller read, write, execute it?
@@ -116,7 +124,7 @@ impl Kernel {
         write: bool,
         execute: bool,
     ) -> Result<(), Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         // Nothing can be executed from this file system, whatever the modes say.
         if execute && file.is_some() {
             return Err(Errno::EACCES);
@@ -132,7 +140,7 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`; `EPERM` without privileges, unless the owner keeps all or takes his own group.
     pub fn chown(&mut self, who: &Caller, id: CgroupId, file: Option<File>, uid: u32, gid: u32) -> Result<(), Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         let old = self.attributes(index, file);
         let harmless = who.uid == old.uid && uid == old.uid && (gid == old.gid || gid == who.gid);
         if !who.privileged() && !harmless {
@@ -147,7 +155,7 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`; `EPERM` for others than the owner.
     pub fn chmod(&mut self, who: &Caller, id: CgroupId, file: Option<File>, mode: u16) -> Result<(), Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         let old = self.attributes(index, file);
         if !who.privileged() && who.uid != old.uid {
             return Err(Errno::EPERM);
@@ -199,7 +207,7 @@ impl Kernel {
     /// # Errors
     /// Always: `ENOENT`, `EACCES`, `EISDIR`, `EPERM`.
     pub fn unlink(&self, who: &Caller, id: CgroupId, file: Option<File>) -> Result<(), Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         let directory = if file.is_some() { Some(index) } else { self.cgroups[index].parent };
         if let Some(directory) = directory {
             self.permit_directory(who, directory, WRITE | EXECUTE)?;

@@ -55,7 +55,8 @@ pub struct Config {
     /// Compressed swap is configured (`memory.zswap.*`).
     pub zswap: bool,
     /// Bug: a child cloned into a cgroup dies at birth when that cgroup and the creator's own were killed by
-    /// `cgroup.kill` a different number of times.
+    /// `cgroup.kill` a different number of times. Long-term releases lost it with a patch of their own (6.1 between
+    /// 6.1.190 and 6.1.192, 6.12 between 6.12.107 and 6.12.117), so of these the version does not tell.
     pub kill_at_birth: bool,
     /// Deaths and freezing happen inside the call that causes them, as the kernel vectors have it. Otherwise they wait
     /// for [`Kernel::settle_one`], as on a real machine, where the call returns first.

@@ -66,8 +66,7 @@ impl Cpu {
         let limited = quota != NO_QUOTA;
         let short = (limited && quota < 1_000_000) || period < 1_000_000;
         let long = (limited && quota > RUNTIME_MAX) || period > 1_000_000_000;
-        let beyond = limited && (burst > quota || burst + quota > RUNTIME_MAX);
-        if short || long || beyond {
+        if short || long || limited && (burst > quota || burst + quota > RUNTIME_MAX) {
             return Err(Errno::EINVAL);
         }
         (self.quota, self.period, self.burst) = (quota, period, burst);
@@ -210,6 +209,14 @@ mod tests {
         assert_eq!([1, 50, 100, 10_000].map(|weight| of(weight).nice()), [19, 3, 0, -20]);
         for weight in 1..=10_000 {
             assert_eq!(of(weight).weight(0), weight, "every weight reads back");
+        }
+    }
+
+    #[test]
+    fn no_quota_is_too_large_to_be_refused() {
+        let mut cpu = Cpu::default();
+        for quota in [RUNTIME_MAX + 1, NO_QUOTA - 1] {
+            assert_eq!(cpu.set_bandwidth(quota, 100_000_000, quota), Err(Errno::EINVAL));
         }
     }
 }

@@ -143,7 +143,7 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`, `EACCES`.
     pub fn watch(&mut self, who: &Caller, id: CgroupId, file: Option<File>, open: bool) -> Result<WatchId, Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         match file {
             Some(file) => self.permit_file(who, index, file, READ)?,
             None => self.permit_directory(who, index, READ)?,

@@ -38,9 +38,9 @@ impl Kernel {
     /// Opens a file, writes once, closes.
     ///
     /// # Errors
-    /// `ENOENT`, `EACCES` from the open; `E2BIG`, `EPERM` under `nsdelegate`; then what the file answers.
+    /// `ENOENT`, `EISDIR`, `EACCES` from the open; `E2BIG`, `EPERM` under `nsdelegate`; then what the file answers.
     pub fn write(&mut self, who: &Caller, id: CgroupId, file: File, data: &[u8]) -> Result<(), Errno> {
-        let index = self.node(id, Some(file))?;
+        let (index, file) = self.writable_node(id, Some(file))?;
         self.permit_file(who, index, file, WRITE)?;
         let namespace = self.namespace_root(who.pid);
         self.write_opened(who, who, namespace, index, file, data)
@@ -49,7 +49,7 @@ impl Kernel {
     /// Opens a file, reads all of it, closes.
     ///
     /// # Errors
-    /// `ENOENT`, `EACCES` from the open; then what the file answers.
+    /// `ENOENT`, `EACCES` from the open; `EISDIR`; then what the file answers.
     pub fn read(&self, who: &Caller, id: CgroupId, file: File) -> Result<String, Errno> {
         let mut text = String::new();
         self.read_into(who, id, file, &mut text)?;
@@ -61,7 +61,10 @@ impl Kernel {
     /// # Errors
     /// As [`read`](Self::read).
     pub fn read_into(&self, who: &Caller, id: CgroupId, file: File, text: &mut String) -> Result<(), Errno> {
-        let index = self.node(id, Some(file))?;
+        let (index, Some(file)) = self.node(id, Some(file))? else {
+            self.access(who, id, Some(file), true, false, false)?;
+            return Err(Errno::EISDIR);
+        };
         self.permit_file(who, index, file, READ)?;
         self.show(who, index, file, text)
     }
@@ -99,7 +102,7 @@ impl Kernel {
     /// Opens a directory (`None`, `O_PATH`) or a file.
     ///
     /// # Errors
-    /// `ENOENT`, `EACCES`.
+    /// `ENOENT`, `EISDIR`, `EACCES`.
     pub fn open(
         &mut self,
         who: &Caller,
@@ -108,11 +111,14 @@ impl Kernel {
         read: bool,
         write: bool,
     ) -> Result<Descriptor, Errno> {
-        let index = self.node(id, file)?;
-        if let Some(file) = file {
-            let want = if read { READ } else { 0 } | if write { WRITE } else { 0 };
-            self.permit_file(who, index, file, want)?;
+        let (index, found) = self.node(id, file)?;
+        let want = if read { READ } else { 0 } | if write { WRITE } else { 0 };
+        match found {
+            Some(file) => self.permit_file(who, index, file, want)?,
+            None if write => return Err(Errno::EISDIR),
+            None => self.permit_directory(who, index, want)?,
         }
+        let file = found;
         let namespace = self.namespace_root(who.pid);
         self.pin(index);
         if let Some(root) = namespace {
@@ -142,7 +148,7 @@ impl Kernel {
     /// The file behind a descriptor that was opened for this, if it is still there.
     fn opened(&self, descriptor: Descriptor, for_this: fn(&OpenFile) -> bool) -> Result<(&OpenFile, File), Errno> {
         let open = self.files.get(descriptor.0).filter(|open| for_this(open)).ok_or(Errno::EBADF)?;
-        let file = open.file.ok_or(Errno::EBADF)?;
+        let file = open.file.ok_or(if open.readable { Errno::EISDIR } else { Errno::EBADF })?;
         let there = self.cgroups[open.cgroup].live
             && self.has_file(open.cgroup, file)
             && self.file_epoch(open.cgroup, open.file) == open.epoch;
@@ -152,7 +158,7 @@ impl Kernel {
     /// Reads from the beginning.
     ///
     /// # Errors
-    /// `EBADF` also without having opened for reading, `ENODEV` once the file is gone, and what the file answers.
+    /// `EBADF` also without having opened for reading, `EISDIR`, `ENODEV` once the file is gone, and what the file answers.
     pub fn read_descriptor(&self, descriptor: Descriptor) -> Result<String, Errno> {
         let (open, file) = self.opened(descriptor, |open| open.readable)?;
         let mut text = String::new();

@@ -51,7 +51,7 @@ impl Kernel {
         value: &[u8],
         mode: SetMode,
     ) -> Result<(), Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         if value.len() > VALUE_MAX {
             return Err(Errno::E2BIG);
         }
@@ -75,7 +75,7 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`, `EOPNOTSUPP`, `EINVAL`, `EACCES`, `ENODATA`.
     pub fn get_xattr(&self, who: &Caller, id: CgroupId, file: Option<File>, name: &[u8]) -> Result<&[u8], Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         self.permit_xattr(who, index, file, name, READ)?;
         self.xattr(index, file, name).ok_or(Errno::ENODATA)
     }
@@ -85,7 +85,7 @@ impl Kernel {
     /// # Errors
     /// As [`set_xattr`](Self::set_xattr), and `ENODATA`.
     pub fn remove_xattr(&mut self, who: &Caller, id: CgroupId, file: Option<File>, name: &[u8]) -> Result<(), Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         self.permit_xattr(who, index, file, name, WRITE)?;
         let attributes = self.cgroups[index].xattrs.as_mut().and_then(|xattrs| xattrs.0.get_mut(&file));
         attributes.and_then(|attributes| attributes.remove(name)).map(drop).ok_or(Errno::ENODATA)
@@ -96,7 +96,7 @@ impl Kernel {
     /// # Errors
     /// `ENOENT`.
     pub fn list_xattrs(&self, who: &Caller, id: CgroupId, file: Option<File>) -> Result<Vec<Vec<u8>>, Errno> {
-        let index = self.node(id, file)?;
+        let (index, file) = self.node(id, file)?;
         let attributes = self.cgroups[index].xattrs.as_ref().and_then(|xattrs| xattrs.0.get(&file));
         let names = attributes.into_iter().flat_map(|attributes| attributes.keys());
         let seen = names.filter(|name| who.privileged() || !name.starts_with(b"trusted."));

@@ -28,6 +28,7 @@ pub fn config_of(machine: &Object) -> Result<Config, &'static str> {
     let flag = |key| machine.get(key).and_then(Value::as_bool);
     config.uclamp = flag("uclamp").unwrap_or(config.uclamp);
     config.zswap = flag("zswap").unwrap_or(config.zswap);
+    config.kill_at_birth = flag("kill_at_birth").unwrap_or(config.kill_at_birth);
     Ok(config)
 }
 
@@ -63,10 +64,10 @@ mod tests {
     fn what_is_said_counts_and_the_rest_is_as_usual() {
         let plain = config(r#"{"op":"machine","kernel":"6.1.0-56-cloud-amd64"}"#).expect("a machine");
         assert_eq!(plain, Config::of(Version::V6_1));
-        let told =
-            r#"{"kernel":"6.1.0","controllers":"cpu pids","cpus":"0-3","blockdev":"254:0 254:16","uclamp":true}"#;
+        let told = r#"{"kernel":"6.1.0","controllers":"cpu pids","cpus":"0-3","blockdev":"254:0 254:16","uclamp":true,"kill_at_birth":true}"#;
         let told = config(told).expect("a machine");
         assert_eq!((told.cpus, told.mems, told.uclamp, told.zswap), (4, 1, true, false));
+        assert!(told.kill_at_birth && !plain.kill_at_birth);
         assert_eq!(told.disks, [(254, 0), (254, 16)]);
         assert_eq!(told.controllers.to_string(), "cpu pids");
     }

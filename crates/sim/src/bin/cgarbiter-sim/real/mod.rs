@@ -72,7 +72,7 @@ impl Real {
         let channel = Channel::new().map_err(|error| format!("shared memory: {error}"))?;
         rustix::thread::set_thread_groups(&[]).map_err(|error| format!("groups: {error}"))?;
         let driver = rustix::process::getpid().as_raw_nonzero().get();
-        let real = Self {
+        let mut real = Self {
             modes: reset::Modes::of(path),
             actor: Actor { channel, mount: mount.clone(), driver },
             mount,
@@ -87,7 +87,23 @@ impl Real {
             trace,
             processors: look::read(path, File::CpusetCpusEffective),
         };
+        let kills = real.kills_at_birth()?;
+        real.machine.insert("kill_at_birth".to_owned(), kills.into());
         Ok(real)
+    }
+
+    /// Whether this kernel has the bug of that name, found out by trying: stable releases lost it one by one.
+    fn kills_at_birth(&mut self) -> Result<bool, String> {
+        self.begin()?;
+        let story = [
+            r#"{"op":"mkdir","g":"/birth"}"#,
+            r#"{"op":"write","g":"/birth","f":"cgroup.kill","d":"1"}"#,
+            r#"{"op":"spawn","p":"born","into":"/birth"}"#,
+            r#"{"op":"state","p":"born"}"#,
+        ];
+        let told = story.map(|step| self.perform(&serde_json::from_str(step).expect("an object")));
+        self.clear()?;
+        Ok(told[3].get("v") == Some(&"zombie".into()))
     }
 
     /// The number of a process or thread; -1 if it was never created.

@@ -10,8 +10,11 @@ use rustix::process::{Gid, Pid, Signal, Uid, WaitId, WaitIdOptions};
 
 use cgarbiter_sim::kernel::File;
 
-use super::settle::{DEATHS_TAKE, until};
+use super::settle::until;
 use super::{Real, handles::Handles, look, operations};
+
+/// Until cgroups that were removed have let go of what they had, on a machine that is busy with other things.
+const OFFLINE_TAKES: Duration = Duration::from_secs(60);
 
 /// Modes of the root directory and its files.
 pub(super) struct Modes(Vec<(PathBuf, u32)>);
@@ -92,9 +95,7 @@ impl Real {
         (self.freezes, self.partitions) = (false, false);
         self.modes.put_back();
         remove_cgroups(&self.mount.0).map_err(|why| format!("{why}, of {:?}", self.names))?;
-        if !until(DEATHS_TAKE, || look::read(&self.mount.0, File::CpusetCpusEffective) == self.processors) {
-            return Err("cpuset.cpus.effective of the root is not what it was".to_owned());
-        }
+        self.wait_for_processors()?;
         for (file, text) in [("cgroup.max.depth", "max"), ("cgroup.max.descendants", "max"), ("cgroup.pressure", "1")] {
             fs::write(self.mount.0.join(file), text).map_err(|error| format!("{file}: {error}"))?;
         }
@@ -104,6 +105,15 @@ impl Real {
             fs::write(zswap, "1").map_err(|error| format!("memory.zswap.writeback: {error}"))?;
         }
         self.mount.remount("").map_err(|error| format!("remount: {error}"))
+    }
+
+    /// The kernel gives back the processors of partitions that are gone when it finds the time.
+    fn wait_for_processors(&self) -> Result<(), String> {
+        let processors = || look::read(&self.mount.0, File::CpusetCpusEffective);
+        if until(OFFLINE_TAKES, || processors() == self.processors) {
+            return Ok(());
+        }
+        Err(format!("cpuset.cpus.effective of the root was {:?} and is {:?}", self.processors, processors()))
     }
 
     /// Kills all test processes and waits for them.
