@@ -44,9 +44,9 @@ pub struct Config {
     pub version: Version,
     /// Controllers that the root has.
     pub controllers: ControllerSet,
-    /// Number of processors, at most 64.
+    /// Number of processors, at most 63.
     pub cpus: u32,
-    /// Number of memory nodes, at most 64.
+    /// Number of memory nodes, at most 63.
     pub mems: u32,
     /// Whole disks, as major and minor number.
     pub disks: Vec<(u32, u32)>,

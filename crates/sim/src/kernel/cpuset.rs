@@ -19,6 +19,9 @@ fn all(count: u32) -> u64 {
     u64::MAX >> (64 - count)
 }
 
+/// What Debian's kernels are built for (CONFIG_NODES_SHIFT).
+const NODES_MAX: u32 = 1 << 10;
+
 impl Kernel {
     pub(super) fn cpuset_on(&mut self, index: u32) {
         self.cgroups[index].cpuset = Cpuset::default();
@@ -60,13 +63,14 @@ impl Kernel {
     pub(super) fn write_cpuset_cpus(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
         let cpus = bit_list(strip(text), self.config.cpus)?;
         self.check_clearing(index, self.cgroups[index].cpuset.cpus, cpus)?;
+        let before = self.wished_cpus(index);
         self.cgroups[index].cpuset.cpus = cpus;
-        self.cpus_changed(index);
+        self.cpus_changed(index, before);
         Ok(())
     }
 
     pub(super) fn write_cpuset_mems(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
-        let mems = bit_list(strip(text), 64)?;
+        let mems = bit_list(strip(text), NODES_MAX)?;
         if mems & !all(self.config.mems) != 0 {
             return Err(Errno::EINVAL);
         }
@@ -82,16 +86,24 @@ impl Kernel {
         if refused { Err(Errno::ENOSPC) } else { Ok(()) }
     }
 
-    /// Exclusive processors may not be those of a sibling.
+    /// Exclusive processors may not be those of a sibling: not its exclusive ones, nor, up to 6.19, those that its
+    /// partition has or all that it wishes for.
     pub(super) fn write_cpuset_exclusive(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
         let exclusive = bit_list(strip(text), self.config.cpus)?;
-        let overlaps = |sibling: &u32| self.cgroups[*sibling].cpuset.exclusive & exclusive != 0;
-        if self.siblings(index).any(|sibling| overlaps(&sibling)) {
+        if self.siblings(index).any(|sibling| self.excludes(sibling, exclusive)) {
             return Err(Errno::EINVAL);
         }
+        let before = self.wished_cpus(index);
         self.cgroups[index].cpuset.exclusive = exclusive;
-        self.cpus_changed(index);
+        self.cpus_changed(index, before);
         Ok(())
+    }
+
+    fn excludes(&self, sibling: u32, exclusive: u64) -> bool {
+        let other = &self.cgroups[sibling].cpuset;
+        let bereft = other.cpus != 0 && other.cpus & !exclusive == 0;
+        let taken = self.is_partition(sibling) && self.wished_cpus(sibling) & exclusive != 0;
+        other.exclusive & exclusive != 0 || (!self.config.at_least(7, 0) && (bereft || taken))
     }
 
     pub(super) fn siblings(&self, index: u32) -> impl Iterator<Item = u32> {

@@ -35,8 +35,9 @@ impl Kernel {
             self.cgroups[cgroup].leaving += 1;
             self.unsettled.push(Unsettled::Leave(self.id(cgroup)));
         }
-        // Who was frozen runs once more to end.
-        if std::mem::take(&mut self.tasks[task].frozen) {
+        // Who was frozen runs once more to end; who has never run does not begin with it.
+        let stillborn = self.processes[self.tasks[task].process].stillborn;
+        if !stillborn && std::mem::take(&mut self.tasks[task].frozen) {
             self.count_running(cgroup, 1);
         }
         self.leave(task);

@@ -149,16 +149,20 @@ impl Kernel {
     fn opened(&self, descriptor: Descriptor, for_this: fn(&OpenFile) -> bool) -> Result<(&OpenFile, File), Errno> {
         let open = self.files.get(descriptor.0).filter(|open| for_this(open)).ok_or(Errno::EBADF)?;
         let file = open.file.ok_or(if open.readable { Errno::EISDIR } else { Errno::EBADF })?;
-        let there = self.cgroups[open.cgroup].live
-            && self.has_file(open.cgroup, file)
-            && self.file_epoch(open.cgroup, open.file) == open.epoch;
-        if there { Ok((open, file)) } else { Err(Errno::ENODEV) }
+        if self.is_gone(open) { Err(Errno::ENODEV) } else { Ok((open, file)) }
+    }
+
+    /// Is the file no more that was opened?
+    fn is_gone(&self, open: &OpenFile) -> bool {
+        let there = open.file.is_some_and(|file| self.has_file(open.cgroup, file));
+        !self.cgroups[open.cgroup].live || !there || self.file_epoch(open.cgroup, open.file) != open.epoch
     }
 
     /// Reads from the beginning.
     ///
     /// # Errors
-    /// `EBADF` also without having opened for reading, `EISDIR`, `ENODEV` once the file is gone, and what the file answers.
+    /// `EBADF` also without having opened for reading, `EISDIR`, `ENODEV` once the file is gone, and what the file
+    /// answers.
     pub fn read_descriptor(&self, descriptor: Descriptor) -> Result<String, Errno> {
         let (open, file) = self.opened(descriptor, |open| open.readable)?;
         let mut text = String::new();
@@ -169,9 +173,13 @@ impl Kernel {
     /// Writes with the credentials of the open, whoever writes.
     ///
     /// # Errors
-    /// `EBADF` also without having opened for writing, `ENODEV` once the file is gone, `EBUSY` for a second
-    /// pressure trigger, and what the file answers.
+    /// `EBADF` also without having opened for writing, `ENODEV` once the file is gone (6.12 looks for that first),
+    /// `EBUSY` for a second pressure trigger, and what the file answers.
     pub fn write_descriptor(&mut self, who: &Caller, descriptor: Descriptor, data: &[u8]) -> Result<(), Errno> {
+        let read_only = self.files.get(descriptor.0).filter(|open| open.file.is_some() && !open.writable);
+        if read_only.is_some_and(|open| self.config.at_least(6, 12) && self.is_gone(open)) {
+            return Err(Errno::ENODEV);
+        }
         let (open, file) = self.opened(descriptor, |open| open.writable)?;
         let pressure = file.spec().part == Part::Pressure;
         if open.trigger && pressure && !data.is_empty() {

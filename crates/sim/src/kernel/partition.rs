@@ -44,10 +44,9 @@ impl Kernel {
     /// The processors that a partition takes.
     pub(super) fn partition_cpus(&self, index: u32) -> u64 {
         let Some(parent) = self.cgroups[index].parent else { return u64::MAX };
-        let own = &self.cgroups[index].cpuset;
-        let wished = if own.exclusive == 0 { own.cpus } else { own.exclusive };
-        let granted = if own.partition.remote { self.granted_exclusive(parent) } else { self.granted_to(parent) };
-        wished & granted
+        let remote = self.cgroups[index].cpuset.partition.remote;
+        let granted = if remote { self.granted_exclusive(parent) } else { self.granted_to(parent) };
+        self.wished_cpus(index) & granted
     }
 
     fn granted_to(&self, parent: u32) -> u64 {
@@ -114,15 +113,11 @@ impl Kernel {
     /// Do two siblings want the same processors, so that one of them cannot be a partition? From 7.0 on only
     /// partitions and exclusive wishes count.
     fn overlaps(&self, index: u32, sibling: u32) -> bool {
-        let wished = |index: u32| {
-            let own = &self.cgroups[index].cpuset;
-            if own.exclusive == 0 { own.cpus } else { own.exclusive }
-        };
         let other = match self.is_partition(sibling) || !self.config.at_least(7, 0) {
-            true => wished(sibling),
+            true => self.wished_cpus(sibling),
             false => self.cgroups[sibling].cpuset.exclusive,
         };
-        wished(index) & other != 0
+        self.wished_cpus(index) & other != 0
     }
 
     fn has_tasks_outside_partitions(&self, index: u32, excluded: u32) -> bool {
@@ -160,16 +155,25 @@ impl Kernel {
         }
     }
 
+    /// What a cgroup would have for itself: its exclusive wish, else its wish.
+    pub(super) fn wished_cpus(&self, index: u32) -> u64 {
+        let own = &self.cgroups[index].cpuset;
+        if own.exclusive == 0 { own.cpus } else { own.exclusive }
+    }
+
     /// The wished processors changed: the cgroup's own partition is judged again, and up to 6.19 a sibling's that
     /// wants one of them is invalid from now on.
-    pub(super) fn cpus_changed(&mut self, index: u32) {
+    pub(super) fn cpus_changed(&mut self, index: u32, before: u64) {
         let wish = self.cgroups[index].cpuset.partition.wish;
-        // Up to 6.6 nothing is judged below what is no partition: the old reason stays.
+        // Nothing is judged below what is no partition: the old reason stays.
         let parent = self.cgroups[index].parent.expect("the root wishes for nothing");
-        let judged = self.config.at_least(6, 7) || self.is_partition(parent);
+        let judged = self.is_partition(parent) || (self.config.at_least(6, 7) && self.is_partition(index));
         if wish != Wish::Member && judged {
             self.partitions.retain(|other| *other != index);
-            let invalid = self.obstacle(index);
+            // Kernels that have exclusive wishes look at the old one, too: processes must not have been without any.
+            let bereft = self.config.at_least(6, 7) && before == 0 && self.is_partition(parent);
+            let bereft = bereft && self.has_tasks_outside_partitions(index, index);
+            let invalid = self.obstacle(index).or(bereft.then_some(PARENT_EMPTIED));
             self.set_partition(index, wish, invalid);
         }
         if self.partitions.is_empty() || self.config.at_least(7, 0) {

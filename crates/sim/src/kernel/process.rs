@@ -55,6 +55,8 @@ pub(super) struct Process {
     /// Its pid namespace and its number there; `None`: the initial one.
     pub(super) pid_ns: Option<(PidNamespace, Pid)>,
     pub(super) kernel: bool,
+    /// A kernel bug has killed it before it could run (see [`Config::kill_at_birth`](super::Config::kill_at_birth)).
+    pub(super) stillborn: bool,
     /// The signal that is about to end it.
     pub(super) dying: Option<u8>,
     pub(super) signals: super::signal::Signals,

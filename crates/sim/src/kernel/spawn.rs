@@ -59,6 +59,7 @@ impl Kernel {
         let child = self.new_process(pid, target, parent);
         self.inherit(process, child, wanted);
         if self.config.kill_at_birth && self.cgroups[source].kills != self.cgroups[target].kills {
+            self.processes[child].stillborn = true;
             self.kill_process(child);
         }
         Ok(pid)
@@ -105,6 +106,7 @@ impl Kernel {
             cgroup_ns: None,
             pid_ns: None,
             kernel: false,
+            stillborn: false,
             dying: None,
             signals: Signals::default(),
             memory: Vec::new(),

@@ -44,7 +44,7 @@ fn controllers(names: &str) -> Option<ControllerSet> {
 fn count(list: &str) -> Option<u32> {
     let (first, last) = list.split_once('-').unwrap_or((list, list));
     let last: u32 = last.parse().ok()?;
-    (first == "0" && last < 64).then_some(last + 1)
+    (first == "0" && last < 63).then_some(last + 1)
 }
 
 fn disk(numbers: &str) -> Option<(u32, u32)> {

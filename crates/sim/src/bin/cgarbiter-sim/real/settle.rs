@@ -14,9 +14,9 @@ use rustix::process::{Pid, WaitId, WaitIdOptions};
 use super::operations::text;
 use super::{Real, Task, look};
 
-/// What has not come true after so much time will not.
-pub(super) const DEATHS_TAKE: Duration = Duration::from_secs(3);
-const FREEZING_TAKES: Duration = Duration::from_secs(3);
+/// What has not come true after so much time will not, on a busy machine either.
+pub(super) const DEATHS_TAKE: Duration = Duration::from_secs(20);
+const FREEZING_TAKES: Duration = Duration::from_secs(20);
 
 /// Until the processors of a partition that was removed are given back.
 const PARTITIONS_TAKE: Duration = Duration::from_millis(50);
@@ -45,9 +45,13 @@ pub(super) fn wait_for_death(pid: Pid) {
 
 /// Is the thread of this number running or waiting for something other than its burial?
 pub(super) fn lives(tid: i32) -> bool {
-    let stat = fs::read_to_string(format!("/proc/{tid}/stat")).unwrap_or_default();
-    let state = stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next());
-    !matches!(state, None | Some('Z' | 'X'))
+    !matches!(state(tid), None | Some('Z' | 'X'))
+}
+
+/// The letter for what a thread does; none when there is no such thread.
+fn state(tid: i32) -> Option<char> {
+    let stat = fs::read_to_string(format!("/proc/{tid}/stat")).ok()?;
+    stat.rsplit_once(") ").and_then(|(_, rest)| rest.chars().next())
 }
 
 impl Real {
@@ -62,9 +66,11 @@ impl Real {
         look::value(&self.mount.0.join(path), File::CgroupEvents, "frozen") == Some(1)
     }
 
-    /// A new process listens, or died, or was frozen before it could.
+    /// A new process listens, or died, or was frozen before it could: then it sleeps, since it is the process and not
+    /// only its cgroup that must have stopped.
     pub(super) fn wait_for_birth(&self, tid: i32, slot: usize) {
-        until(DEATHS_TAKE, || self.actor.channel.listens(slot) || !lives(tid) || (self.freezes && self.is_frozen(tid)));
+        let stopped = || self.freezes && state(tid) == Some('S') && self.is_frozen(tid);
+        until(DEATHS_TAKE, || self.actor.channel.listens(slot) || !lives(tid) || stopped());
     }
 
     /// Whom a step is going to kill, if it does what it says: processes whose leader lives.
