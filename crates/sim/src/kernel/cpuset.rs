@@ -65,7 +65,7 @@ impl Kernel {
         self.check_clearing(index, self.cgroups[index].cpuset.cpus, cpus)?;
         let before = self.wished_cpus(index);
         self.cgroups[index].cpuset.cpus = cpus;
-        self.cpus_changed(index, before);
+        self.cpus_changed(index, before, false);
         Ok(())
     }
 
@@ -93,9 +93,9 @@ impl Kernel {
         if self.siblings(index).any(|sibling| self.excludes(sibling, exclusive)) {
             return Err(Errno::EINVAL);
         }
-        let before = self.wished_cpus(index);
+        let (before, starves) = (self.wished_cpus(index), self.starves_parent(index, exclusive));
         self.cgroups[index].cpuset.exclusive = exclusive;
-        self.cpus_changed(index, before);
+        self.cpus_changed(index, before, starves);
         Ok(())
     }
 

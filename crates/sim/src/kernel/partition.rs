@@ -161,9 +161,17 @@ impl Kernel {
         if own.exclusive == 0 { own.cpus } else { own.exclusive }
     }
 
+    /// Would a partition that is to have other exclusive processors have all that its parent's processes are left
+    /// with now? That it gives some back does not count.
+    pub(super) fn starves_parent(&self, index: u32, exclusive: u64) -> bool {
+        let parent = self.cgroups[index].parent.expect("the root wishes for nothing");
+        let starves = exclusive != 0 && self.effective_cpus(parent) & !exclusive == 0;
+        starves && self.is_partition(index) && self.has_tasks_outside_partitions(parent, index)
+    }
+
     /// The wished processors changed: the cgroup's own partition is judged again, and up to 6.19 a sibling's that
-    /// wants one of them is invalid from now on.
-    pub(super) fn cpus_changed(&mut self, index: u32, before: u64) {
+    /// wants one of them is invalid from now on. With `starves` it is judged to leave nothing to its parent.
+    pub(super) fn cpus_changed(&mut self, index: u32, before: u64, starves: bool) {
         let wish = self.cgroups[index].cpuset.partition.wish;
         // Nothing is judged below what is no partition: the old reason stays.
         let parent = self.cgroups[index].parent.expect("the root wishes for nothing");
@@ -173,7 +181,7 @@ impl Kernel {
             // Kernels that have exclusive wishes look at the old one, too: processes must not have been without any.
             let bereft = self.config.at_least(6, 7) && before == 0 && self.is_partition(parent);
             let bereft = bereft && self.has_tasks_outside_partitions(index, index);
-            let invalid = self.obstacle(index).or(bereft.then_some(PARENT_EMPTIED));
+            let invalid = self.obstacle(index).or((bereft || starves).then_some(PARENT_EMPTIED));
             self.set_partition(index, wish, invalid);
         }
         if self.partitions.is_empty() || self.config.at_least(7, 0) {
