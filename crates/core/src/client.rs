@@ -3,7 +3,7 @@
 use alloc::sync::Arc;
 
 /// A connection that makes requests, as numbered by the front end; never reused within a run.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct ClientId(pub u64);
 
 /// The way a client reaches us; some requests are answered differently (reference 07.1, 07.9).

@@ -6,7 +6,7 @@ use core::fmt;
 
 /// A controller of cgroup v2 that systemd's resource properties use (reference 04.1), in the order in which they are
 /// enabled.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Controller {
     /// CPU time.
     Cpu,
@@ -57,7 +57,7 @@ impl Controller {
 
 bitflags! {
     /// A set of controllers.
-    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+    #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
     pub struct ControllerMask: u8 {
         /// CPU time.
         const CPU = 1 << 0;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::fmt;
 
 /// Why a request is refused; each kind is one error name on the bus.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as in reference 07.4")]
 pub enum RefusalKind {
     NoSuchUnit,
@@ -108,7 +108,7 @@ impl RefusalKind {
 }
 
 /// "No", with the reason in words that a person can act on. Nothing has changed when a client gets one.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Hash)]
 #[error("{message}")]
 pub struct Refusal {
     /// Which "no".
@@ -125,7 +125,7 @@ impl Refusal {
 }
 
 /// The kernel's error numbers that operations on cgroups, processes and records can give.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as in errno(3)")]
 pub enum Errno {
     Again,
@@ -231,7 +231,7 @@ impl fmt::Display for Errno {
 }
 
 /// The kernel refused an operation: which file, and with what.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error, Hash)]
 #[error("{file}: {errno}")]
 pub struct OpError {
     /// What was written, made or removed, as a path an operator can look at.

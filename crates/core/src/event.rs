@@ -55,7 +55,7 @@ pub enum Event {
 }
 
 /// How a child ended (`waitid`).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum ExitStatus {
     /// By itself, with this code.
     Code(i32),

@@ -9,9 +9,10 @@ use crate::unit::{Unit, UnitId};
 use alloc::boxed::Box;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 /// A tie from one unit to another, as properties name it (reference 03.10).
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as the properties")]
 pub enum Edge {
     Requires,
@@ -144,6 +145,14 @@ pub struct Graph {
     members: BTreeSet<(UnitId, UnitId)>,
     /// Both directions of every configured dependency.
     edges: BTreeSet<(UnitId, Edge, UnitId)>,
+}
+
+/// The other fields are indexes of what is hashed here. Places count: units are gone through in their order.
+impl Hash for Graph {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { slots, free, by_name: _, by_invocation: _, members: _, edges } = self;
+        (slots, free, edges).hash(state);
+    }
 }
 
 impl Graph {

@@ -12,7 +12,7 @@ use crate::unit::{ActiveState, Unit, UnitId};
 pub struct JobId(pub u32);
 
 /// What the unit is asked to become. All but `Nop` can be installed; the last three collapse into one of the others.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as on the bus")]
 pub enum JobType {
     Start,
@@ -205,7 +205,7 @@ impl JobResult {
 }
 
 /// An installed job.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Job {
     /// Its number.
     pub id: JobId,

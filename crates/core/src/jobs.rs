@@ -7,6 +7,7 @@ use crate::unit::{Unit, UnitId};
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::vec::Vec;
 use core::cmp::Reverse;
+use core::hash::{Hash, Hasher};
 
 /// Installed jobs: at most one for each unit.
 #[derive(Clone, Debug, Default)]
@@ -24,7 +25,7 @@ pub struct JobTable {
 
 /// Who goes first among jobs that need not wait for each other: scopes before slices before services, the larger
 /// `CPUWeight` (none is the largest), the name.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub(crate) struct Rank {
     unit_type: u8,
     weight: Reverse<u64>,
@@ -39,6 +40,14 @@ impl Rank {
             _ => 2,
         };
         Self { unit_type, weight: Reverse(unit.settings.resources.cpu_weight), name: unit.name.clone() }
+    }
+}
+
+/// The other fields are indexes of what is hashed here, and the number handed out last.
+impl Hash for JobTable {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { jobs, by_unit: _, last: _, by_slice: _, stopping: _, run_queue } = self;
+        (jobs, run_queue).hash(state);
     }
 }
 

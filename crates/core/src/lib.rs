@@ -19,6 +19,7 @@ extern crate std;
 
 mod atoms;
 pub mod attribute;
+pub mod canonical;
 pub mod cgarbiter1;
 pub mod client;
 pub mod config;

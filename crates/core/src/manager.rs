@@ -9,6 +9,7 @@
 //! last the signals.
 
 mod announce;
+mod canonical;
 mod change;
 mod collect;
 mod consequences;

@@ -34,7 +34,7 @@ pub struct Plan {
 }
 
 /// One operation with the unit it serves and the reason for it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Step {
     /// The unit this is done for.
     pub unit: UnitName,
@@ -47,7 +47,7 @@ pub struct Step {
 }
 
 /// What the step serves.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum Cause {
     Start,
@@ -80,7 +80,7 @@ impl Cause {
 }
 
 /// What an error of a step means for the plan.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum OnError {
     /// The plan ends here.
     Stop,
@@ -89,7 +89,7 @@ pub enum OnError {
 }
 
 /// An operation on kernel or store. "Already so" is success for all of them, except where it says otherwise.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Op {
     /// Puts a record in the store: written aside, renamed over, parent directories made. The path is absolute and
     /// logical (`/run/cgarbiter/transient/x.scope`); the store adds its prefix.
@@ -247,7 +247,7 @@ pub enum Op {
 }
 
 /// The signals of one kill operation (reference 02.6).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Signals {
     /// First to each process.
     pub first: i32,
@@ -258,7 +258,7 @@ pub struct Signals {
 }
 
 /// A command to start.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Spawn {
     /// Absolute path of the program.
     pub path: String,

@@ -12,7 +12,7 @@ use crate::unit::{LoadState, UnitId};
 use alloc::vec::Vec;
 
 /// The masks kept with each unit.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Masks {
     /// What the unit itself needs, be it disabled or not: what is disabled here may still be there, for the slice.
     pub own: ControllerMask,

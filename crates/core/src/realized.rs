@@ -1,10 +1,12 @@
 //! What kernel and store hold for one unit now, as far as we know: a belief, corrected by every report.
 
+use crate::canonical::{self, Kind};
 use crate::controllers::{Controller, ControllerMask};
 use crate::names::CgroupPath;
 use crate::plan::{Counters, WatchId};
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 /// The believed state of a unit's cgroup.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -34,8 +36,18 @@ pub struct Realized {
     pub oom_kills: u64,
 }
 
+/// The inode number is a name, and counters of a cgroup that has gone are only shown.
+impl Hash for Realized {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { path, exists, id, enabled, foreign_enabled, written, epochs, watch, stale, last: _, oom_kills } =
+            self;
+        (path, exists, enabled, foreign_enabled, written, epochs, watch, stale, oom_kills).hash(state);
+        canonical::write(Kind::Directory, *id, state);
+    }
+}
+
 /// One value we wrote.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Written {
     /// Which file.
     pub file: &'static str,

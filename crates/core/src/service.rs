@@ -1,7 +1,7 @@
 //! What a service adds to a unit: commands, main process, results (reference 02.5).
 
 /// The running side of a service.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct ServiceState {
     /// The main process, while it lives.
     pub main_pid: Option<u32>,

@@ -15,7 +15,7 @@ use alloc::vec::Vec;
 pub const UNSET: u64 = u64::MAX;
 
 /// Everything a unit is configured to be.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 pub struct Settings {
     /// `Description`; none means the default text of the type.
     pub description: Option<Arc<str>>,
@@ -48,7 +48,7 @@ pub struct Settings {
 }
 
 /// Settings that hardly any unit has.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 pub struct RareSettings {
     /// `Documentation`
     pub documentation: Vec<String>,
@@ -126,7 +126,7 @@ static NO_RARE: RareSettings = RareSettings::NONE;
 static NO_SERVICE: ServiceSettings = ServiceSettings::NONE;
 
 /// When a finished transient unit may vanish (reference 02.8).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub enum CollectMode {
     /// Only when it is inactive.
     #[default]
@@ -136,7 +136,7 @@ pub enum CollectMode {
 }
 
 /// The dependency kinds that can be configured (reference 03.10); inverses are kept by the graph.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "named as in the reference")]
 pub enum Dependency {
     Requires,
@@ -158,7 +158,7 @@ pub enum Dependency {
 }
 
 /// The kill context (reference 02.6).
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the properties")]
 pub struct KillSettings {
     pub mode: KillMode,
@@ -172,7 +172,7 @@ pub struct KillSettings {
 }
 
 /// Whom a stop kills.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the values")]
 pub enum KillMode {
     #[default]
@@ -183,7 +183,7 @@ pub enum KillMode {
 }
 
 /// What only services have; as much of reference 06.6 as is served.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 #[expect(missing_docs, reason = "named as the properties")]
 pub struct ServiceSettings {
     pub kind: Option<ServiceType>,
@@ -199,7 +199,7 @@ impl ServiceSettings {
 }
 
 /// `Type`
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the values")]
 pub enum ServiceType {
     Simple,
@@ -208,7 +208,7 @@ pub enum ServiceType {
 }
 
 /// One command line.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words say it")]
 pub struct ExecCommand {
     pub path: String,

@@ -1,6 +1,7 @@
 //! Time as the core knows it: numbers handed in, never a clock. Deadlines live in `timers.rs`.
 
 use core::fmt;
+use core::hash::{Hash, Hasher};
 
 /// Microseconds that mean "never" or "no limit" wherever the API speaks of times (`UINT64_MAX`, reference 06.0).
 pub const INFINITY: u64 = u64::MAX;
@@ -46,6 +47,16 @@ impl Timestamp {
     #[must_use]
     pub fn is_set(self) -> bool {
         self.monotonic != 0
+    }
+}
+
+/// As a moment on the monotonic clock: the other one is only shown.
+impl Hash for Timestamp {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.is_set().hash(state);
+        if self.is_set() {
+            Instant(self.monotonic).hash(state);
+        }
     }
 }
 

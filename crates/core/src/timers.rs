@@ -3,9 +3,10 @@
 use crate::time::Instant;
 use crate::unit::UnitId;
 use alloc::collections::{BTreeMap, BTreeSet};
+use core::hash::{Hash, Hasher};
 
 /// Why to wake up.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum TimerReason {
     /// A stop takes too long.
     StopTimeout,
@@ -24,6 +25,13 @@ pub enum TimerReason {
 pub struct Timers {
     by_unit: BTreeMap<(UnitId, TimerReason), Instant>,
     by_time: BTreeSet<(Instant, UnitId, TimerReason)>,
+}
+
+/// By unit; the other index says the same.
+impl Hash for Timers {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.by_unit.hash(state);
+    }
 }
 
 impl Timers {

@@ -5,19 +5,21 @@ use crate::client::ClientId;
 use crate::error::Refusal;
 use crate::job::JobId;
 use crate::names::{UnitName, UnitType};
+use crate::persist;
 use crate::propagation::Masks;
 use crate::realized::Realized;
 use crate::service::ServiceState;
-use crate::settings::Settings;
+use crate::settings::{Settings, UNSET};
 use crate::time::Timestamp;
 use crate::work::Work;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::hash::{Hash, Hasher};
 
 /// A unit's place in the graph; reused after the unit is freed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct UnitId(pub(crate) u32);
 
 impl UnitId {
@@ -81,7 +83,7 @@ pub struct Unit {
 }
 
 /// Which queues of the manager the unit is in, and what has been announced.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) struct Marks {
     /// In the queue of units that may be collected.
     pub(crate) collect: bool,
@@ -122,7 +124,7 @@ pub fn parse_invocation(text: &str) -> Option<[u8; 16]> {
 }
 
 /// Is it known? (reference 02.1)
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as on the bus")]
 pub enum LoadState {
     Stub,
@@ -200,7 +202,7 @@ impl ActiveState {
 }
 
 /// What it is: the sub-states of the three types in one list (reference 02.3 to 02.5).
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as on the bus")]
 pub enum State {
     /// All types.
@@ -258,7 +260,7 @@ impl State {
 }
 
 /// How a scope or service ended (reference 02.3, 02.5).
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as on the bus")]
 pub enum UnitResult {
     #[default]
@@ -309,7 +311,7 @@ impl UnitResult {
 }
 
 /// Is it stopped in its tracks? (reference 02.7)
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as on the bus")]
 pub enum FreezerState {
     #[default]
@@ -341,6 +343,49 @@ pub struct Times {
     pub active_enter: Timestamp,
     pub active_exit: Timestamp,
     pub inactive_enter: Timestamp,
+}
+
+/// Of the invocation id it counts whether there is one. Of the times those count from which a deadline may yet be
+/// computed: when it was started, if it may run for so long only, and since when it has been in a state that is on
+/// record (see [`crate::persist`]). Of the others, whether they have been.
+impl Hash for Unit {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self {
+            name,
+            kind: _,
+            aliases,
+            load,
+            load_error,
+            transient,
+            perpetual,
+            fragment,
+            drop_ins,
+            settings,
+            state: unit_state,
+            result,
+            freezer,
+            invocation_id,
+            times,
+            job,
+            references,
+            controller,
+            service,
+            slice,
+            realized,
+            masks,
+            work,
+            owner,
+            marks,
+        } = self;
+        (name, aliases, load, load_error, transient, perpetual, fragment, drop_ins, settings).hash(state);
+        (unit_state, result, freezer, invocation_id.is_some(), job, references, controller).hash(state);
+        (service, slice, realized, masks, work, owner, marks).hash(state);
+        let Times { state_change, inactive_exit, active_enter, active_exit, inactive_enter } = times;
+        let started = Some(inactive_exit).filter(|_| settings.runtime_max_usec != UNSET);
+        let since = Some(state_change).filter(|_| persist::is_saved(*unit_state));
+        (started, since).hash(state);
+        [state_change, inactive_exit, active_enter, active_exit, inactive_enter].map(|time| time.is_set()).hash(state);
+    }
 }
 
 impl Unit {

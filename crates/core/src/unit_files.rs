@@ -21,7 +21,7 @@ use alloc::vec::Vec;
 const NOTHING: &str = "/dev/null";
 
 /// A file below one of the directories of the search path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct UnitFile {
     /// Absolute, logical path.
     pub path: Arc<str>,
@@ -32,7 +32,7 @@ pub struct UnitFile {
 }
 
 /// What is in a file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Content {
     /// This text.
     Text(Arc<str>),
@@ -63,7 +63,7 @@ pub enum Fragment<'a> {
 }
 
 /// All files of the search path.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct UnitFiles {
     /// The directories, highest priority first.
     search: Vec<Arc<str>>,
@@ -74,7 +74,7 @@ pub struct UnitFiles {
 }
 
 /// What lies under one name, by the rank of its directory.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 struct Named {
     fragments: BTreeMap<usize, UnitFile>,
     drop_ins: BTreeMap<(usize, Arc<str>), UnitFile>,

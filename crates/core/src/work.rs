@@ -10,7 +10,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// Pending work of one unit.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Work {
     /// Its start job runs: make the cgroup, put the processes in.
     pub(crate) starting: bool,
@@ -39,7 +39,7 @@ pub(crate) struct Work {
 }
 
 /// What is to happen with a record.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub(crate) enum RecordWork {
     /// It says what is so, or there is none.
     #[default]
@@ -51,7 +51,7 @@ pub(crate) enum RecordWork {
 }
 
 /// What a plan was made for.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Planned {
     pub(crate) start: bool,
     pub(crate) end: bool,
@@ -63,7 +63,7 @@ pub(crate) struct Planned {
 }
 
 /// What a unit was before a call changed its properties, until that is on record.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(crate) struct Undo {
     /// The call.
     pub(crate) call: CallId,
@@ -76,14 +76,14 @@ pub(crate) struct Undo {
 }
 
 /// How a unit ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct Ending {
     /// Also when processes are left in the cgroup.
     pub(crate) force: bool,
 }
 
 /// One-shot operations.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(crate) struct Intents {
     /// The settings part of a record that is yet to be written; afterwards only its state section is renewed.
     pub(crate) record: Option<String>,
@@ -106,7 +106,7 @@ pub(crate) struct Intents {
 }
 
 /// A kill of the unit's processes.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct SignalIntent {
     /// Which signals.
     pub(crate) signals: Signals,
@@ -119,7 +119,7 @@ pub(crate) struct SignalIntent {
 }
 
 /// What a client's kill is answered with.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(crate) struct ClientKill {
     /// Whom to answer.
     pub(crate) call: CallId,

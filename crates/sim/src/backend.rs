@@ -13,6 +13,7 @@
 
 mod answer;
 mod apply;
+mod canonical;
 mod find;
 mod parts;
 mod pins;
@@ -281,6 +282,18 @@ impl SimBackend {
         (self.running, self.pins, self.watches) = (None, self.pins.cleared(), Watches::default());
         self.adopted.clear();
         self.exits.clear();
+    }
+
+    /// In: nothing but that the kernel's notices are taken in, as before everything else that is done here.
+    pub fn take_in(&mut self) {
+        self.absorb();
+    }
+
+    /// Look: how many notices could come next ([`hasten_notice`](Self::hasten_notice) makes one of them the first).
+    /// Exits come before all of them, in their order.
+    #[must_use]
+    pub fn next_notices(&self) -> usize {
+        if self.exits.is_empty() { self.watches.waiting() } else { 1 }
     }
 
     /// Takes in the kernel's notices: pins of ended processes lose their hold, children are reaped, watches are marked.

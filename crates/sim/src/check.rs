@@ -25,6 +25,7 @@ use crate::world::{Visible, World};
 use cgarbiter_core::client::Client;
 use cgarbiter_core::{CallId, OpError, Outcome, Request, Step};
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
 /// What an oracle looks at.
 pub struct View<'a> {
@@ -57,8 +58,8 @@ pub enum Past<'a> {
 /// All is well, or what is not.
 pub type Verdict = Result<(), String>;
 
-/// One thing that must hold.
-pub trait Oracle {
+/// One thing that must hold. What an oracle remembers goes along when a run is copied.
+pub trait Oracle: Copied + Send {
     /// Its name, as the command line has it.
     fn name(&self) -> &'static str;
 
@@ -94,9 +95,34 @@ pub trait Oracle {
         Ok(())
     }
 
+    /// The arbiter was killed, and another one has started: numbers begin anew, and who waited is not answered.
+    fn crashed(&mut self) {}
+
     /// How much it remembers, as a number: it must not grow with the length of a run.
     fn size(&self) -> usize {
         0
+    }
+
+    /// What it remembers on which its judgement of a future depends, beside what the world and the reference know as
+    /// well (see [`cgarbiter_core::canonical`]).
+    fn hash_memory(&self, _state: &mut dyn Hasher) {}
+}
+
+/// An oracle as a copy of itself.
+pub trait Copied {
+    /// The copy.
+    fn copied(&self) -> Box<dyn Oracle>;
+}
+
+impl<T: Oracle + Clone + 'static> Copied for T {
+    fn copied(&self) -> Box<dyn Oracle> {
+        Box::new(self.clone())
+    }
+}
+
+impl Clone for Box<dyn Oracle> {
+    fn clone(&self) -> Self {
+        (**self).copied()
     }
 }
 
@@ -125,6 +151,7 @@ pub const NAMES: [&str; 11] = [
 ];
 
 /// All oracles.
+#[derive(Clone)]
 pub struct Checks {
     oracles: Vec<Box<dyn Oracle>>,
     /// Go on, and remember who was not satisfied.
@@ -167,6 +194,16 @@ impl Checks {
             }
         }
         Ok(())
+    }
+
+    /// The arbiter was killed, and another one has started.
+    pub fn crashed(&mut self) {
+        self.oracles.iter_mut().for_each(|oracle| oracle.crashed());
+    }
+
+    /// What the oracles remember that nobody else does.
+    pub fn hash_memory(&self, state: &mut dyn Hasher) {
+        self.oracles.iter().for_each(|oracle| oracle.hash_memory(state));
     }
 
     /// Look: who was not satisfied, and with what first, when all are to be heard.

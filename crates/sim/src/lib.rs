@@ -5,6 +5,7 @@ pub mod check;
 pub mod choice;
 pub mod conformance;
 pub mod crash;
+pub mod exhaustive;
 pub mod faults;
 pub mod kernel;
 pub mod live;

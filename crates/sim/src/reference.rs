@@ -5,6 +5,8 @@
 //! asked to stop, or that a foreigner has meddled with, is promised nothing ([`Wish::Either`]).
 
 mod asked;
+mod canonical;
+mod crashed;
 mod processes;
 
 pub use asked::{Asked, Verb};
@@ -15,7 +17,7 @@ use cgarbiter_core::CallId;
 use std::collections::{BTreeMap, BTreeSet};
 
 /// What a unit is to be, as the last who asked has been told.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wish {
     /// Nothing is promised.
     Either,
@@ -32,7 +34,7 @@ pub enum Wish {
 }
 
 /// What was promised of one unit.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Promise {
     /// Where its cgroup is to be.
     pub cgroup: String,

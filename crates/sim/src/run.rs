@@ -13,7 +13,8 @@
 //! more faults, deadlines come, and all must come to rest (progress).
 
 use crate::check::{Checks, Next, Past, Verdict, View, Violation};
-use crate::choice::Choice;
+use crate::choice::{Choice, Replayed};
+use crate::exhaustive::Size;
 use crate::faults::Faults;
 use crate::kernel::{self, Kernel, State, Version};
 use crate::mutants::Mutant;
@@ -27,6 +28,7 @@ use cgarbiter_core::value::Value;
 use cgarbiter_core::{CallId, Config, Event, Outcome, Request, Step};
 use std::any::Any;
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// So many moves without a pause, or deadlines without an end, are no progress.
@@ -55,6 +57,8 @@ pub struct Options {
     pub faultless: bool,
     /// Keep a text of everything that happens.
     pub trace: bool,
+    /// Choices are those of a small world of this size (see [`crate::exhaustive`]).
+    pub size: Option<Size>,
 }
 
 /// What was wrong.
@@ -89,17 +93,25 @@ pub struct Ended {
 
 /// Runs from beginning to end; takes a panic for an end like others.
 pub fn run(choice: &mut dyn Choice, options: &Options) -> Ended {
+    if let Some(size) = options.size {
+        return crate::exhaustive::tell(choice, size, options);
+    }
     let mut run = Run::new(choice, options);
     let outcome = catch_unwind(AssertUnwindSafe(|| run.go(choice, options.steps)));
-    let failure = match outcome {
+    let failure = failure_of(outcome, run.is_healed);
+    run.ended(failure)
+}
+
+/// What an outcome means.
+pub(crate) fn failure_of(outcome: std::thread::Result<Result<(), Violation>>, is_healed: bool) -> Option<Failure> {
+    match outcome {
         Ok(Ok(())) => None,
         Err(panic) => Some(Failure::Panic(text_of(panic.as_ref()))),
-        Ok(Err(violation)) if violation.oracle == "progress" || run.is_healed && violation.oracle == "answers" => {
+        Ok(Err(violation)) if violation.oracle == "progress" || is_healed && violation.oracle == "answers" => {
             Some(Failure::Stuck(violation))
         }
         Ok(Err(violation)) => Some(Failure::Wrong(violation)),
-    };
-    run.ended(failure)
+    }
 }
 
 /// What a panic says.
@@ -109,15 +121,16 @@ pub(crate) fn text_of(panic: &(dyn Any + Send)) -> String {
 }
 
 /// A run under way.
+#[derive(Clone)]
 pub struct Run {
-    world: World,
-    reference: Reference,
-    workload: Workload,
+    pub(crate) world: World,
+    pub(crate) reference: Reference,
+    pub(crate) workload: Workload,
     faults: Faults,
-    checks: Checks,
+    pub(crate) checks: Checks,
     /// Something has happened since everything was looked over at rest.
     is_stirred: bool,
-    is_healed: bool,
+    pub(crate) is_healed: bool,
     is_reloading: bool,
     moves: u64,
     plan_steps: u64,
@@ -128,13 +141,7 @@ impl Run {
     /// Draws a machine, habits and faults.
     pub fn new(choice: &mut dyn Choice, options: &Options) -> Self {
         let mut world = draw_world(choice);
-        if let Some(mutant) = options.mutant {
-            world.break_with(mutant);
-        }
-        if options.trace {
-            world.start_trace();
-        }
-        world.check_invariants(true);
+        prepare(&mut world, options);
         let mut faults = Faults::draw(choice);
         if options.faultless {
             faults.heal();
@@ -142,6 +149,20 @@ impl Run {
         let mut reference = Reference::default();
         let habits = Habits::draw(choice);
         let workload = Workload::new(choice, habits, &mut world, &mut reference);
+        Self::of(world, reference, workload, faults, options)
+    }
+
+    /// In this world, with the plainest habits, and nothing goes wrong.
+    pub(crate) fn plain(mut world: World, options: &Options) -> Self {
+        prepare(&mut world, options);
+        let mut plain = Replayed::default();
+        let mut reference = Reference::default();
+        let habits = Habits::draw(&mut plain);
+        let workload = Workload::new(&mut plain, habits, &mut world, &mut reference);
+        Self::of(world, reference, workload, Faults::draw(&mut plain), options)
+    }
+
+    fn of(world: World, reference: Reference, workload: Workload, faults: Faults, options: &Options) -> Self {
         let checks = Checks::new(options.collects);
         let (is_stirred, is_healed, is_reloading, moves, plan_steps, rests) = Default::default();
         Self {
@@ -199,7 +220,7 @@ impl Run {
     }
 
     /// No more faults; all deadlines come; everything comes to rest, and is looked over.
-    fn heal(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
+    pub(crate) fn heal(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
         self.faults.heal();
         self.world.fail_question(None);
         self.workload.settle(&mut self.world);
@@ -226,7 +247,7 @@ impl Run {
     }
 
     /// Makes one of the world's moves, with everybody watching.
-    fn make(&mut self, choice: &mut dyn Choice, next: Move) -> Result<(), Violation> {
+    pub(crate) fn make(&mut self, choice: &mut dyn Choice, next: Move) -> Result<(), Violation> {
         self.moves += 1;
         self.is_stirred = true;
         match next {
@@ -312,6 +333,37 @@ impl Run {
         self.after(&Past::Request(call, client, request))
     }
 
+    /// The arbiter is killed, and another one starts. Its listener subscribes anew.
+    ///
+    /// # Errors
+    /// The first oracle that is not satisfied.
+    pub(crate) fn crash(&mut self) -> Result<(), Violation> {
+        self.world.crash();
+        let graph = self.world.manager().graph();
+        self.reference.crashed(|name| graph.find(name).is_some());
+        self.checks.crashed();
+        self.is_reloading = false;
+        self.workload.subscribe(&mut self.world);
+        self.see_who_died();
+        self.make(&mut Replayed::default(), Move::Client)
+    }
+
+    /// Something has happened that was none of the world's own moves: everybody sees what came of it.
+    pub(crate) fn see(&mut self) -> Result<(), Violation> {
+        self.is_stirred = true;
+        self.see_who_died();
+        self.take_visible()?;
+        if self.world.moves().next().is_none() { self.look_over() } else { Ok(()) }
+    }
+
+    /// What of it its future, and the judgement of that, depends on (see [`cgarbiter_core::canonical`]). What it has
+    /// done so far is only counted.
+    pub(crate) fn hash_canonical<H: Hasher>(&self, state: &mut H) {
+        (&self.world, &self.reference, self.is_stirred, self.is_healed, self.is_reloading).hash(state);
+        self.workload.foreign().for_each(|foreign| foreign.hash(state));
+        self.checks.hash_memory(state);
+    }
+
     fn take_visible(&mut self) -> Result<(), Violation> {
         while let Some(visible) = self.world.take_visible() {
             self.after(&Past::Told(&visible))?;
@@ -385,6 +437,16 @@ impl Run {
 
 fn stuck(what: String) -> Violation {
     Violation { oracle: "progress", what }
+}
+
+fn prepare(world: &mut World, options: &Options) {
+    if let Some(mutant) = options.mutant {
+        world.break_with(mutant);
+    }
+    if options.trace {
+        world.start_trace();
+    }
+    world.check_invariants(true);
 }
 
 /// A machine: which kernel, which controllers.

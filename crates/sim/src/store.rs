@@ -11,7 +11,7 @@ use std::sync::Arc;
 pub const ASIDE: &str = ".cgarbiter~";
 
 /// What lies at a path.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Entry {
     /// A file with this content.
     Text(String),
@@ -20,7 +20,7 @@ pub enum Entry {
 }
 
 /// Files by absolute, logical path. Directories exist as long as something is in them.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Store {
     entries: BTreeMap<Arc<str>, Entry>,
 }

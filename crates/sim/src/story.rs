@@ -12,6 +12,7 @@
 //! ```
 
 use crate::choice::{Recorded, Replayed, Seeded};
+use crate::exhaustive::Size;
 use crate::mutants::Mutant;
 use crate::run::{Ended, Failure, Options, run};
 use std::fmt::Write;
@@ -109,6 +110,9 @@ impl Story {
         if let Some(mutant) = self.options.mutant {
             let _ = writeln!(text, "mutant {}", mutant.name());
         }
+        if let Some(size) = self.options.size {
+            let _ = writeln!(text, "small {}", size.number());
+        }
         if self.options.faultless {
             text.push_str("faultless\n");
         }
@@ -141,6 +145,10 @@ impl Story {
             let (key, rest) = line.split_once(' ').unwrap_or((line, ""));
             let number = |word: &str| word.parse().map_err(|_| format!("{word:?} is not a number"));
             match key {
+                "small" => {
+                    let size = Size::of(number(rest)?).ok_or_else(|| format!("there is no small world {rest:?}"))?;
+                    story.options.size = Some(size);
+                }
                 "steps" => story.options.steps = u64::from(number(rest)?),
                 "mutant" => {
                     let mutant = Mutant::from_name(rest).ok_or_else(|| format!("there is no mutant {rest:?}"))?;

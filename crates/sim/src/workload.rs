@@ -58,6 +58,8 @@ impl Habits {
 pub struct Workload {
     habits: Habits,
     clients: Vec<ClientId>,
+    /// Who listens to everything.
+    listener: Option<ClientId>,
     /// Directories that foreigners made, and what they wrote there.
     foreign: BTreeMap<String, Option<String>>,
     made: u32,
@@ -66,14 +68,21 @@ pub struct Workload {
 impl Workload {
     /// Some clients come to the bus, and the first processes begin.
     pub fn new(choice: &mut dyn Choice, habits: Habits, world: &mut World, reference: &mut Reference) -> Self {
-        let mut workload = Self { habits, clients: Vec::new(), foreign: BTreeMap::new(), made: 0 };
         // Somebody listens to everything.
-        let listener = world.connect(0, None);
-        world.call(listener, calls::manager("Subscribe", Vec::new()));
+        let listener = Some(world.connect(0, None));
+        let mut workload = Self { habits, clients: Vec::new(), listener, foreign: BTreeMap::new(), made: 0 };
+        workload.subscribe(world);
         for _ in 0..=choice.below(3) {
             workload.connect(choice, world, reference);
         }
         workload
+    }
+
+    /// The listener asks to be told of everything.
+    pub(crate) fn subscribe(&self, world: &mut World) {
+        if let Some(listener) = self.listener {
+            world.call(listener, calls::manager("Subscribe", Vec::new()));
+        }
     }
 
     /// Somebody does something.
@@ -88,6 +97,11 @@ impl Workload {
     /// Everybody who stays away comes back, stopped processes go on: what heals.
     pub fn settle(&mut self, world: &mut World) {
         self.unfreeze_delegated(world);
+    }
+
+    /// Look: who asks most of the time, root.
+    pub(crate) fn first_client(&self) -> Option<ClientId> {
+        self.clients.first().copied()
     }
 
     /// Look: directories of foreigners with what they wrote to `cgroup.max.descendants` there.

@@ -4,6 +4,8 @@
 //! the first of [`World::moves`]; a search may take another of them with [`World::make`]. Nothing else in here is a
 //! choice.
 
+mod canonical;
+
 use crate::backend::SimBackend;
 use crate::kernel::{self, Caller, CgroupId, File};
 use crate::mutants::Mutant;
@@ -463,6 +465,11 @@ impl World {
     /// From now on keeps a line of text for everything that happens.
     pub fn start_trace(&mut self) {
         self.trace = Some(Vec::new());
+    }
+
+    /// In the lines that are kept, a remark.
+    pub fn remark(&mut self, remark: impl FnOnce() -> String) {
+        self.note(|_| remark());
     }
 
     /// Takes the lines kept so far.

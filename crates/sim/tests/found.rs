@@ -1,5 +1,5 @@
-//! What swarms have found in the core, told by hand, so that it stays found whatever becomes of the workload. Each test
-//! names the kind of failure and is as short as its shrunk story was.
+//! What searches have found in the core, told by hand, so that it stays found whatever becomes of the workload. Each
+//! test names the kind of failure and is as short as its shrunk story was.
 
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::plan::Op;
@@ -209,4 +209,29 @@ fn a_member_that_stands_still_already_does_not_freeze_for_ever() {
     story.rest();
     assert_eq!(story.answer(call), Some(Ok(())));
     assert_eq!(story.value("/a.slice/s.scope", File::CgroupEvents).as_deref(), Some("populated 1\nfrozen 0"));
+}
+
+/// The exhaustive search, wrong `limits-first`: the job was over while another plan was under way, before the record
+/// was written, and the next arbiter knew nothing of the limit.
+#[test]
+fn a_slice_that_is_up_has_its_record_before_it_is_said_to_be_made() {
+    let mut story = Story::begin();
+    story.start_scope("a.scope", vec![property("Slice", Value::str("a.slice"))]);
+    story.rest();
+    while story.world.take_visible().is_some() {}
+    story.set("a.scope", vec![property("TasksMax", Value::U64(7))]);
+    story.world.make(Move::Client);
+    let list = vec![property("MemoryMax", Value::U64(1 << 20))];
+    let lists = [Value::Array("(sv)".into(), list), Value::Array("(sa(sv))".into(), Vec::new())];
+    story.call("StartTransientUnit", [Value::str("a.slice"), Value::str("replace")].into_iter().chain(lists).collect());
+    story.world.make(Move::Client);
+    let is_made = |visible| matches!(visible, Visible::Signal { message, .. } if message.member == "JobRemoved");
+    while !std::iter::from_fn(|| story.world.take_visible()).any(is_made) {
+        assert!(story.world.step(), "the job comes to its end");
+    }
+    story.world.crash();
+    story.rest();
+    let kernel = story.world.backend().kernel();
+    let slice = kernel.lookup(&Caller::INIT, b"/a.slice").expect("it is up");
+    assert_eq!(kernel.read(&Caller::INIT, slice, File::MemoryMax).as_deref(), Ok("1048576\n"));
 }

@@ -10,7 +10,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 /// Something to be seen to once the event has been worked off.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub(super) enum Consequence {
     /// Start what this unit names with `OnSuccess` or `OnFailure`.
     Trigger(UnitId, Edge),

@@ -322,6 +322,7 @@ impl Manager {
     /// The work that needs this step cannot be done: starts fail, changes are refused.
     fn give_up(&mut self, id: UnitId, step: &Step, error: &OpError, units: &[UnitId]) {
         self.drop_intent(id, &step.op);
+        self.requeue(id);
         if !self.graph.unit(id).work.starting {
             self.refuse_pending(id, &step.op, error);
         }

@@ -17,6 +17,7 @@ use crate::time::INFINITY;
 use crate::timers::TimerReason;
 use crate::transaction;
 use crate::unit::{ActiveState, LoadState, State, UnitId};
+use crate::work::RecordWork;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -256,9 +257,11 @@ impl Manager {
         }
         match state {
             ActiveState::Active | ActiveState::Reloading => {
-                // A slice taken over while it was up has new settings.
+                // A slice taken over while it was up has new settings. They are on record before anybody is told that
+                // it is up with them, or the next arbiter would know nothing of them.
                 self.queue_realize(unit);
-                Some(JobResult::Done)
+                let is_recorded = self.graph.unit(unit).work.record == RecordWork::Kept;
+                if is_recorded { Some(JobResult::Done) } else { self.wait_again(id) }
             }
             ActiveState::Deactivating => self.wait_again(id),
             _ if target.work.ending.is_some() || target.work.prune => self.wait_again(id),

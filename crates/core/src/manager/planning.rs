@@ -157,7 +157,10 @@ impl Manager {
         } else if planned.start && work.starting {
             self.started(id);
         }
+        // A start may have waited for the record.
+        self.requeue(id);
     }
+
     /// All values of a cgroup that was not made by this arbiter have been written. Those that a fresh one has need not
     /// be remembered.
     fn forget_staleness(&mut self, id: UnitId) {

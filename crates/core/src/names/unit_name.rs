@@ -8,7 +8,7 @@ use core::fmt;
 const NAME_LENGTH_MAX: usize = 255;
 
 /// The type of a unit, from its suffix. The arbiter manages the first three; the others exist as names only.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[expect(missing_docs, reason = "each is its suffix")]
 pub enum UnitType {
     Slice,

@@ -8,7 +8,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The cgroup context (reference 06.1). `UNSET` where nothing is set; masks as bitmaps.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[expect(missing_docs, reason = "named as the properties")]
 pub struct Resources {
     pub cpu_accounting: bool,
@@ -56,7 +56,7 @@ pub struct Resources {
 }
 
 /// A number of tasks.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum TasksMax {
     /// No limit.
     Infinity,
@@ -67,11 +67,11 @@ pub enum TasksMax {
 }
 
 /// A set of CPUs or memory nodes as the bitmap that was given, without trailing zero words.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct CpuSet(pub Vec<u64>);
 
 /// Resource settings that few units have.
-#[derive(Clone, Debug, Default, PartialEq)]
+#[derive(Clone, Debug, Default, PartialEq, Hash)]
 #[expect(missing_docs, reason = "named as the properties")]
 pub struct ExtraResources {
     /// Path, weight.
@@ -117,7 +117,7 @@ impl ExtraResources {
 }
 
 /// A range of addresses, as `IPAddressAllow` and `IPAddressDeny` list them.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct IpPrefix {
     /// 4 or 16 bytes in network order.
     pub address: Vec<u8>,
@@ -126,7 +126,7 @@ pub struct IpPrefix {
 }
 
 /// `DevicePolicy`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the values")]
 pub enum DevicePolicy {
     #[default]

@@ -7,12 +7,12 @@ use std::collections::BTreeMap;
 /// The processes that are held. A pin is given once and never again, not even after a restart of the arbiter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pins {
-    held: BTreeMap<Pin, Held>,
+    pub(super) held: BTreeMap<Pin, Held>,
     last: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-struct Held {
+#[derive(Clone, Copy, Debug, Hash)]
+pub(super) struct Held {
     pid: Pid,
     alive: bool,
 }

@@ -62,7 +62,7 @@ fn seconds(text: &str) -> Option<u64> {
 #[derive(Clone, Debug, Default)]
 pub(super) struct Programs {
     now: Instant,
-    ends: BTreeSet<(Instant, Pid, u8)>,
+    pub(super) ends: BTreeSet<(Instant, Pid, u8)>,
     commands: BTreeMap<Pid, String>,
 }
 

@@ -36,10 +36,10 @@ impl Real {
 /// Which processes are real, and what waits for them.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Outside {
-    real: BTreeSet<Pid>,
+    pub(super) real: BTreeSet<Pid>,
     /// Those that were stopped, because their cgroup is frozen.
     stopped: BTreeSet<Pid>,
-    deliveries: VecDeque<(Pid, i32)>,
+    pub(super) deliveries: VecDeque<(Pid, i32)>,
     /// How processes ended whose end the kernel is about to notice.
     statuses: BTreeMap<Pid, ExitStatus>,
 }

@@ -7,17 +7,17 @@ use std::collections::{BTreeMap, VecDeque};
 
 #[derive(Clone, Debug, Default)]
 pub(super) struct Watches {
-    by_cgroup: BTreeMap<CgroupId, Watch>,
-    by_number: BTreeMap<WatchId, CgroupId>,
+    pub(super) by_cgroup: BTreeMap<CgroupId, Watch>,
+    pub(super) by_number: BTreeMap<WatchId, CgroupId>,
     /// Set up by the plan in flight; their present state is reported when it ends.
-    new: Vec<WatchId>,
-    waiting: VecDeque<WatchId>,
+    pub(super) new: Vec<WatchId>,
+    pub(super) waiting: VecDeque<WatchId>,
 }
 
 #[derive(Clone, Copy, Debug)]
-struct Watch {
+pub(super) struct Watch {
     number: WatchId,
-    memory: bool,
+    pub(super) memory: bool,
 }
 
 impl Watches {
@@ -61,6 +61,10 @@ impl Watches {
 
     pub(super) fn take(&mut self) -> Option<WatchId> {
         self.waiting.pop_front()
+    }
+
+    pub(super) fn waiting(&self) -> usize {
+        self.waiting.len()
     }
 
     pub(super) fn any(&self) -> bool {

@@ -13,7 +13,7 @@ const RESULTS: [&str; 10] =
 /// So many jobs that have ended are remembered.
 const ENDED_MAX: usize = 256;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Answers {
     /// Reached the manager, and wait.
     waiting: BTreeSet<CallId>,
@@ -66,6 +66,10 @@ impl Oracle for Answers {
             Some((call, asked)) => Err(format!("call {} is never answered: {asked:?}", call.0)),
             None => Ok(()),
         }
+    }
+
+    fn crashed(&mut self) {
+        *self = Self::default();
     }
 
     fn size(&self) -> usize {

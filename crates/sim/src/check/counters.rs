@@ -10,7 +10,7 @@ use std::collections::BTreeMap;
 /// "Not known."
 const UNKNOWN: u64 = u64::MAX;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Counters {
     asked: BTreeMap<CallId, String>,
     /// The last reading, by unit and activation.

@@ -7,7 +7,7 @@ use cgarbiter_core::CallId;
 use cgarbiter_core::request::Request;
 use cgarbiter_core::settings::Settings;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Limits {
     /// The call that is being looked at, the unit it is about, and how that was configured before.
     before: Option<(CallId, String, Option<Settings>)>,

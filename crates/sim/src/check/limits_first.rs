@@ -5,8 +5,9 @@ use crate::kernel::Caller;
 use cgarbiter_core::Outcome;
 use cgarbiter_core::plan::{Op, PlanId};
 use std::collections::{BTreeMap, BTreeSet};
+use std::hash::{Hash, Hasher};
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct LimitsFirst {
     /// Made, and nobody has been let in.
     fresh: BTreeSet<String>,
@@ -56,11 +57,20 @@ impl Oracle for LimitsFirst {
 
     fn quiet(&mut self, _view: &View<'_>) -> Verdict {
         self.fresh.clear();
+        self.promised.clear();
         Ok(())
+    }
+
+    fn crashed(&mut self) {
+        *self = Self::default();
     }
 
     fn size(&self) -> usize {
         self.fresh.len()
+    }
+
+    fn hash_memory(&self, mut state: &mut dyn Hasher) {
+        (&self.fresh, &self.promised).hash(&mut state);
     }
 }
 

@@ -7,7 +7,7 @@ use cgarbiter_core::client::Client;
 use cgarbiter_core::request::{CallId, Request, UnitRef};
 use std::collections::BTreeSet;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Permissions {
     /// Calls that must be refused.
     forbidden: BTreeSet<CallId>,
@@ -34,6 +34,10 @@ impl Oracle for Permissions {
             return Err(format!("call {} was carried out for somebody who may not", call.0));
         }
         Ok(())
+    }
+
+    fn crashed(&mut self) {
+        *self = Self::default();
     }
 
     fn size(&self) -> usize {

@@ -4,6 +4,7 @@ use super::{Oracle, Past, Verdict, View};
 use cgarbiter_core::Outcome;
 use cgarbiter_core::plan::Op;
 
+#[derive(Clone)]
 pub(super) struct Places;
 
 impl Oracle for Places {

@@ -6,6 +6,7 @@ use cgarbiter_core::job::Job;
 use cgarbiter_core::names::UnitType;
 use cgarbiter_core::unit::{ActiveState, FreezerState, State, Unit};
 
+#[derive(Clone)]
 pub(super) struct Progress;
 
 impl Oracle for Progress {

@@ -4,6 +4,7 @@ use super::{Next, Oracle, Verdict, View};
 use crate::reference::{Promise, Wish};
 use cgarbiter_core::plan::Op;
 
+#[derive(Clone)]
 pub(super) struct Promises;
 
 impl Oracle for Promises {

@@ -8,6 +8,7 @@ use cgarbiter_core::plan::Op;
 use cgarbiter_core::realized::Written;
 use cgarbiter_core::unit::Unit;
 
+#[derive(Clone)]
 pub(super) struct Realized;
 
 impl Oracle for Realized {

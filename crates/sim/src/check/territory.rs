@@ -5,6 +5,7 @@ use crate::workload::MARKED;
 use cgarbiter_core::names::{CgroupPath, UnitName};
 use cgarbiter_core::plan::Op;
 
+#[derive(Clone)]
 pub(super) struct Territory;
 
 impl Oracle for Territory {

@@ -10,7 +10,7 @@ const STEPS_OF_UNIT_MAX: usize = 40;
 /// More questions than one event ever asks, beside one for each unit of the plan that it ends.
 const QUESTIONS_MAX: u64 = 3;
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Work {
     before: Effort,
     /// Units of the plan in flight.

@@ -46,7 +46,7 @@ impl CgroupId {
 }
 
 /// Owner and mode of a directory or file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct Attributes {
     /// Owner.
     pub uid: u32,

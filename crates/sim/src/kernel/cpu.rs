@@ -4,7 +4,7 @@ use super::parse::{kstrtoll, kstrtoull, scan_decimal, scan_word, strip};
 use super::{Errno, Kernel};
 
 /// What one cgroup wishes; quota and burst in nanoseconds, period too.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Cpu {
     /// The scheduler's measure of weight: 1024 for weight 100.
     load: u64,

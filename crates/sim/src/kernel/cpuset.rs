@@ -6,7 +6,7 @@ use super::partition::Partition;
 use super::{Errno, Kernel};
 
 /// The wishes of one cgroup; an empty set is no wish.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Cpuset {
     pub(super) cpus: u64,
     pub(super) exclusive: u64,

@@ -9,7 +9,7 @@ const HUGE: u64 = 512;
 /// The largest limit, in pages.
 const LIMIT_MAX: u64 = COUNTER_MAX / HUGE * HUGE;
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Hugetlb {
     /// `max` and `rsvd.max`, in pages.
     limits: [u64; 2],

@@ -6,7 +6,7 @@ use std::fmt::Write;
 use super::parse::{is_space, scan_decimal, scan_word, skip_spaces};
 use super::{Errno, Kernel};
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub(super) struct Io {
     weight: u64,
     /// By disk: bytes and operations per second, read and write.

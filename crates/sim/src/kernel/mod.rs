@@ -41,6 +41,7 @@
 
 mod access;
 mod bpf;
+mod canonical;
 mod cgroup;
 mod config;
 mod control;

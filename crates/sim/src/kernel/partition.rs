@@ -7,7 +7,7 @@ use super::parse::strip;
 use super::{Errno, Kernel};
 
 /// What `cpuset.cpus.partition` was set to.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 enum Wish {
     #[default]
     Member,
@@ -16,7 +16,7 @@ enum Wish {
 }
 
 /// The wish, and why it did not come true.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Partition {
     wish: Wish,
     /// Empty: for no reason that the kernel tells.

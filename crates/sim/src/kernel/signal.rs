@@ -30,7 +30,7 @@ pub enum Disposition {
 }
 
 /// Bit n stands for signal n + 1.
-#[derive(Clone, Copy, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default, Hash)]
 pub(super) struct Signals {
     ignored: u64,
     catching: u64,

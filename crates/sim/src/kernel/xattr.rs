@@ -16,7 +16,7 @@ const VALUE_MAX: usize = 64 << 10;
 type Attributes = BTreeMap<Box<[u8]>, Box<[u8]>>;
 
 /// Attributes of the directory (`None`) and of its files.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Hash)]
 pub(super) struct Xattrs(BTreeMap<Option<File>, Attributes>);
 
 impl Xattrs {

@@ -9,7 +9,7 @@ use cgarbiter_core::{CallId, Refusal};
 use std::collections::BTreeMap;
 
 /// What was asked for, as far as it promises anything.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
     /// The unit is to be made and started.
     Make,
@@ -28,7 +28,7 @@ pub enum Verb {
 }
 
 /// A call that has arrived.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Asked {
     /// By whom.
     pub uid: u32,

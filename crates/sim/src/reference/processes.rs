@@ -4,7 +4,7 @@ use super::{Reference, Wish};
 use crate::kernel::Pid;
 
 /// Where a process is, as far as anybody asked.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Home {
     /// Path of its cgroup; empty for the root.
     pub cgroup: String,
@@ -65,6 +65,12 @@ impl Reference {
     #[must_use]
     pub fn is_wanted(&self, pid: Pid, cgroup: &str) -> bool {
         self.wanted.contains_key(&(pid, cgroup.to_owned()))
+    }
+
+    /// Look: has somebody asked for any move of this process?
+    #[must_use]
+    pub fn is_wanted_anywhere(&self, pid: Pid) -> bool {
+        self.wanted.keys().any(|(other, _)| *other == pid)
     }
 
     /// Look: every process that anybody cares about.

@@ -40,7 +40,7 @@ impl Workload {
         }
     }
 
-    fn make(&mut self, kernel: &mut Kernel, cgroup: &str) {
+    pub(crate) fn make(&mut self, kernel: &mut Kernel, cgroup: &str) {
         let Some((parent, name)) = cgroup.rsplit_once('/') else { return };
         let Ok(parent) = kernel.lookup(&Caller::INIT, parent.as_bytes()) else { return };
         if kernel.mkdir(&Caller::INIT, parent, name.as_bytes()).is_ok() {

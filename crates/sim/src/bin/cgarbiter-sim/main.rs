@@ -4,6 +4,8 @@
 mod conformance;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "how long it took, in real time")]
 mod crash;
+#[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "threads, and a rate in real time")]
+mod exhaustive;
 mod mutants;
 #[allow(clippy::disallowed_methods, clippy::disallowed_types, reason = "a real kernel takes real time")]
 mod real;
@@ -46,6 +48,8 @@ enum Command {
     Run(search::Run),
     /// Run many seeds, each with its own subset of faults, until one fails or time is up
     Swarm(swarm::Swarm),
+    /// Visit every world that a small machine can come to by a few calls, deaths and crashes, in every order
+    Exhaustive(exhaustive::Exhaustive),
     /// Make what a search has found shorter
     Shrink(search::Shrink),
     /// Kill the daemon after every step of everything that changes something, and its successor after every step of
@@ -101,6 +105,7 @@ fn main() -> ExitCode {
         Command::Replay(arguments) => replay_trace(&arguments),
         Command::Run(arguments) => search::run(&arguments),
         Command::Swarm(arguments) => swarm::swarm(&arguments),
+        Command::Exhaustive(arguments) => exhaustive::exhaustive(&arguments),
         Command::Shrink(arguments) => search::shrink(&arguments),
         Command::Crash(arguments) => crash::crash(&arguments),
         Command::Mutants(arguments) => mutants::mutants(&arguments),

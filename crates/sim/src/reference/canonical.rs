@@ -1,0 +1,18 @@
+//! What of the promises the judgement of a future depends on (see [`cgarbiter_core::canonical`]): all of it, with calls
+//! and jobs under names.
+
+use super::Reference;
+use cgarbiter_core::canonical::{self, Kind};
+use std::hash::{Hash, Hasher};
+
+impl Hash for Reference {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        let Self { units, asked, jobs, homes, wanted, refused, meddled, dropped_in } = self;
+        (units, asked, homes, wanted, refused, meddled, dropped_in).hash(state);
+        jobs.len().hash(state);
+        for (job, meant) in jobs {
+            canonical::write(Kind::Job, u64::from(*job), state);
+            meant.hash(state);
+        }
+    }
+}

@@ -1,0 +1,62 @@
+//! What is left of the promises when the arbiter has been killed and another one has started.
+//!
+//! What was done before, and told, still counts: a unit is up, its limits stand, its processes are where they are. What
+//! was under way when it died is promised nobody any more: who asked for it has no answer, and asks again.
+
+use super::{Reference, Wish};
+
+impl Reference {
+    /// The arbiter was killed, and another one has started, which knows these units.
+    pub fn crashed(&mut self, is_known: impl Fn(&str) -> bool) {
+        self.asked.clear();
+        self.jobs.clear();
+        self.wanted.clear();
+        for promise in self.units.values_mut() {
+            if let Wish::Up { kept: false } | Wish::Down { kept: false } = promise.wish {
+                promise.wish = Wish::Either;
+            }
+            // Half-way is any value.
+            for (_, file, _) in std::mem::take(&mut promise.pending) {
+                promise.limits.remove(file);
+            }
+            if promise.wish == Wish::Either {
+                promise.limits.clear();
+            }
+        }
+        // A unit of which nothing was done yet, or everything undone, is no longer known.
+        self.units.retain(|name, promise| promise.wish == Wish::Up { kept: true } || is_known(name));
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::reference::Promise;
+    use std::collections::BTreeMap;
+
+    #[test]
+    fn what_was_done_still_counts_and_what_was_under_way_does_not() {
+        let mut reference = Reference::default();
+        let wishes = [
+            ("kept.scope", Wish::Up { kept: true }),
+            ("under-way.scope", Wish::Up { kept: false }),
+            ("gone.scope", Wish::Either),
+        ];
+        for (name, wish) in wishes {
+            let promise = Promise {
+                cgroup: format!("/{name}"),
+                wish,
+                limits: BTreeMap::from([("pids.max", "7".into()), ("memory.max", "1".into())]),
+                pending: vec![(cgarbiter_core::CallId(1), "pids.max", "12".into())],
+                delegated: false,
+                owner: 0,
+                ends_by_itself: false,
+            };
+            reference.units.insert(name.into(), promise);
+        }
+        reference.crashed(|name| name == "under-way.scope");
+        let left: Vec<(&str, Wish, usize)> =
+            reference.units().map(|(name, promise)| (name, promise.wish, promise.limits.len())).collect();
+        assert_eq!(left, [("kept.scope", Wish::Up { kept: true }, 1), ("under-way.scope", Wish::Either, 0)]);
+    }
+}
