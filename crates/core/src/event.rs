@@ -2,6 +2,7 @@
 
 use crate::client::{Client, ClientId};
 use crate::error::OpError;
+use crate::exec::ExecFailure;
 use crate::names::CgroupPath;
 use crate::plan::{Counters, Pin, Report, WatchId};
 use crate::request::{CallId, Request};
@@ -41,6 +42,14 @@ pub enum Event {
     CgroupChanged {
         /// Which watch.
         watch: WatchId,
+    },
+    /// A process that a plan spawned has become its program, if that was to be told, or could not. In that case it
+    /// ends with the status of the failure, which is told next.
+    Executed {
+        /// Which.
+        pid: u32,
+        /// Why not.
+        failure: Option<ExecFailure>,
     },
     /// A process that a plan spawned has ended.
     Exited {

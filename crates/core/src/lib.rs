@@ -27,6 +27,7 @@ pub mod controllers;
 pub mod effect;
 pub mod error;
 pub mod event;
+pub mod exec;
 pub mod found;
 pub mod glob;
 pub mod graph;

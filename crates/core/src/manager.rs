@@ -34,6 +34,7 @@ use crate::config::Config;
 use crate::effect::{Effect, Message, Reply, Severity};
 use crate::error::Refusal;
 use crate::event::{Event, ExitStatus, Question, ReadId};
+use crate::exec::ExecFailure;
 use crate::found::Found;
 use crate::graph::Graph;
 use crate::job::JobId;
@@ -88,6 +89,8 @@ pub struct Manager {
     children: BTreeMap<u32, UnitId>,
     /// Ends of processes that the plan in flight may have started.
     early_exits: Vec<(u32, ExitStatus)>,
+    /// The same for children that have become their programs, or not.
+    early_executions: Vec<(u32, Option<ExecFailure>)>,
     /// Replies held until processes are in place: the job, and the plan after which they go out at the latest.
     held: VecDeque<(JobId, PlanId)>,
     /// The plan after which they were looked through last: none becomes due before the next one.
@@ -166,6 +169,7 @@ impl Manager {
             watches: BTreeMap::new(),
             children: BTreeMap::new(),
             early_exits: Vec::new(),
+            early_executions: Vec::new(),
             held: VecDeque::new(),
             held_seen: PlanId(0),
             unrecorded: VecDeque::new(),
@@ -199,6 +203,7 @@ impl Manager {
             Event::PlanDone(report) => self.fold(report),
             Event::ReadDone { id, answer } => self.resume(id, answer),
             Event::CgroupChanged { watch } => self.look_at(watch),
+            Event::Executed { pid, failure } => self.child_executed(pid, failure),
             Event::Exited { pid, status } => self.child_exited(pid, status),
             Event::UnitFiles(files) => self.take_files(files),
         }

@@ -6,6 +6,7 @@
 
 use crate::controllers::ControllerMask;
 use crate::error::OpError;
+use crate::exec::ExecStep;
 use crate::names::{CgroupPath, UnitName};
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -23,6 +24,11 @@ pub struct WatchId(pub u64);
 /// A process the backend holds on to by a pidfd, so that its number cannot come to mean another one.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Pin(pub u64);
+
+impl Pin {
+    /// Numbers with this bit are descriptors that are no processes: a client's standard streams.
+    pub const OTHER: u64 = 1 << 63;
+}
 
 /// Ordered operations; one plan is in flight at a time.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -224,7 +230,8 @@ pub enum Op {
         /// Its value, or removal.
         value: Option<String>,
     },
-    /// Starts a process in the cgroup. Answer: [`Outcome::Spawned`]. Its end arrives as an event.
+    /// Starts a process in the cgroup. Answer: [`Outcome::Spawned`], as soon as it is born. What became of its program,
+    /// and its end, arrive as events.
     Spawn {
         /// Where.
         cgroup: CgroupPath,
@@ -264,8 +271,29 @@ pub struct Spawn {
     pub path: String,
     /// Arguments, the program's own name first.
     pub arguments: Vec<String>,
-    /// `NAME=VALUE`, the whole environment.
+    /// `NAME=VALUE`: what the arbiter hands over. [`ExecStep::Environment`] adds to it.
     pub environment: Vec<String>,
+    /// What it does before it becomes the program, in this order.
+    pub setup: Vec<ExecStep>,
+    /// `$NAME` in the arguments stays as it is.
+    pub no_env_expand: bool,
+    /// Whether it is to be told when it has become the program; that it could not is told in any case.
+    pub tell_executed: bool,
+}
+
+impl Spawn {
+    /// A command without environment and without settings; the arguments begin with the program's own name.
+    #[must_use]
+    pub fn new<'a>(path: &str, arguments: impl IntoIterator<Item = &'a str>) -> Self {
+        Self {
+            path: path.into(),
+            arguments: arguments.into_iter().map(String::from).collect(),
+            environment: Vec::new(),
+            setup: Vec::new(),
+            no_env_expand: false,
+            tell_executed: false,
+        }
+    }
 }
 
 /// What a plan did.

@@ -1,8 +1,10 @@
 //! What a unit is configured to be: the typed values behind its properties. How they are parsed, checked and printed is
 //! the property table's business (`properties/`), what they mean for the kernel that of `resources.rs`.
 
+mod exec;
 mod resources;
 
+pub use exec::{DirectorySettings, ExecSettings, Preserve, ProtectHome, ProtectSystem, StreamKind, StreamSettings};
 pub use resources::{CpuSet, DevicePolicy, ExtraResources, IpPrefix, Resources, TasksMax};
 
 use crate::names::UnitName;
@@ -43,6 +45,8 @@ pub struct Settings {
     pub user: Option<Arc<str>>,
     /// `Group` of a scope or service.
     pub group: Option<Arc<str>>,
+    /// The execution context of a service, when something of it is set.
+    pub exec: Option<Box<ExecSettings>>,
     /// What only services have.
     pub service: Option<Box<ServiceSettings>>,
 }
@@ -110,6 +114,17 @@ impl Settings {
         }
     }
 
+    /// The execution context, for reading.
+    #[must_use]
+    pub fn exec(&self) -> &ExecSettings {
+        self.exec.as_deref().unwrap_or(&NO_EXEC)
+    }
+
+    /// The execution context, for changing.
+    pub fn exec_mut(&mut self) -> &mut ExecSettings {
+        self.exec.get_or_insert_default()
+    }
+
     /// What only services have, for reading.
     #[must_use]
     pub fn service(&self) -> &ServiceSettings {
@@ -123,6 +138,7 @@ impl Settings {
 }
 
 static NO_RARE: RareSettings = RareSettings::NONE;
+static NO_EXEC: ExecSettings = ExecSettings::NONE;
 static NO_SERVICE: ServiceSettings = ServiceSettings::NONE;
 
 /// When a finished transient unit may vanish (reference 02.8).

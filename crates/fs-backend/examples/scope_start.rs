@@ -115,7 +115,7 @@ fn spawn_some(
     let cgroup = slice.child("spawned.service");
     check(executor.run(&plan(vec![Op::Mkdir { cgroup: cgroup.clone() }])))?;
     for _ in 0..SPAWNS {
-        let command = Spawn { path: "/bin/true".into(), arguments: vec!["true".into()], environment: Vec::new() };
+        let command = Spawn::new("/bin/true", ["true"]);
         let spawn = plan(vec![Op::Spawn { cgroup: cgroup.clone(), command: Box::new(command) }]);
         check(figures.time("step: spawn", || executor.run(&spawn)))?;
         let mut ended = false;

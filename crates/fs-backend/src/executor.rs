@@ -1,9 +1,10 @@
 //! `Executor`: what runs plans and answers questions, and what it shares with its clones.
 
 use crate::dirs::Dirs;
-use crate::pins::{Pins, examine_pidfd};
+use crate::pins::{Pins, examine_pidfd, is_pidfd};
 use crate::probe::Kernel;
 use crate::root::Root;
+use crate::spawner::{SPAWNER_ARGUMENT, Spawner, SpawnerCommand};
 use crate::store::Store;
 use crate::watch::Notices;
 use cgarbiter_core::event::{Event, PinAnswer};
@@ -11,6 +12,7 @@ use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{OnError, Pin, Plan};
 use cgarbiter_core::{OpError, Outcome, Report};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
+use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -22,11 +24,18 @@ pub struct Options {
     pub file_root: PathBuf,
     /// Where spawned processes write to.
     pub child_output: ChildOutput,
+    /// The command that starts a spawner: this program with [`SPAWNER_ARGUMENT`], unless it is one that cannot be it.
+    pub spawner: Vec<OsString>,
+}
+
+/// This program, even when another has been put in its place since.
+fn spawner_command() -> Vec<OsString> {
+    vec!["/proc/self/exe".into(), SPAWNER_ARGUMENT.into()]
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { file_root: PathBuf::from("/"), child_output: ChildOutput::Inherit }
+        Self { file_root: PathBuf::from("/"), child_output: ChildOutput::Inherit, spawner: spawner_command() }
     }
 }
 
@@ -62,15 +71,21 @@ pub(crate) struct Shared {
     pub(crate) store: Store,
     pub(crate) notices: Notices,
     pub(crate) delegate_files: Vec<String>,
-    pub(crate) child_output: ChildOutput,
+    pub(crate) spawner_command: SpawnerCommand,
     /// Limit of open files that the arbiter was started with, soft and hard; its children get it back.
     pub(crate) open_files: (rlim_t, rlim_t),
     pins: Mutex<Pins>,
+    /// Started when it is needed first.
+    spawner: Mutex<Option<Spawner>>,
 }
 
 impl Shared {
     pub(crate) fn pins(&self) -> MutexGuard<'_, Pins> {
         self.pins.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(crate) fn spawner(&self) -> MutexGuard<'_, Option<Spawner>> {
+        self.spawner.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
@@ -98,9 +113,10 @@ impl Executor {
             store: Store::open(&options.file_root)?,
             notices: Notices::new()?,
             delegate_files,
-            child_output: options.child_output,
+            spawner_command: SpawnerCommand::new(options),
             open_files: raise_open_files(),
             pins: Mutex::default(),
+            spawner: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), dirs: Dirs::default(), text: Vec::new() })
     }
@@ -147,11 +163,30 @@ impl Executor {
         Ok(self.shared.pins().hold(examined))
     }
 
+    /// Takes over any descriptor that a client sent: a pidfd as [`adopt`](Self::adopt) does, another one as it is.
+    /// None for a pidfd of which nothing can be made.
+    pub fn adopt_any(&self, descriptor: OwnedFd) -> Option<Pin> {
+        if !is_pidfd(&descriptor) {
+            return Some(self.shared.pins().hold_other(descriptor));
+        }
+        match self.adopt(descriptor) {
+            Ok(PinAnswer::Held { pin, .. }) => Some(pin),
+            _ => None,
+        }
+    }
+
+    /// Ends what only serves this program, because another takes its place in this process; it is started anew when it
+    /// is needed.
+    pub fn prepare_to_be_replaced(&self) {
+        *self.shared.spawner() = None;
+    }
+
     /// Lets go of processes; unknown ones are fine.
     pub fn release(&self, pins: &[Pin]) {
         let mut held = self.shared.pins();
         for pin in pins {
             held.take(*pin);
+            held.close_other(*pin);
         }
     }
 
@@ -197,10 +232,15 @@ impl AsFd for Executor {
     }
 }
 
+/// The limit of open files, soft and hard.
+pub(crate) fn open_files() -> (rlim_t, rlim_t) {
+    getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((OPEN_FILES_USUAL, OPEN_FILES_USUAL))
+}
+
 /// Connections and pinned processes are descriptors: as many as the hard limit allows. Answers what it was before;
 /// where it cannot be changed, it stays.
 fn raise_open_files() -> (rlim_t, rlim_t) {
-    let before = getrlimit(Resource::RLIMIT_NOFILE).unwrap_or((OPEN_FILES_USUAL, OPEN_FILES_USUAL));
+    let before = open_files();
     let _ = setrlimit(Resource::RLIMIT_NOFILE, before.1, before.1);
     before
 }

@@ -20,12 +20,14 @@
 //! thread of its own while the first answers questions. One plan is in flight at a time.
 
 mod apply;
+mod child;
 mod cmdline;
 mod device;
 mod dirs;
 mod errno;
 mod executor;
 mod find;
+mod launcher;
 mod machine;
 pub mod parse;
 mod pins;
@@ -34,6 +36,7 @@ mod read;
 mod root;
 mod signal;
 mod spawn;
+mod spawner;
 mod store;
 mod sys;
 mod tree;
@@ -41,6 +44,8 @@ mod unit_files;
 mod watch;
 
 pub use executor::{ChildOutput, Executor, Options};
+pub use launcher::{Launched, Launcher, Report};
 pub use machine::machine;
 pub use probe::Kernel;
 pub use root::{Root, RootChoice, RootError};
+pub use spawner::{SPAWNER_ARGUMENT, handles, serve as serve_as_spawner};

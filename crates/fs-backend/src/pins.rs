@@ -26,6 +26,8 @@ pub(crate) struct Pinned {
 pub(crate) struct Pins {
     next: u64,
     held: BTreeMap<u64, Pinned>,
+    /// Descriptors that are no processes.
+    others: BTreeMap<u64, OwnedFd>,
 }
 
 impl Pins {
@@ -46,9 +48,27 @@ impl Pins {
         self.held.remove(&pin.0)
     }
 
+    /// Keeps a descriptor that is no process.
+    pub(crate) fn hold_other(&mut self, descriptor: OwnedFd) -> Pin {
+        self.next += 1;
+        let pin = self.next | Pin::OTHER;
+        self.others.insert(pin, descriptor);
+        Pin(pin)
+    }
+
+    /// Another hand on a descriptor that is no process.
+    pub(crate) fn copy_of(&self, pin: Pin) -> Option<OwnedFd> {
+        self.others.get(&pin.0)?.try_clone().ok()
+    }
+
+    /// Closes a descriptor that is no process; an unknown one is fine.
+    pub(crate) fn close_other(&mut self, pin: Pin) {
+        self.others.remove(&pin.0);
+    }
+
     /// How many are held.
     pub(crate) fn len(&self) -> usize {
-        self.held.len()
+        self.held.len() + self.others.len()
     }
 }
 
@@ -78,6 +98,11 @@ pub(crate) fn examine_pid(pid: u32) -> Result<Examined, OpError> {
         },
         Err(errno) => Err(at(format!("/proc/{pid}"))(errno)),
     }
+}
+
+/// Whether a descriptor stands for a process.
+pub(crate) fn is_pidfd(descriptor: &OwnedFd) -> bool {
+    !matches!(sys::pidfd_signal(descriptor.as_fd(), 0), Err(Errno::EBADF))
 }
 
 /// Takes over a descriptor that a client sent; an error when it is not a pidfd of a whole process.

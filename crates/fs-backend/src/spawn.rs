@@ -1,112 +1,111 @@
 //! Starts a process in a cgroup. It is born there, or, where that cannot be or is its death, moves there itself before
-//! it becomes the program.
-//!
-//! Between fork and execve the child is a copy of one thread of a program with many: it makes system calls and nothing
-//! else. Everything it needs is prepared before.
+//! it becomes the program. Who forks is the spawner; here is what the arbiter has to do with it.
 
 use crate::apply::open_file;
-use crate::dirs::Dir;
 use crate::errno::at;
-use crate::executor::{ChildOutput, Executor};
+use crate::executor::Executor;
+use crate::spawner::{Place, Request, Spawner, handles};
 use crate::{parse, sys};
 use cgarbiter_core::names::CgroupPath;
-use cgarbiter_core::plan::Spawn;
+use cgarbiter_core::plan::{Pin, Spawn};
 use cgarbiter_core::{OpError, Outcome};
 use nix::errno::Errno;
-use nix::fcntl::{OFlag, open};
+use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
-use nix::sys::resource::rlim_t;
-use nix::sys::signal::{SigSet, SigmaskHow};
-use nix::sys::stat::Mode;
 use nix::unistd::{pipe2, read};
-use std::ffi::{CString, c_char};
-use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
-/// Exit code of a child that could not become its program, as the API knows it (`EXIT_EXEC`).
-const EXIT_EXEC: i32 = 203;
-/// How often a child that is slow to become its program is looked at.
-const EXEC_LOOK_MSEC: u8 = 100;
-/// After this long it is believed; should it fail later, its exit code tells.
-const EXEC_WAIT: Duration = Duration::from_secs(5);
+/// How often a child that is slow to be born is looked at.
+const BIRTH_LOOK_MSEC: u8 = 20;
+/// After this long it is believed.
+const BIRTH_WAIT: Duration = Duration::from_millis(500);
 
-/// Signals there are, and the bytes of a set of them, as the kernel counts.
-const SIGNALS: i32 = if cfg!(any(target_arch = "mips", target_arch = "mips64")) { 128 } else { 64 };
-const SIGSET_SIZE: usize = SIGNALS as usize / 8;
-
-/// What the child was at when it failed; the first is told by every child that lives.
-const STAGE_BORN: u8 = 0;
-const STAGE_MIGRATE: u8 = 1;
-const STAGE_SETUP: u8 = 2;
-const STAGE_EXEC: u8 = 3;
-
-/// Bytes that a child which fails has told: that it was born, its stage, its errno.
-const MESSAGE: usize = 6;
-
-/// What a child has told before it became its program.
-enum Told {
-    /// Nothing: it was dead at birth. That is what a kernel bug does to whatever is cloned into a cgroup that was once
-    /// killed by `cgroup.kill`.
-    Nothing,
-    /// It was born, and has become its program as far as is known.
-    Started,
-    /// What it was at, and why that failed.
-    Failed(u8, Errno),
+/// A child, what holds it, and where it tells what becomes of it.
+struct Born {
+    pid: u32,
+    pidfd: OwnedFd,
+    report: OwnedFd,
 }
 
 impl Executor {
     pub(crate) fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
-        let prepared = Prepared::new(command, self.shared.child_output, self.shared.open_files);
-        let prepared = prepared.map_err(|errno| at(command.path.clone())(errno))?;
+        let held = self.held_handles(command)?;
+        let handles: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let mut into = self.shared.kernel.clone_into;
-        let (pid, pidfd) = loop {
-            let started = self.dirs.with(&self.shared.root, cgroup, |dir| prepared.start(dir, into));
-            let (pid, pidfd, report) = started.map_err(|errno| at(self.start_error(cgroup, errno))(errno))?;
-            let (file, errno) = match self.wait_for_exec(cgroup, &report) {
-                Told::Started => break (pid, pidfd),
-                // It has not run a single instruction; moving in by itself it will live.
-                Told::Nothing if into => {
-                    reap(&pidfd);
-                    into = false;
-                    continue;
-                }
-                Told::Nothing => break (pid, pidfd),
-                Told::Failed(STAGE_MIGRATE, errno) => (self.path_of(cgroup, "cgroup.procs"), errno),
-                Told::Failed(STAGE_SETUP, errno) => ("/dev/null".to_owned(), errno),
-                Told::Failed(_, errno) => (command.path.clone(), errno),
-            };
-            reap(&pidfd);
-            return Err(at(file)(errno));
+        let dies = self.shared.kernel.clone_after_kill_dies();
+        let born = loop {
+            let born = self.start(cgroup, command, into, &handles);
+            let born = born.map_err(|errno| at(self.start_error(cgroup, errno))(errno))?;
+            // It has not run a single instruction; moving in by itself it will live.
+            if into && dies && self.is_stillborn(cgroup, &born.report) {
+                reap(&born.pidfd);
+                into = false;
+                continue;
+            }
+            break born;
         };
+        let Born { pid, pidfd, report } = born;
+        self.shared.notices.add_execution(pid, report, command.tell_executed)?;
         self.shared.notices.add_child(pid, pidfd)?;
         Ok(Outcome::Spawned { pid })
     }
 
-    /// Waits until the child has become its program or has failed to. A child that is frozen, or starved, is not waited
-    /// for to the end.
-    fn wait_for_exec(&mut self, cgroup: &CgroupPath, report: &OwnedFd) -> Told {
-        let deadline = Instant::now() + EXEC_WAIT;
-        let (mut told, mut length) = ([0_u8; MESSAGE], 0);
+    /// Descriptors that clients have sent for standard streams; they are held for as long as the unit wants them.
+    fn held_handles(&self, command: &Spawn) -> Result<Vec<OwnedFd>, OpError> {
+        let pins = self.shared.pins();
+        let copy = |handle| pins.copy_of(Pin(handle)).ok_or(Errno::EBADF);
+        handles(command).map(copy).collect::<nix::Result<_>>().map_err(at("descriptor".to_owned()))
+    }
+
+    /// Has the spawner fork; when it has gone, by another one.
+    fn start(
+        &mut self,
+        cgroup: &CgroupPath,
+        command: &Spawn,
+        into: bool,
+        handles: &[BorrowedFd<'_>],
+    ) -> nix::Result<Born> {
+        let shared = self.shared.clone();
+        let mut spawner = shared.spawner();
+        for last in [false, true] {
+            if spawner.is_none() {
+                *spawner = Some(Spawner::start(&shared.spawner_command)?);
+            }
+            let running = spawner.as_mut().expect("one has just been started");
+            let started = self.dirs.with(&shared.root, cgroup, |dir| {
+                let (report, tell) = pipe2(OFlag::O_CLOEXEC | OFlag::O_NONBLOCK)?;
+                let procs = if into { None } else { Some(open_file(dir, "cgroup.procs", OFlag::O_WRONLY)?) };
+                let place = procs.as_ref().map_or(Place::Born(dir.fd.as_fd()), |procs| Place::Moves(procs.as_fd()));
+                let (open_files, report_to) = (shared.open_files, tell.as_fd());
+                let request = Request { spawn: command, place, open_files, report: report_to, handles };
+                let (pid, pidfd) = running.fork(&request)?;
+                Ok(Born { pid, pidfd, report })
+            });
+            match started {
+                Err(Errno::EPIPE) if !last => *spawner = None,
+                done => return done,
+            }
+        }
+        Err(Errno::EPIPE)
+    }
+
+    /// Whether a child was dead at birth. That is what a kernel bug does to whatever is cloned into a cgroup that was
+    /// once killed by `cgroup.kill`. One that is born frozen cannot tell, and is not waited for.
+    fn is_stillborn(&mut self, cgroup: &CgroupPath, report: &OwnedFd) -> bool {
+        let deadline = Instant::now() + BIRTH_WAIT;
         loop {
-            if wait_readable(report, EXEC_LOOK_MSEC) {
-                match read(report, &mut told[length..]) {
-                    Ok(0) if length == 0 => return Told::Nothing,
-                    // Closed by execve, or by death: then the exit is reported like any other.
-                    Ok(0) => return Told::Started,
-                    Ok(more) => length += more,
-                    Err(Errno::EINTR) => {}
-                    Err(_) => return Told::Started,
+            if wait_readable(report, BIRTH_LOOK_MSEC) {
+                match read(report, &mut [0_u8; 1]) {
+                    Ok(told) => return told == 0,
+                    Err(Errno::EINTR | Errno::EAGAIN) => continue,
+                    Err(_) => return false,
                 }
-                if length == MESSAGE {
-                    let errno = i32::from_ne_bytes([told[2], told[3], told[4], told[5]]);
-                    return Told::Failed(told[1], Errno::from_raw(errno));
-                }
-                continue;
             }
             let text = self.read_text(cgroup, "cgroup.events").unwrap_or_default();
             let asked = self.read_text(cgroup, "cgroup.freeze").unwrap_or_default();
             if parse::cgroup_events(&text).frozen || asked == "1" || Instant::now() > deadline {
-                return Told::Started;
+                return false;
             }
         }
     }
@@ -133,142 +132,14 @@ impl Executor {
     }
 }
 
-/// All that the child touches.
-struct Prepared {
-    path: CString,
-    arguments: Strings,
-    environment: Strings,
-    null: OwnedFd,
-    output: ChildOutput,
-    open_files: libc::rlimit,
-}
-
-/// C strings with the array of pointers that execve takes.
-struct Strings {
-    _owned: Vec<CString>,
-    pointers: Vec<*const c_char>,
-}
-
-impl Strings {
-    fn new(texts: &[String]) -> nix::Result<Self> {
-        let owned: Vec<CString> = texts.iter().map(|text| c_string(text)).collect::<nix::Result<_>>()?;
-        // The texts stay where they are when the vector of them moves.
-        let pointers = owned.iter().map(|text| text.as_ptr()).chain([std::ptr::null()]).collect();
-        Ok(Self { _owned: owned, pointers })
-    }
-}
-
-impl Prepared {
-    fn new(command: &Spawn, output: ChildOutput, (soft, hard): (rlim_t, rlim_t)) -> nix::Result<Self> {
-        Ok(Self {
-            open_files: libc::rlimit { rlim_cur: soft, rlim_max: hard },
-            path: c_string(&command.path)?,
-            arguments: Strings::new(&command.arguments)?,
-            environment: Strings::new(&command.environment)?,
-            null: open("/dev/null", OFlag::O_RDWR | OFlag::O_CLOEXEC, Mode::empty())?,
-            output,
-        })
-    }
-
-    /// Forks. Answers the child and the pipe on which it tells of a failure.
-    fn start(&self, dir: &Dir, into: bool) -> nix::Result<(u32, OwnedFd, OwnedFd)> {
-        let (report, tell) = pipe2(OFlag::O_CLOEXEC)?;
-        let procs = if into { None } else { Some(open_file(dir, "cgroup.procs", OFlag::O_WRONLY)?) };
-        // No handler of ours may run in the child.
-        let mask = SigSet::all().thread_swap_mask(SigmaskHow::SIG_SETMASK)?;
-        // SAFETY: the child goes straight to `become_program`, which only makes system calls.
-        let forked = unsafe { sys::fork(into.then_some(dir.fd.as_fd())) };
-        if let Ok(sys::Forked::Child) = forked {
-            // SAFETY: this is the child, and all descriptors and strings are live.
-            unsafe { become_program(self, procs.as_ref().map(AsRawFd::as_raw_fd), tell.as_raw_fd()) }
-        }
-        let restored = mask.thread_set_mask();
-        match forked? {
-            sys::Forked::Parent { pid, pidfd } => {
-                restored?;
-                Ok((pid, pidfd, report))
-            }
-            sys::Forked::Child => unreachable!("the child has become its program"),
-        }
-    }
-}
-
-/// The child's half: moves where it belongs, takes leave of the arbiter, becomes the program.
-///
-/// # Safety
-/// Only for a freshly forked child. Makes system calls and touches nothing that another thread may have held.
-unsafe fn become_program(prepared: &Prepared, procs: Option<RawFd>, tell: RawFd) -> ! {
-    let null = prepared.null.as_raw_fd();
-    // SAFETY: all of these take numbers, or pointers to memory that was prepared before the fork and is never freed
-    // here; each is async-signal-safe.
-    unsafe {
-        libc::write(tell, [STAGE_BORN].as_ptr().cast(), 1);
-        if let Some(procs) = procs
-            && libc::write(procs, c"0".as_ptr().cast(), 1) < 0
-        {
-            fail(tell, STAGE_MIGRATE);
-        }
-        // The C library would refuse the two signals that it keeps to itself, and they may be ignored like any other.
-        let default_action = [0_u64; 8];
-        for signal in 1..=SIGNALS {
-            libc::syscall(
-                libc::SYS_rt_sigaction,
-                signal,
-                default_action.as_ptr(),
-                std::ptr::null::<u64>(),
-                SIGSET_SIZE,
-            );
-        }
-        libc::setrlimit(libc::RLIMIT_NOFILE, &raw const prepared.open_files);
-        libc::setsid();
-        libc::umask(0o022);
-        let output = prepared.output == ChildOutput::Null;
-        if libc::dup2(null, 0) < 0 || (output && (libc::dup2(null, 1) < 0 || libc::dup2(null, 2) < 0)) {
-            fail(tell, STAGE_SETUP);
-        }
-        if libc::chdir(c"/".as_ptr()) < 0 {
-            fail(tell, STAGE_SETUP);
-        }
-        // Older kernels refuse; every descriptor of ours is marked already.
-        libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC);
-        let mut none: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&raw mut none);
-        libc::sigprocmask(libc::SIG_SETMASK, &raw const none, std::ptr::null_mut());
-        libc::execve(
-            prepared.path.as_ptr(),
-            prepared.arguments.pointers.as_ptr(),
-            prepared.environment.pointers.as_ptr(),
-        );
-        fail(tell, STAGE_EXEC)
-    }
-}
-
-/// Tells stage and errno, and ends.
-///
-/// # Safety
-/// As for [`become_program`].
-unsafe fn fail(tell: RawFd, stage: u8) -> ! {
-    // SAFETY: the thread's errno is always there; the message lives on the stack; both calls are async-signal-safe.
-    unsafe {
-        let errno = (*libc::__errno_location()).to_ne_bytes();
-        let message = [stage, errno[0], errno[1], errno[2], errno[3]];
-        libc::write(tell, message.as_ptr().cast(), message.len());
-        libc::_exit(EXIT_EXEC)
-    }
-}
-
 /// Takes the remains of a child that is on its way out.
 fn reap(pidfd: &OwnedFd) {
     while matches!(sys::wait_pidfd(pidfd.as_fd()), Ok(None)) {
-        wait_readable(pidfd, EXEC_LOOK_MSEC);
+        wait_readable(pidfd, BIRTH_LOOK_MSEC);
     }
 }
 
 fn wait_readable(fd: &OwnedFd, msec: u8) -> bool {
     let mut fds = [PollFd::new(fd.as_fd(), PollFlags::POLLIN)];
     poll(&mut fds, msec).is_ok_and(|ready| ready > 0)
-}
-
-fn c_string(text: &str) -> nix::Result<CString> {
-    CString::new(text).map_err(|_| Errno::EINVAL)
 }

@@ -1,5 +1,5 @@
 //! The system calls that nix does not wrap, or wraps too narrowly: pidfds, clone3, extended attributes, directory
-//! listings. All of the crate's `unsafe` is here and in the child's half of `spawn.rs`.
+//! listings. Most of the crate's `unsafe` is here.
 
 use cgarbiter_core::event::ExitStatus;
 use nix::Result;
@@ -143,11 +143,27 @@ pub(crate) fn wait_pidfd(pidfd: BorrowedFd<'_>) -> Result<Option<ExitStatus>> {
 /// The child is a copy of one thread of a program that may have many: until it calls execve or _exit it must neither
 /// allocate, lock, nor call anything that is not async-signal-safe.
 pub(crate) unsafe fn fork(cgroup: Option<BorrowedFd<'_>>) -> Result<Forked> {
+    // SAFETY: the caller's promise.
+    unsafe { clone_process(cgroup, 0, libc::SIGCHLD) }
+}
+
+/// The same; the child is a child of the caller's parent, who hears of its end as of the caller's.
+///
+/// # Safety
+/// As [`fork`].
+pub(crate) unsafe fn fork_as_sibling(cgroup: Option<BorrowedFd<'_>>) -> Result<Forked> {
+    // SAFETY: the caller's promise. The kernel wants no signal named here.
+    unsafe { clone_process(cgroup, libc::CLONE_PARENT as u64, 0) }
+}
+
+/// # Safety
+/// As [`fork`].
+unsafe fn clone_process(cgroup: Option<BorrowedFd<'_>>, flags: u64, signal: i32) -> Result<Forked> {
     let mut pidfd: i32 = -1;
     let mut args = CloneArgs {
-        flags: CLONE_PIDFD,
+        flags: CLONE_PIDFD | flags,
         pidfd: &raw mut pidfd as u64,
-        exit_signal: libc::SIGCHLD as u64,
+        exit_signal: signal as u64,
         ..CloneArgs::default()
     };
     let mut size = CLONE_ARGS_SIZE_PLAIN;

@@ -9,12 +9,14 @@
 use crate::errno::at;
 use crate::sys;
 use cgarbiter_core::event::{Event, ExitStatus};
+use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::plan::WatchId;
 use cgarbiter_core::{Errno as Word, OpError};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
 use nix::sys::eventfd::{EfdFlags, EventFd};
 use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
+use nix::unistd::read;
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -27,6 +29,8 @@ const INSTANCE_LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
 /// Marks in the epoll set; processes are marked by their pid.
 const INOTIFY: u64 = u64::MAX;
 const WAKE: u64 = u64::MAX - 1;
+/// Goes with the number of a child whose way to its program is watched.
+const EXECUTION: u64 = 1 << 40;
 /// Rounds of one drain, so that a flood of notices cannot keep the caller for ever.
 const ROUNDS_MAX: u32 = 64;
 /// Exit code told when somebody else in this program has reaped our child.
@@ -51,6 +55,19 @@ struct Table {
     fresh: Vec<WatchId>,
     /// Processes whose end is waited for.
     processes: BTreeMap<u32, Process>,
+    /// Children that have not become their programs yet, as far as is known.
+    executions: BTreeMap<u32, Execution>,
+}
+
+/// A child on its way to become its program.
+#[derive(Debug)]
+struct Execution {
+    /// Closed by execve, or by death.
+    report: OwnedFd,
+    /// What it has told so far.
+    told: Vec<u8>,
+    /// Whether it is news that all went well.
+    tell: bool,
 }
 
 /// A process whose end is waited for.
@@ -134,6 +151,15 @@ impl Notices {
         self.enter(pid, Process { pidfd, is_child: true })
     }
 
+    /// Waits for what a child tells on its way to become its program. To be called before [`add_child`].
+    pub(crate) fn add_execution(&self, pid: u32, report: OwnedFd, tell: bool) -> Result<(), OpError> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, EXECUTION | u64::from(pid));
+        let mut table = self.table();
+        self.epoll.add(&report, event).map_err(|errno| at(format!("/proc/{pid}"))(errno))?;
+        table.executions.insert(pid, Execution { report, told: Vec::new(), tell });
+        Ok(())
+    }
+
     /// Waits for the end of a process that is no child of ours.
     pub(crate) fn add_process(&self, pid: u32, pidfd: OwnedFd) -> Result<(), OpError> {
         self.enter(pid, Process { pidfd, is_child: false })
@@ -159,8 +185,11 @@ impl Notices {
     pub(crate) fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
         for _ in 0..ROUNDS_MAX {
             let round = self.drain_round();
-            if round.exited.is_empty() && round.changed.is_empty() && !round.read {
+            if round.executed.is_empty() && round.exited.is_empty() && round.changed.is_empty() && !round.read {
                 return true;
+            }
+            for (pid, failure) in round.executed {
+                hand_over(Event::Executed { pid, failure });
             }
             for (pid, status) in round.exited {
                 hand_over(Event::Exited { pid, status });
@@ -185,8 +214,14 @@ impl Notices {
                     round.read = true;
                     round.changed.append(&mut table.fresh);
                 }
+                mark if mark & EXECUTION != 0 => {
+                    let pid = u32::try_from(mark & !EXECUTION).unwrap_or(0);
+                    round.read = true;
+                    round.executed.extend(self.hear_of(&mut table, pid));
+                }
                 pid => {
                     let pid = u32::try_from(pid).unwrap_or(0);
+                    round.executed.extend(self.hear_of(&mut table, pid));
                     round.exited.extend(self.reap(&mut table, pid).map(|status| (pid, status)));
                 }
             }
@@ -194,6 +229,26 @@ impl Notices {
         round.changed.sort_unstable();
         round.changed.dedup();
         round
+    }
+
+    /// Reads what a child has told; an event once it is all told, if it is news.
+    fn hear_of(&self, table: &mut Table, pid: u32) -> Option<(u32, Option<ExecFailure>)> {
+        let execution = table.executions.get_mut(&pid)?;
+        let mut buffer = [0_u8; 256];
+        loop {
+            match read(&execution.report, &mut buffer) {
+                Ok(0) => break,
+                Ok(more) => execution.told.extend_from_slice(&buffer[..more]),
+                Err(Errno::EINTR) => {}
+                Err(Errno::EAGAIN) => return None,
+                Err(_) => break,
+            }
+        }
+        let _ = self.epoll.delete(&execution.report);
+        let execution = table.executions.remove(&pid)?;
+        let failure = crate::child::failure_told(&execution.told);
+        // A child that was killed before it became its program has told neither; its end says enough.
+        (failure.is_some() || execution.tell).then_some((pid, failure))
     }
 
     fn reap(&self, table: &mut Table, pid: u32) -> Option<ExitStatus> {
@@ -255,6 +310,7 @@ impl Notices {
 /// What one look has found.
 #[derive(Default)]
 struct Round {
+    executed: Vec<(u32, Option<ExecFailure>)>,
     exited: Vec<(u32, ExitStatus)>,
     changed: Vec<WatchId>,
     /// Something was read, even if it led to nothing.

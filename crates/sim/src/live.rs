@@ -220,7 +220,7 @@ mod tests {
     #[test]
     fn a_service_is_a_child_whose_end_is_reported_as_it_was() {
         let (mut live, cgroup) = with_scope();
-        let command = Box::new(Spawn { path: "/bin/x".into(), arguments: Vec::new(), environment: Vec::new() });
+        let command = Box::new(Spawn::new("/bin/x", []));
         let report = run(&mut live, vec![Op::Spawn { cgroup, command }]);
         assert_eq!(report.outcomes, [Outcome::Spawned { pid: 900 }]);
         live.ended(900, ExitStatus::Dumped(11));

@@ -4,9 +4,11 @@ use crate::cursor::{Cursor, ParseError};
 use crate::tables::{choice, record};
 use crate::text::{Parse, Print};
 use cgarbiter_core::event::{CgroupEvents, ExitStatus, Member, PinAnswer, Readings};
+use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::{Answer, Event};
 
+record!(ExecFailure { status, what, errno });
 choice!(ExitStatus { Code(code), Signal(number), Dumped(number), Lost });
 
 choice!(Answer {
@@ -38,6 +40,7 @@ impl Print for Event {
             Self::PlanDone(report) => ("done", &[report]),
             Self::ReadDone { id, answer } => ("read", &[id, answer]),
             Self::CgroupChanged { watch } => ("changed", &[watch]),
+            Self::Executed { pid, failure } => ("executed", &[pid, failure]),
             Self::Exited { pid, status } => ("exited", &[pid, status]),
             Self::UnitFiles(files) => ("unit-files", &[files]),
         };
@@ -64,6 +67,7 @@ impl Parse for Event {
             "done" => Self::PlanDone(Parse::parse(cursor)?),
             "read" => Self::ReadDone { id: Parse::parse(cursor)?, answer: Parse::parse(cursor)? },
             "changed" => Self::CgroupChanged { watch: Parse::parse(cursor)? },
+            "executed" => Self::Executed { pid: Parse::parse(cursor)?, failure: Parse::parse(cursor)? },
             "exited" => Self::Exited { pid: Parse::parse(cursor)?, status: Parse::parse(cursor)? },
             "unit-files" => Self::UnitFiles(Parse::parse(cursor)?),
             _ => return Err(cursor.wrong_at(at, EXPECTED)),
@@ -71,4 +75,5 @@ impl Parse for Event {
     }
 }
 
-const EXPECTED: &str = "one of start request connected gone name-gone done read changed exited unit-files timeout end";
+const EXPECTED: &str =
+    "one of start request connected gone name-gone done read changed executed exited unit-files timeout end";

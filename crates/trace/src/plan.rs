@@ -3,7 +3,9 @@
 use crate::tables::{choice, record};
 use crate::text::Print;
 use cgarbiter_core::Op;
+use cgarbiter_core::exec::{DirectoryKind, ExecStep, FileMode, Mounts, Stream};
 use cgarbiter_core::plan::{Cause, Counters, OnError, Outcome, Report, Signals, Spawn, Step};
+use cgarbiter_core::settings::CpuSet;
 
 record!(Report { plan, outcomes, failed });
 record!(Counters { cpu_nsec, memory_current, tasks_current, io, oom_kills });
@@ -36,7 +38,49 @@ impl Print for Step {
 choice!(out Cause { Start, Stop, SetProperties, Kill, Freeze, Member, Collect, Failed, Recover });
 choice!(out OnError { Stop, Report });
 record!(out Signals { first, then_continue, then_hangup });
-record!(out Spawn { path, arguments, environment });
+record!(out Spawn { path, arguments, environment, setup, no_env_expand, tell_executed });
+
+choice!(out ExecStep {
+    Identity { user, group, supplementary },
+    Stream { number, stream },
+    OomScoreAdjust(value),
+    Nice(value),
+    Scheduler { policy, priority, reset_on_fork },
+    CpuAffinity(set),
+    IoPriority { class, level },
+    Directories { kind, names, mode },
+    UMask(mask),
+    Environment { pass, set, files, unset },
+    Groups,
+    Mounts(mounts),
+    RootDirectory(path),
+    Limit { limit, soft, hard },
+    BoundingSet(set),
+    Become { ambient },
+    SecureBits(bits),
+    NoNewPrivileges,
+    IgnoreSigpipe,
+    WorkingDirectory { path, optional },
+});
+
+choice!(out Stream {
+    Null,
+    Arbiter,
+    Same(number),
+    File { path, mode },
+    Terminal { path, force },
+    Handle(handle),
+});
+
+choice!(out FileMode { Read, ReadWrite, Append, Truncate });
+choice!(out DirectoryKind { Runtime, State, Cache, Logs, Configuration });
+record!(out Mounts { private_tmp, private_devices, read_only, read_write, inaccessible, empty });
+
+impl Print for CpuSet {
+    fn print(&self, out: &mut String) {
+        self.0.print(out);
+    }
+}
 
 choice!(out Op {
     WriteFile { file, content },

@@ -3,5 +3,5 @@
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    cgarbiter::control::main()
+    cgarbiter::as_spawner().unwrap_or_else(cgarbiter::control::main)
 }

@@ -7,5 +7,5 @@ use std::process::ExitCode;
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
-    cgarbiter::daemon::main()
+    cgarbiter::as_spawner().unwrap_or_else(cgarbiter::daemon::main)
 }

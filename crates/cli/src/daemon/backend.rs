@@ -6,11 +6,10 @@ use super::live::LiveBackend;
 use crate::args::daemon::{BackendChoice, Presence};
 use cgarbiter_core::config::{Machine, Quotas};
 use cgarbiter_core::controllers::ControllerMask;
-use cgarbiter_core::event::PinAnswer;
 use cgarbiter_core::plan::{Pin, Plan};
 use cgarbiter_core::{Answer, Config, Event, Found, OpError, Question, Report};
 use cgarbiter_dbus::Descriptors;
-use cgarbiter_fs_backend::{ChildOutput, Executor, Kernel, Options, Root, RootChoice, RootError, machine};
+use cgarbiter_fs_backend::{Executor, Kernel, Options, Root, RootChoice, RootError, machine};
 use nix::fcntl::{Flock, FlockArg};
 use std::cell::RefCell;
 use std::fs::File;
@@ -100,7 +99,7 @@ impl Backend {
             ..config(choices, machine(&root)).map_err(BackendError::Sim)?
         };
         let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported.in_words());
-        let options = Options { file_root: choices.file_root.clone(), child_output: ChildOutput::Inherit };
+        let options = Options { file_root: choices.file_root.clone(), ..Options::default() };
         let mut executor = Executor::new(root, kernel, &options)?;
         let found = executor.find(&config.unit_paths)?;
         Ok(Chosen { backend: Self::Real(Box::new(executor)), config, found, summary, lock: Some(lock) })
@@ -153,6 +152,13 @@ impl Backend {
         match self {
             Self::Real(executor) => Some((**executor).clone()),
             Self::Sim(_) => None,
+        }
+    }
+
+    /// Another program is about to take over this process.
+    pub fn prepare_to_be_replaced(&self) {
+        if let Self::Real(executor) = self {
+            executor.prepare_to_be_replaced();
         }
     }
 
@@ -265,10 +271,7 @@ struct RealDescriptors(Executor);
 
 impl Descriptors for RealDescriptors {
     fn adopt(&mut self, descriptor: OwnedFd) -> u64 {
-        match self.0.adopt(descriptor) {
-            Ok(PinAnswer::Held { pin, .. }) => pin.0,
-            _ => 0,
-        }
+        self.0.adopt_any(descriptor).map_or(0, |pin| pin.0)
     }
 
     fn release(&mut self, pin: u64) {
@@ -280,7 +283,7 @@ struct SimDescriptors(Rc<RefCell<LiveBackend>>);
 
 impl Descriptors for SimDescriptors {
     fn adopt(&mut self, descriptor: OwnedFd) -> u64 {
-        self.0.borrow_mut().adopt(&descriptor)
+        self.0.borrow_mut().adopt(descriptor)
     }
 
     fn release(&mut self, pin: u64) {

@@ -5,16 +5,18 @@ use cgarbiter_core::event::{ExitStatus, PinAnswer};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Pin, Plan, Spawn};
 use cgarbiter_core::{Answer, Errno, Event, OpError, Question, Report};
+use cgarbiter_fs_backend::{Launched, Launcher, Options, Report as Execution, handles};
 use cgarbiter_sim::backend::Real;
 use cgarbiter_sim::kernel;
 use cgarbiter_sim::live::Live;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use rustix::process::{Pid, PidfdFlags, Signal, WaitId, WaitIdOptions, pidfd_open, pidfd_send_signal, waitid};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
-use std::os::unix::process::CommandExt;
-use std::process::{Command, Stdio};
+
+/// Goes with the number of a child whose way to its program is watched.
+const EXECUTION: u64 = 1 << 40;
 
 /// The simulated tree and the real processes in it.
 pub struct LiveBackend {
@@ -23,6 +25,12 @@ pub struct LiveBackend {
     processes: BTreeMap<u32, OwnedFd>,
     /// Those that we have started, and whose end is ours to collect.
     children: BTreeSet<u32>,
+    launcher: Launcher,
+    /// Children on their way to their programs, and whether it is news that they have come there.
+    executions: BTreeMap<u32, (Execution, bool)>,
+    /// Descriptors that clients have sent, and that are no processes.
+    others: BTreeMap<u64, OwnedFd>,
+    news: VecDeque<Event>,
 }
 
 impl LiveBackend {
@@ -34,7 +42,16 @@ impl LiveBackend {
         let live = Live::new(kernel::Config::default(), std::process::id())
             .map_err(|errno| io::Error::other(format!("{errno:?}")))?;
         let ends = Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?;
-        Ok(Self { live, ends, processes: BTreeMap::new(), children: BTreeSet::new() })
+        Ok(Self {
+            live,
+            ends,
+            processes: BTreeMap::new(),
+            children: BTreeSet::new(),
+            launcher: Launcher::new(&Options::default()),
+            executions: BTreeMap::new(),
+            others: BTreeMap::new(),
+            news: VecDeque::new(),
+        })
     }
 
     /// Readable when a process has ended.
@@ -84,14 +101,19 @@ impl LiveBackend {
 
     /// Lets go of processes.
     pub fn release(&mut self, pins: &[Pin]) {
+        pins.iter().for_each(|pin| drop(self.others.remove(&pin.0)));
         self.live.release(pins);
     }
 
-    /// Takes hold of the process behind a pidfd; 0 when it is none.
-    pub fn adopt(&mut self, descriptor: &OwnedFd) -> u64 {
+    /// Takes hold of the process behind a pidfd, or of the descriptor if it is none.
+    pub fn adopt(&mut self, descriptor: OwnedFd) -> u64 {
         let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", descriptor.as_raw_fd())).unwrap_or_default();
         let pid = info.lines().find_map(|line| line.strip_prefix("Pid:")?.trim().parse::<u32>().ok());
-        let Some(pid) = pid else { return 0 };
+        let Some(pid) = pid else {
+            let number = self.others.last_key_value().map_or(1, |(last, _)| (last & !Pin::OTHER) + 1) | Pin::OTHER;
+            self.others.insert(number, descriptor);
+            return number;
+        };
         match self.answer(&Question::Pin(vec![pid])) {
             Answer::Processes(held) => match held[..] {
                 [PinAnswer::Held { pin, .. }] => pin.0,
@@ -105,6 +127,7 @@ impl LiveBackend {
     pub fn drain(&mut self, hand_over: &mut dyn FnMut(Event)) -> bool {
         self.note_ends();
         self.deliver();
+        self.news.drain(..).for_each(&mut *hand_over);
         while let Some(event) = self.live.poll_event() {
             hand_over(event);
         }
@@ -116,7 +139,11 @@ impl LiveBackend {
         let mut events = [EpollEvent::empty(); 64];
         while let Ok(count @ 1..) = self.ends.wait(&mut events, EpollTimeout::ZERO) {
             for event in &events[..count] {
-                let Ok(pid) = u32::try_from(event.data()) else { continue };
+                let Ok(pid) = u32::try_from(event.data() & !EXECUTION) else { continue };
+                self.hear_of(pid);
+                if event.data() & EXECUTION != 0 {
+                    continue;
+                }
                 if let Some(descriptor) = self.processes.remove(&pid) {
                     let _ = self.ends.delete(&descriptor);
                     let ours = self.children.remove(&pid);
@@ -124,6 +151,18 @@ impl LiveBackend {
                     self.live.ended(pid, status);
                 }
             }
+        }
+    }
+
+    /// Hears whether a child has become its program.
+    fn hear_of(&mut self, pid: u32) {
+        let Some((report, tell)) = self.executions.get_mut(&pid) else { return };
+        let Some(failure) = report.read() else { return };
+        if failure.is_some() || *tell {
+            self.news.push_back(Event::Executed { pid, failure });
+        }
+        if let Some((report, _)) = self.executions.remove(&pid) {
+            let _ = self.ends.delete(report.as_fd());
         }
     }
 
@@ -173,22 +212,16 @@ impl LiveBackend {
     }
 
     fn spawn(&mut self, spawn: &Spawn) -> Result<Real, OpError> {
-        let fail =
-            |error: &io::Error| OpError::new(spawn.path.clone(), Errno::from_raw(error.raw_os_error().unwrap_or(0)));
-        let mut command = Command::new(&spawn.path);
-        if let Some((name, rest)) = spawn.arguments.split_first() {
-            command.arg0(name).args(rest);
+        let handles = handles(spawn).map(|handle| self.others.get(&handle).map(AsFd::as_fd));
+        let handles: Option<Vec<_>> = handles.collect();
+        let handles = handles.ok_or_else(|| OpError::new("descriptor", Errno::BadF))?;
+        let Launched { pid, pidfd, report } = self.launcher.launch(spawn, &handles)?;
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, EXECUTION | u64::from(pid));
+        if self.ends.add(report.as_fd(), event).is_ok() {
+            self.executions.insert(pid, (report, spawn.tell_executed));
         }
-        let environment = spawn.environment.iter().filter_map(|entry| entry.split_once('='));
-        command.env_clear().envs(environment).current_dir("/").stdin(Stdio::null()).process_group(0);
-        let child = command.spawn().map_err(|error| fail(&error))?;
-        let pid = child.id();
-        let raw = i32::try_from(pid).ok().and_then(Pid::from_raw);
-        let held = raw.and_then(|raw| pidfd_open(raw, PidfdFlags::empty()).ok());
-        if let Some(descriptor) = held {
-            self.children.insert(pid);
-            self.hold(pid, descriptor);
-        }
+        self.children.insert(pid);
+        self.hold(pid, pidfd);
         let user = (nix::unistd::geteuid().as_raw(), nix::unistd::getegid().as_raw());
         Ok(Real { pid, user, cgroup: None, command: command_of(pid) })
     }

@@ -206,6 +206,7 @@ impl Daemon {
         self.give_way = None;
         self.front_end.flush();
         self.front_end.leave_bus();
+        self.backend.prepare_to_be_replaced();
         let listeners: Vec<_> = self.sockets.iter().map(Socket::listener).collect();
         let error = self.program.execute(&listeners);
         tracing::error!("not replaced: {error}");

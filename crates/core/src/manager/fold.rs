@@ -71,6 +71,9 @@ impl Manager {
             self.queue_collect(id);
             self.look_again(id);
         }
+        for (pid, failure) in core::mem::take(&mut self.early_executions) {
+            self.child_executed(pid, failure);
+        }
         for (pid, status) in core::mem::take(&mut self.early_exits) {
             self.child_exited(pid, status);
         }

@@ -188,7 +188,7 @@ impl Manager {
             self.timers.set(id, TimerReason::RuntimeMax, self.now.monotonic.after(runtime_max));
         }
         match kind {
-            Some(ServiceType::Oneshot) => self.set_state(id, State::Start),
+            Some(ServiceType::Oneshot | ServiceType::Exec) => self.set_state(id, State::Start),
             _ => self.set_state(id, State::Running),
         }
         self.queue_type_changed(id);

@@ -5,6 +5,7 @@ use crate::client::Client;
 use crate::effect::Severity;
 use crate::error::OpError;
 use crate::event::{Answer, ExitStatus, Question, ReadId};
+use crate::exec::{self, EXIT_EXEC, ExecFailure};
 use crate::plan::{Spawn, WatchId};
 use crate::request::{CallId, Object, Request};
 use crate::settings::ServiceType;
@@ -14,8 +15,6 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
 
-/// Exit status of a child that could not execute its program.
-const EXIT_EXEC: i32 = 203;
 /// `CLD_EXITED`, `CLD_KILLED`, `CLD_DUMPED`.
 const CLD: [i32; 3] = [1, 2, 3];
 
@@ -86,7 +85,14 @@ impl Manager {
         let Some(command) = unit.settings.service.as_ref().and_then(|service| service.exec_start.get(index)) else {
             return;
         };
-        let spawn = Spawn { path: command.path.clone(), arguments: command.arguments.clone(), environment };
+        let spawn = Spawn {
+            path: command.path.clone(),
+            arguments: command.arguments.clone(),
+            environment,
+            setup: exec::setup(&unit.settings),
+            no_env_expand: command.no_env_expand,
+            tell_executed: unit.settings.service().kind == Some(ServiceType::Exec),
+        };
         unit.work.intents_mut().spawn = Some(Box::new(spawn));
     }
 
@@ -95,9 +101,6 @@ impl Manager {
         let mut environment = self.environment.clone();
         if let Some(invocation) = unit.invocation_id {
             environment.push(format!("INVOCATION_ID={}", invocation_hex(&invocation)));
-        }
-        if let Some(service) = &unit.settings.service {
-            environment.extend(service.environment.iter().cloned());
         }
         environment
     }
@@ -151,6 +154,31 @@ impl Manager {
         self.forget_intents(id);
         self.set_state(id, State::Running);
         self.end(id, UnitResult::ExitCode, true);
+    }
+
+    /// One of our children has become its program, or could not: then it says why, and ends.
+    pub(super) fn child_executed(&mut self, pid: u32, failure: Option<ExecFailure>) {
+        let Some(&id) = self.children.get(&pid).filter(|id| self.graph.get(**id).is_some()) else {
+            if self.in_flight.is_some() {
+                self.early_executions.push((pid, failure));
+            }
+            return;
+        };
+        match failure {
+            Some(failure) => self.tell(Severity::Error, Some(id), format!("{failure}")),
+            None => self.main_executed(id, pid),
+        }
+    }
+
+    /// A service of type exec is up when its program is.
+    fn main_executed(&mut self, id: UnitId, pid: u32) {
+        let unit = self.graph.unit(id);
+        let is_main = unit.service.as_ref().is_some_and(|service| service.main_pid == Some(pid));
+        let kind = unit.settings.service().kind;
+        if is_main && kind == Some(ServiceType::Exec) && unit.state == State::Start {
+            self.set_state(id, State::Running);
+            self.queue_type_changed(id);
+        }
     }
 
     /// One of our children has ended.

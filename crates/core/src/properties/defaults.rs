@@ -25,6 +25,7 @@ pub fn default_settings(unit_type: UnitType, config: &Config) -> Settings {
         runtime_extra_usec: 0,
         user: None,
         group: None,
+        exec: None,
         service,
     }
 }

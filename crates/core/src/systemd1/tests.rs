@@ -59,6 +59,7 @@ fn settings() -> Settings {
         runtime_extra_usec: 0,
         user: None,
         group: None,
+        exec: None,
         service: None,
     }
 }

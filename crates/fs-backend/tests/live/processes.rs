@@ -3,24 +3,30 @@
 use crate::world::{Sleeper, World, cgroup};
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::event::{ExitStatus, Member};
+use cgarbiter_core::exec::{EXIT_EXEC, ExecFailure, ExecStep};
 use cgarbiter_core::plan::{Counters, OnError, Pin, Signals, Spawn};
 use cgarbiter_core::{Answer, Errno, Op, Outcome, Question};
 use std::time::Duration;
 
 fn spawn(path: &str, arguments: &[&str]) -> Op {
-    let command = Spawn {
-        path: path.into(),
-        arguments: arguments.iter().map(|a| (*a).to_owned()).collect(),
-        environment: vec!["A=b".into()],
-    };
+    let command = Spawn { environment: vec!["A=b".into()], ..Spawn::new(path, arguments.iter().copied()) };
     Op::Spawn { cgroup: cgroup("s"), command: Box::new(command) }
 }
 
-fn spawned(world: &mut World, script: &str) -> u32 {
-    match world.run([spawn("/bin/sh", &["sh", "-c", script])])[..] {
+fn begun(world: &mut World, op: Op) -> u32 {
+    match world.run([op])[..] {
         [Outcome::Spawned { pid }] => pid,
         ref other => panic!("{other:?}"),
     }
+}
+
+fn spawned(world: &mut World, script: &str) -> u32 {
+    begun(world, Op::Spawn { cgroup: cgroup("s"), command: Box::new(shell(script, Vec::new())) })
+}
+
+/// A script with these steps before it; its variables are its own.
+fn shell(script: &str, setup: Vec<ExecStep>) -> Spawn {
+    Spawn { setup, no_env_expand: true, ..Spawn::new("/bin/sh", ["sh", "-c", script]) }
 }
 
 fn signals(first: i32) -> Signals {
@@ -132,10 +138,14 @@ fn ends_are_told_as_they_were() {
 fn a_program_that_cannot_run_is_refused() {
     let Some(mut world) = World::new() else { return };
     world.mkdir(&["s"]);
-    let error = world.refused(spawn("/no/such/program", &["x"]));
-    assert_eq!((error.file.as_str(), error.errno), ("/no/such/program", Errno::NoEnt));
-    assert_eq!(world.refused(spawn("/etc/passwd", &["x"])).errno, Errno::Access);
-    assert_eq!(world.refused(spawn("/bin/sh", &["nul\0"])).errno, Errno::Inval);
+    for (path, argument, errno) in [
+        ("/no/such/program", "x", Errno::NoEnt),
+        ("/etc/passwd", "x", Errno::Access),
+        ("/bin/sh", "nul\0", Errno::Inval),
+    ] {
+        let pid = begun(&mut world, spawn(path, &[argument]));
+        assert_eq!(world.failure_of(pid), ExecFailure { status: EXIT_EXEC, what: path.into(), errno });
+    }
     world.until("nobody is left", |world, _| !world.is_populated("s"));
     world.run([Op::Rmdir { cgroup: cgroup("s"), watch: None }]);
     let error = world.refused(spawn("/bin/true", &["true"]));
@@ -156,8 +166,8 @@ fn a_process_can_start_frozen_and_after_a_kill() {
         world.run([Op::Write { cgroup: cgroup("s"), file: "cgroup.kill", value: "1".into() }]);
         let pid = spawned(&mut world, "exit 4");
         assert_eq!(world.exit_of(pid), ExitStatus::Code(4));
-        let error = world.refused(spawn("/no/such/program", &["x"]));
-        assert_eq!((error.file.as_str(), error.errno), ("/no/such/program", Errno::NoEnt));
+        let pid = begun(&mut world, spawn("/no/such/program", &["x"]));
+        assert_eq!(world.exit_of(pid), ExitStatus::Code(EXIT_EXEC));
     }
 }
 

@@ -2,6 +2,7 @@
 
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::event::{Event, ExitStatus, PinAnswer};
+use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::names::{CgroupPath, UnitName};
 use cgarbiter_core::plan::{Cause, OnError, Pin, Plan, PlanId, WatchId};
 use cgarbiter_core::{Answer, Op, OpError, Outcome, Question, Report, Step};
@@ -40,7 +41,8 @@ impl World {
         let choice = RootChoice { path: Some(directory.clone()), beside_systemd: true };
         let root = Root::find(&choice).expect("a usable root");
         let kernel = Kernel::probe(&root);
-        let options = Options { file_root: files.path().into(), ..Options::default() };
+        let spawner = vec![env!("CARGO_BIN_EXE_cgarbiter-spawner").into()];
+        let options = Options { file_root: files.path().into(), spawner, ..Options::default() };
         let executor = Executor::new(root, kernel, &options).expect("an executor");
         Some(Self { executor, directory, files })
     }
@@ -131,6 +133,19 @@ impl World {
     pub(crate) fn until_changed(&mut self, number: u64) {
         let event = Event::CgroupChanged { watch: WatchId(number) };
         self.until("a notice", |_, seen| seen.contains(&event));
+    }
+
+    /// Why a child could not become its program; it has ended with the status that goes with that.
+    pub(crate) fn failure_of(&mut self, pid: u32) -> ExecFailure {
+        let is_end = |event: &Event| matches!(event, Event::Exited { pid: whose, .. } if *whose == pid);
+        let seen = self.until("a failure", |_, seen| seen.iter().any(is_end));
+        let failure = seen.iter().find_map(|event| match event {
+            Event::Executed { pid: whose, failure } if *whose == pid => failure.clone(),
+            _ => None,
+        });
+        let failure = failure.unwrap_or_else(|| panic!("no failure of {pid} in {seen:?}"));
+        assert!(seen.contains(&Event::Exited { pid, status: ExitStatus::Code(failure.status) }), "{seen:?}");
+        failure
     }
 
     pub(crate) fn exit_of(&mut self, pid: u32) -> ExitStatus {

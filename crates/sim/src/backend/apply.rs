@@ -4,11 +4,14 @@ use super::programs::{Behaviour, behaviour};
 use super::{SimBackend, error, number};
 use crate::kernel::{CgroupId, Disposition, Errno, File, Fork, Pid, SetMode, State};
 use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::persist;
 use cgarbiter_core::plan::{Op, Outcome, Pin, Spawn};
-use cgarbiter_core::{Errno as Word, OpError};
+use cgarbiter_core::{Errno as Word, Event, OpError};
 
+/// Status of a child without a program.
+const EXIT_EXEC: u8 = 203;
 /// `EBADMSG`, which the kernel never answers.
 const BADMSG: i32 = 74;
 
@@ -203,8 +206,8 @@ impl SimBackend {
 
     fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
         let id = self.find(cgroup)?;
-        let missing = || OpError::new(command.path.as_str(), Word::NoEnt);
-        let behaviour = behaviour(command).ok_or_else(missing)?;
+        let known = behaviour(command);
+        let behaviour = known.unwrap_or(Behaviour::End { after_usec: 0, code: EXIT_EXEC });
         let into = Fork { into: Some(id), ..Fork::default() };
         let pid = self.kernel.fork(&self.myself(), &into).map_err(|errno| error(cgroup, "", errno))?;
         if let Behaviour::LiveIgnoring { signal } = behaviour {
@@ -212,7 +215,15 @@ impl SimBackend {
             let _ = self.kernel.set_disposition(pid, signal, Disposition::Ignore);
         }
         self.programs.started(pid, command, behaviour);
-        Ok(Outcome::Spawned { pid: number(pid) })
+        let pid = number(pid);
+        if known.is_none() {
+            let what = command.path.clone();
+            let failure = ExecFailure { status: i32::from(EXIT_EXEC), what, errno: Word::NoEnt };
+            self.exits.push_back(Event::Executed { pid, failure: Some(failure) });
+        } else if command.tell_executed {
+            self.exits.push_back(Event::Executed { pid, failure: None });
+        }
+        Ok(Outcome::Spawned { pid })
     }
 }
 

@@ -112,8 +112,7 @@ mod tests {
     use super::*;
 
     fn of(path: &str, arguments: &[&str]) -> Option<Behaviour> {
-        let arguments = std::iter::once(&path).chain(arguments).map(|text| (*text).to_owned()).collect();
-        behaviour(&Spawn { path: path.to_owned(), arguments, environment: Vec::new() })
+        behaviour(&Spawn::new(path, std::iter::once(path).chain(arguments.iter().copied())))
     }
 
     #[test]

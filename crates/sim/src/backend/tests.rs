@@ -3,6 +3,7 @@
 use super::*;
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::event::PinAnswer;
+use cgarbiter_core::exec::{EXIT_EXEC, ExecFailure};
 use cgarbiter_core::names::UnitName;
 use cgarbiter_core::plan::{Cause, Op, PlanId, Signals, Spawn, WatchId};
 use cgarbiter_core::{Answer, Question};
@@ -105,9 +106,7 @@ fn a_pinned_process_that_ended_is_not_confused_with_its_successor() {
 #[test]
 fn programs_end_in_virtual_time_and_exits_come_before_notices() {
     let mut backend = SimBackend::new(Config::default());
-    let command = |path: &str, argument: &str| {
-        Box::new(Spawn { path: path.into(), arguments: vec![path.into(), argument.into()], environment: Vec::new() })
-    };
+    let command = |path: &str, argument: &str| Box::new(Spawn::new(path, [path, argument]));
     let mut ops = scope();
     ops.push(Op::Spawn { cgroup: path("/a.slice/a.scope"), command: command("/bin/sleep", "0.5") });
     let report = run(&mut backend, ops);
@@ -120,7 +119,12 @@ fn programs_end_in_virtual_time_and_exits_come_before_notices() {
     assert_eq!(backend.poll_event(), Some(Event::Exited { pid, status: ExitStatus::Code(0) }));
     assert_eq!(backend.poll_event(), Some(Event::CgroupChanged { watch: WatchId(1) }));
     let missing = Op::Spawn { cgroup: path("/a.slice/a.scope"), command: command("/nonexistent", "") };
-    assert_eq!(run(&mut backend, vec![missing]).failed.expect("refused").to_string(), "/nonexistent: ENOENT");
+    let report = run(&mut backend, vec![missing]);
+    let Some(Outcome::Spawned { pid }) = report.outcomes.last().cloned() else { panic!("{report:?}") };
+    let failure = ExecFailure { status: EXIT_EXEC, what: "/nonexistent".into(), errno: cgarbiter_core::Errno::NoEnt };
+    while backend.poll_event() != Some(Event::Executed { pid, failure: Some(failure.clone()) }) {}
+    backend.pass_time(Instant(500_001));
+    assert_eq!(backend.poll_event(), Some(Event::Exited { pid, status: ExitStatus::Code(EXIT_EXEC) }));
 }
 
 #[test]

@@ -5,6 +5,7 @@ use cgarbiter_core::config::{Config, Defaults, Machine, Quotas, UnitPaths, Unsup
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::error::{Refusal, RefusalKind};
 use cgarbiter_core::event::{CgroupEvents, ExitStatus, Member, PinAnswer, ReadId, Readings};
+use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Counters, Pin, PlanId, WatchId};
@@ -362,6 +363,7 @@ pub(crate) fn event() -> Any<Event> {
         any::<i32>().prop_map(ExitStatus::Dumped),
         Just(ExitStatus::Lost),
     ];
+    let failure = (any::<i32>(), text(), errno()).prop_map(|(status, what, errno)| ExecFailure { status, what, errno });
     prop_oneof![
         5 => (number(), client(), request())
             .prop_map(|(call, client, request)| Event::Request { call: CallId(call), client, request }),
@@ -372,6 +374,7 @@ pub(crate) fn event() -> Any<Event> {
             .prop_map(|(plan, outcomes, failed)| Event::PlanDone(Report { plan: PlanId(plan), outcomes, failed })),
         3 => (number(), answer()).prop_map(|(id, answer)| Event::ReadDone { id: ReadId(id), answer }),
         1 => number().prop_map(|watch| Event::CgroupChanged { watch: WatchId(watch) }),
+        1 => (any::<u32>(), of(failure)).prop_map(|(pid, failure)| Event::Executed { pid, failure }),
         1 => (any::<u32>(), status).prop_map(|(pid, status)| Event::Exited { pid, status }),
         1 => unit_files().prop_map(Event::UnitFiles),
     ]
