@@ -234,8 +234,8 @@ fn take_number(step: &ExecStep) -> Done {
             let file = "/proc/self/oom_score_adj";
             fs::write(file, value.to_string()).map_err(about_io(file))
         }
-        // SAFETY: takes numbers.
         ExecStep::Nice(nice) => {
+            // SAFETY: takes numbers.
             called(unsafe { libc::setpriority(libc::PRIO_PROCESS, 0, *nice) }, format!("nice {nice}"))
         }
         ExecStep::Scheduler { policy, priority, reset_on_fork } => {

@@ -115,8 +115,8 @@ impl Occasion {
         }
     }
 
-    /// What an event other than a request changes. A report belongs to whatever its plan was for; answers, connections
-    /// and files lead to nothing by themselves.
+    /// What an event other than a request changes. A report belongs to whatever its plan was for, and so does word of
+    /// a program that runs; answers, connections and files lead to nothing by themselves.
     #[must_use]
     pub fn of_event(event: &Event) -> Option<Self> {
         match event {
@@ -124,7 +124,11 @@ impl Occasion {
             Event::ClientGone(_) | Event::BusNameGone(_) => Some(Self::Departed),
             Event::CgroupChanged { .. } => Some(Self::Emptied),
             Event::Exited { .. } => Some(Self::Exited),
-            Event::ClientConnected(_) | Event::PlanDone(_) | Event::ReadDone { .. } | Event::UnitFiles(_) => None,
+            Event::ClientConnected(_)
+            | Event::PlanDone(_)
+            | Event::Executed { .. }
+            | Event::ReadDone { .. }
+            | Event::UnitFiles(_) => None,
         }
     }
 
