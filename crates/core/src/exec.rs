@@ -18,7 +18,7 @@ use alloc::vec::Vec;
 use core::fmt;
 
 /// One thing that a child does before it becomes its program.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum ExecStep {
     /// Looks up the user and the group, by name or number; later steps mean these. Without a user, the arbiter's own.
     Identity {
@@ -118,7 +118,7 @@ pub enum ExecStep {
 }
 
 /// What a standard stream is to be.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum Stream {
     /// `/dev/null`.
     Null,
@@ -145,7 +145,7 @@ pub enum Stream {
 }
 
 /// How a file is opened.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum FileMode {
     Read,
@@ -155,7 +155,7 @@ pub enum FileMode {
 }
 
 /// The five places for directories of a service.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the properties")]
 pub enum DirectoryKind {
     Runtime,
@@ -189,7 +189,7 @@ impl DirectoryKind {
 }
 
 /// How the file system looks to a service (`PrivateTmp=`, `ProtectSystem=`, … in terms of mounts).
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Mounts {
     /// `/tmp` and `/var/tmp` are the service's own.
     pub private_tmp: bool,
@@ -226,7 +226,7 @@ pub const LIMITS: [(&str, u32); 16] = [
 ];
 
 /// A child that could not become its program: it ends with the status of the step that failed.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct ExecFailure {
     /// The exit status.
     pub status: i32,

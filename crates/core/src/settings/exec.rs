@@ -6,7 +6,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 /// The execution context, as much of it as is served; defaults are systemd's.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Hash)]
 #[expect(missing_docs, reason = "named as the properties")]
 pub struct ExecSettings {
     pub environment_files: Vec<(String, bool)>,
@@ -50,7 +50,7 @@ pub struct ExecSettings {
 }
 
 /// A standard stream.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StreamSettings {
     /// What it is to be.
     pub kind: StreamKind,
@@ -61,7 +61,7 @@ pub struct StreamSettings {
 }
 
 /// What a standard stream is to be, in the words of `StandardInput=` and its like.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "the words say it")]
 pub enum StreamKind {
     /// Nothing was said.
@@ -78,7 +78,7 @@ pub enum StreamKind {
 }
 
 /// One of the five places for directories.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct DirectorySettings {
     /// Names below the place.
     pub names: Vec<String>,
@@ -87,7 +87,7 @@ pub struct DirectorySettings {
 }
 
 /// `RuntimeDirectoryPreserve`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the values")]
 pub enum Preserve {
     #[default]
@@ -97,7 +97,7 @@ pub enum Preserve {
 }
 
 /// `ProtectSystem`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the values")]
 pub enum ProtectSystem {
     #[default]
@@ -108,7 +108,7 @@ pub enum ProtectSystem {
 }
 
 /// `ProtectHome`
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[expect(missing_docs, reason = "named as the values")]
 pub enum ProtectHome {
     #[default]
