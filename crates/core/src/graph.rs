@@ -315,21 +315,24 @@ impl Graph {
     pub(crate) fn check_indexes(&self) {
         let free: BTreeSet<UnitId> = self.free.iter().copied().collect();
         assert!(free.len() == self.free.len(), "a place is free twice");
-        let mut members = BTreeSet::new();
-        let mut invocations = BTreeMap::new();
-        for (at, slot) in self.slots.iter().enumerate() {
-            let id = UnitId(u32::try_from(at).expect("fewer than 2^32 units"));
-            assert!(slot.is_none() == free.contains(&id), "place {at} is free, or is not");
-            let Some(unit) = slot else { continue };
-            assert!(self.by_name.get(&unit.name) == Some(&id), "{} is not found by its name", unit.name);
-            members.extend(unit.slice.map(|slice| (slice, id)));
-            if let Some(invocation) = unit.invocation_id {
-                assert!(invocations.insert(invocation, id).is_none(), "{} shares its identity", unit.name);
+        assert!(free.iter().all(|id| self.slots[id.0 as usize].is_none()), "a place is free, and somebody is there");
+        // Each name leads to another unit, and there are no more places than names and free ones.
+        assert!(self.by_name.len() + free.len() == self.slots.len(), "a name is of no unit");
+        let (mut members, mut invocations) = (0, 0);
+        for (name, id) in &self.by_name {
+            let unit = self.unit(*id);
+            assert!(*name == unit.name, "{} is found by the name {name}", unit.name);
+            if let Some(slice) = unit.slice {
+                members += 1;
+                assert!(self.members.contains(&(slice, *id)), "{name} is no member of its slice");
+            }
+            if let Some(invocation) = &unit.invocation_id {
+                invocations += 1;
+                assert!(self.by_invocation.get(invocation) == Some(id), "{name} is not found by its identity");
             }
         }
-        assert!(self.by_name.len() + free.len() == self.slots.len(), "a name is of no unit");
-        assert!(self.members == members, "members of slices");
-        assert!(self.by_invocation == invocations, "identities");
+        assert!(self.members.len() == members, "a slice has members that are not in it");
+        assert!(self.by_invocation.len() == invocations, "an identity is of no unit");
         for (from, edge, to) in &self.edges {
             assert!(self.get(*from).is_some() && self.get(*to).is_some(), "a tie to a unit that has gone");
             assert!(self.edges.contains(&(*to, edge.inverse(), *from)), "a tie that is known at one end only");

@@ -6,7 +6,7 @@
 
 use crate::graph::Graph;
 use crate::manager::Manager;
-use crate::names::{UnitType, default_slice};
+use crate::names::{UnitType, is_default_slice};
 use crate::propagation;
 use crate::unit::{ActiveState, LoadState, State, Unit, UnitId};
 
@@ -32,21 +32,16 @@ pub fn check(manager: &Manager) {
 fn check_place(graph: &Graph, id: UnitId, unit: &Unit) {
     let name = &unit.name;
     assert!(unit.load != LoadState::Stub, "{name} was named and never loaded");
-    let wanted = match unit.unit_type() {
-        UnitType::Slice => default_slice(name),
-        _ => unit.settings.slice.clone().or_else(|| default_slice(name)),
-    };
-    match (unit.slice, wanted) {
-        (Some(slice), Some(wanted)) => {
-            assert!(graph.unit(slice).name == wanted, "{name} is in {}, not in {wanted}", graph.unit(slice).name);
-            let load = graph.unit(slice).load;
-            let usable = matches!(load, LoadState::Loaded | LoadState::Error);
-            assert!(usable, "{name} is in {wanted}, which is not loaded");
+    let given = unit.settings.slice.as_ref().filter(|_| unit.unit_type() != UnitType::Slice);
+    match unit.slice.map(|slice| graph.unit(slice)) {
+        Some(slice) => {
+            let there = &slice.name;
+            let fits = given.map_or_else(|| is_default_slice(there, name), |given| given == there);
+            assert!(fits, "{name} is in {there}, not in {given:?} or where its name says");
+            let usable = matches!(slice.load, LoadState::Loaded | LoadState::Error);
+            assert!(usable, "{name} is in {there}, which is not loaded");
         }
-        (Some(_), None) => panic!("{name} belongs in no slice"),
-        (None, wanted) => {
-            assert!(unit.load != LoadState::Loaded || wanted.is_none(), "{name} is loaded, and in no slice");
-        }
+        None => assert!(unit.load != LoadState::Loaded || name.is_root_slice(), "{name} is loaded, and in no slice"),
     }
     assert!(graph.ancestors(id).count() < graph.len(), "the slices above {name} go round in a circle");
 }
@@ -79,7 +74,7 @@ fn check_realized(graph: &Graph, unit: &Unit) {
     assert!((realized.enabled | realized.foreign_enabled).is_empty() || realized.exists, "{name} enables nowhere");
     if let (Some(path), Some(slice)) = (&realized.path, unit.slice) {
         let above = graph.cgroup_path(slice);
-        assert!(above.is_some_and(|above| above.child(name.as_str()) == *path), "{name} has its cgroup at {path}");
+        assert!(above.is_some_and(|above| path.is_child(&above, name.as_str())), "{name} has its cgroup at {path}");
     }
     for (at, one) in realized.written.iter().enumerate() {
         let twice = realized.written[..at].iter().any(|other| other.file == one.file && other.device == one.device);

@@ -18,7 +18,7 @@ mod work;
 
 pub(crate) use realized::at_rest;
 
-use crate::kernel::{Caller, File, Pid};
+use crate::kernel::{Caller, CgroupId, File, Pid};
 use crate::reference::Reference;
 use crate::workload::Workload;
 use crate::world::{Visible, World};
@@ -223,16 +223,28 @@ impl View<'_> {
     /// What stands in a file of a cgroup, without the newline.
     #[must_use]
     pub fn value(&self, cgroup: &str, file: &str) -> Option<String> {
+        self.value_in(self.find(cgroup)?, file)
+    }
+
+    /// The same of a cgroup that has been found.
+    #[must_use]
+    pub fn value_in(&self, cgroup: CgroupId, file: &str) -> Option<String> {
         let kernel = self.world.backend().kernel();
-        let id = kernel.lookup(&Caller::INIT, cgroup.as_bytes()).ok()?;
-        let text = kernel.read(&Caller::INIT, id, File::from_name(file.as_bytes())?).ok()?;
-        Some(text.trim_end().to_owned())
+        let mut text = kernel.read(&Caller::INIT, cgroup, File::from_name(file.as_bytes())?).ok()?;
+        text.truncate(text.trim_end().len());
+        Some(text)
+    }
+
+    /// The cgroup at a path.
+    #[must_use]
+    pub fn find(&self, cgroup: &str) -> Option<CgroupId> {
+        self.world.backend().kernel().lookup(&Caller::INIT, cgroup.as_bytes()).ok()
     }
 
     /// Whether a cgroup is there.
     #[must_use]
     pub fn exists(&self, cgroup: &str) -> bool {
-        self.world.backend().kernel().lookup(&Caller::INIT, cgroup.as_bytes()).is_ok()
+        self.find(cgroup).is_some()
     }
 
     /// Whether the process of this number lives.

@@ -352,7 +352,10 @@ impl World {
                 Effect::Reply(call, result) => {
                     let result = result.map(systemd1::encode_reply);
                     let times = self.mutant.map_or(1, |mutant| mutant.replies(call));
-                    (0..times).for_each(|_| self.visible.push_back(Visible::Reply { call, result: result.clone() }));
+                    (1..times).for_each(|_| self.visible.push_back(Visible::Reply { call, result: result.clone() }));
+                    if times > 0 {
+                        self.visible.push_back(Visible::Reply { call, result });
+                    }
                 }
                 Effect::Emit(signal, audience) => {
                     self.effort.signals += 1;

@@ -4,7 +4,6 @@ use super::Manager;
 use super::process::Waiting;
 use crate::invariants;
 use crate::job::{Job, JobType};
-use crate::names::UnitName;
 use crate::ordering;
 use crate::timers::TimerReason;
 use crate::unit::{ActiveState, FreezerState, Marks, State, Unit, UnitId};
@@ -21,28 +20,7 @@ impl Manager {
 
     /// Tables that say the same as the units do.
     pub(crate) fn check_tables(&self) {
-        let units = || self.graph.iter();
-        let watched: BTreeMap<_, _> = units().filter_map(|(id, unit)| Some((unit.realized.watch?, id))).collect();
-        assert!(self.watches == watched, "watches {:?} of {watched:?}", self.watches);
-        let holders = |(id, unit): (UnitId, &Unit)| -> BTreeSet<_> {
-            unit.references.iter().map(|(client, _)| (*client, id)).collect()
-        };
-        let references: BTreeSet<_> = units().flat_map(holders).collect();
-        assert!(self.references == references, "references {:?} of {references:?}", self.references);
-        let named = |(id, unit): (UnitId, &Unit)| Some((unit.controller.clone()?, id));
-        let controlled: BTreeSet<_> = units().filter_map(named).collect();
-        assert!(self.controlled == controlled, "controllers {:?} of {controlled:?}", self.controlled);
-        let failed: BTreeSet<UnitName> =
-            units().filter(|(_, unit)| unit.state == State::Failed).map(|(_, unit)| unit.name.clone()).collect();
-        assert!(self.failed_units == failed, "failed {:?} of {failed:?}", self.failed_units);
-        let mut owned: BTreeMap<u32, u32> = BTreeMap::new();
-        units().filter(|(_, unit)| unit.owner != 0).for_each(|(_, unit)| *owned.entry(unit.owner).or_default() += 1);
-        assert!(self.units_by_owner == owned, "owners {:?} of {owned:?}", self.units_by_owner);
-        for (id, unit) in units() {
-            // One that did not die in time may be a child, too, and of a unit that has gone.
-            let main = unit.service.as_ref().and_then(|service| service.main_pid);
-            assert!(main.is_none_or(|pid| self.children.get(&pid) == Some(&id)), "{} has a lost child", unit.name);
-        }
+        self.check_units_are_found();
         for id in self.freezing.keys() {
             let unit = self.graph.get(*id).expect("only units that exist are being frozen");
             let on_the_way = matches!(unit.freezer, FreezerState::Freezing | FreezerState::Thawing);
@@ -60,6 +38,42 @@ impl Manager {
             };
             assert!(fits, "{} is {} with a deadline for {reason:?}", unit.name, state.as_str());
         }
+    }
+
+    fn check_units_are_found(&self) {
+        let (mut watched, mut references, mut controlled, mut failed) = (0, 0, 0, 0);
+        let mut owned: BTreeMap<u32, u32> = BTreeMap::new();
+        for (id, unit) in self.graph.iter() {
+            let name = &unit.name;
+            if let Some(watch) = &unit.realized.watch {
+                watched += 1;
+                assert!(self.watches.get(watch) == Some(&id), "{name} is not found by its watch");
+            }
+            for (client, _) in &unit.references {
+                references += 1;
+                assert!(self.references.contains(&(*client, id)), "{name} is not found by who refers to it");
+            }
+            if let Some(controller) = &unit.controller {
+                controlled += 1;
+                assert!(self.controlled.contains(&(controller.clone(), id)), "{name} is not found by its controller");
+            }
+            if unit.state == State::Failed {
+                failed += 1;
+                assert!(self.failed_units.contains(name), "{name} has failed, and is not among those");
+            }
+            if unit.owner != 0 {
+                *owned.entry(unit.owner).or_default() += 1;
+            }
+            // One that did not die in time may be a child, too, and of a unit that has gone.
+            let main = unit.service.as_ref().and_then(|service| service.main_pid);
+            assert!(main.is_none_or(|pid| self.children.get(&pid) == Some(&id)), "{name} has a lost child");
+        }
+        // Every unit is found, and nothing else is.
+        assert!(self.watches.len() == watched, "{watched} watches in {:?}", self.watches);
+        assert!(self.references.len() == references, "{references} references in {:?}", self.references);
+        assert!(self.controlled.len() == controlled, "{controlled} controllers in {:?}", self.controlled);
+        assert!(self.failed_units.len() == failed, "{failed} units have failed of {:?}", self.failed_units);
+        assert!(self.units_by_owner == owned, "owners {:?} of {owned:?}", self.units_by_owner);
     }
 
     /// Queues are worked off, and what is held back is held back for a reason.

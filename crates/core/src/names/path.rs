@@ -49,6 +49,13 @@ impl CgroupPath {
         if sub.is_root() { self.clone() } else { Self(format!("{}{}", self.0, sub.0).into()) }
     }
 
+    /// Whether it is the [`child`](Self::child) of that name.
+    #[must_use]
+    pub fn is_child(&self, above: &Self, name: &str) -> bool {
+        let inside = self.0.strip_prefix(&*above.0).and_then(|rest| rest.strip_prefix('/'));
+        inside.is_some_and(|inside| *inside == *cgroup_escape(name))
+    }
+
     /// The text: empty for the root.
     #[must_use]
     pub fn as_str(&self) -> &str {
@@ -163,5 +170,11 @@ mod tests {
         let path = CgroupPath::root().child("a.slice").child("cpu.scope");
         assert_eq!(path.as_str(), "/a.slice/_cpu.scope");
         assert_eq!(path.parent().expect("parent").as_str(), "/a.slice");
+        assert_eq!((path.depth(), CgroupPath::root().depth()), (2, 0));
+        for (above, name, is_child) in
+            [("/a.slice", "cpu.scope", true), ("/a.slice", "_cpu.scope", false), ("", "a", false)]
+        {
+            assert_eq!(path.is_child(&CgroupPath::parse(above).expect("a path"), name), is_child, "{above} {name}");
+        }
     }
 }

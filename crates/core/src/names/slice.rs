@@ -42,6 +42,24 @@ pub fn default_slice(unit: &UnitName) -> Option<UnitName> {
     Some(UnitName::parse(&name).unwrap_or_else(|_| UnitName::parse("system.slice").expect("valid")))
 }
 
+/// Whether a unit that names no slice itself goes there: what [`default_slice`] says, without making a name of it.
+#[must_use]
+pub fn is_default_slice(slice: &UnitName, unit: &UnitName) -> bool {
+    if unit.is_root_slice() {
+        return false;
+    }
+    if unit.is_valid_slice() {
+        return match unit.stem().rsplit_once('-') {
+            Some((parent, _)) => slice.as_str().strip_suffix(".slice") == Some(parent),
+            None => slice.is_root_slice(),
+        };
+    }
+    match unit.instance() {
+        Some(_) => default_slice(unit).as_ref() == Some(slice),
+        None => slice.as_str() == "system.slice",
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -72,5 +90,19 @@ mod tests {
         assert_eq!(default_slice(&name("x.scope")), Some(name("system.slice")));
         assert_eq!(default_slice(&name("a-b@x.service")), Some(name("system-a\\x2db.slice")));
         assert_eq!(default_slice(&name("a-b.slice")), Some(name("a.slice")));
+    }
+
+    #[test]
+    fn a_default_slice_is_told_without_its_name() {
+        let slices = ["-.slice", "a.slice", "a-b.slice", "system.slice", "system-a.slice", "system-a\\x2db.slice"];
+        let units =
+            ["-.slice", "a.slice", "a-b.slice", "a-b-c.slice", "a--b.slice", "x.scope", "a@x.service", "a-b@x.service"];
+        for (unit, slice) in units.into_iter().flat_map(|unit| slices.map(|slice| (name(unit), name(slice)))) {
+            assert_eq!(
+                is_default_slice(&slice, &unit),
+                default_slice(&unit) == Some(slice.clone()),
+                "{unit} in {slice}"
+            );
+        }
     }
 }

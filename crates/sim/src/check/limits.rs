@@ -53,9 +53,10 @@ fn check_unit(view: &View<'_>, name: &str, promise: &Promise) -> Verdict {
     if unit.active().is_inactive_or_failed() || view.reference.is_meddled(cgroup) {
         return Ok(());
     }
+    let Some(found) = view.find(cgroup) else { return Ok(()) };
     for (file, wanted) in &promise.limits {
         let is_pending = promise.pending.iter().any(|(_, pending, _)| pending == file);
-        let Some(value) = view.value(cgroup, file) else { continue };
+        let Some(value) = view.value_in(found, file) else { continue };
         if value != *wanted && !is_pending && !view.reference.is_refused(cgroup, file) {
             return Err(format!("{name} was promised {wanted} in {file}, which holds {value}"));
         }

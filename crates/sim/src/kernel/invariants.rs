@@ -11,9 +11,10 @@ impl Kernel {
     /// # Panics
     /// When one of them is wrong, which is a bug in the kernel.
     pub fn check_invariants(&self) {
+        let mut references = self.references();
         for (index, cgroup) in self.cgroups.iter() {
             assert!(cgroup.live || cgroup.children.is_empty(), "a removed cgroup has no children");
-            assert_eq!(cgroup.pins, self.count_references(index), "references of {index}");
+            assert_eq!(cgroup.pins, references.remove(&index).unwrap_or(0), "references of {index}");
             if cgroup.live {
                 self.check_place(index);
                 self.check_members(index);
@@ -21,6 +22,7 @@ impl Kernel {
                 self.check_controllers(index);
             }
         }
+        assert!(references.is_empty(), "nothing refers to what is not there: {references:?}");
         self.check_processes();
         self.check_pids();
         self.check_memory();
@@ -28,14 +30,22 @@ impl Kernel {
         assert!(self.unsettled.is_empty() || !self.config.immediate, "nothing waits when all happens at once");
     }
 
-    fn count_references(&self, index: u32) -> u32 {
-        let children = self.cgroups.iter().filter(|(_, other)| other.parent == Some(index)).count();
-        let tasks = self.tasks.iter().filter(|(_, task)| task.cgroup == index).count();
-        let namespaces = self.processes.iter().filter(|(_, process)| process.cgroup_ns == Some(index)).count();
-        let files: usize = self.files.iter().map(|(_, open)| open.references(index)).sum();
-        let watches = self.watches.iter().filter(|(_, watch)| watch.is_of(index)).count();
-        let leaving = self.count_leaving(index);
-        u32::try_from(children + tasks + namespaces + files + watches + leaving).expect("few")
+    /// How often something refers to each cgroup, of those to which anything does.
+    fn references(&self) -> BTreeMap<u32, u32> {
+        let children = self.cgroups.iter().filter_map(|(_, cgroup)| cgroup.parent);
+        let tasks = self.tasks.iter().map(|(_, task)| task.cgroup);
+        let namespaces = self.processes.iter().filter_map(|(_, process)| process.cgroup_ns);
+        let files = self.files.iter().flat_map(|(_, open)| open.references());
+        let watches = self.watches.iter().map(|(_, watch)| watch.cgroup());
+        let leaving = self.unsettled.iter().filter_map(|effect| match effect {
+            Unsettled::Leave(cgroup) => Some(cgroup.index()),
+            Unsettled::Death(_) | Unsettled::Freeze(_) => None,
+        });
+        let mut references = BTreeMap::new();
+        for index in children.chain(tasks).chain(namespaces).chain(files).chain(watches).chain(leaving) {
+            *references.entry(index).or_default() += 1;
+        }
+        references
     }
 
     fn count_leaving(&self, index: u32) -> usize {

@@ -69,8 +69,8 @@ pub(super) struct Watch {
 }
 
 impl Watch {
-    pub(super) fn is_of(&self, index: u32) -> bool {
-        self.cgroup == index
+    pub(super) fn cgroup(&self) -> u32 {
+        self.cgroup
     }
 }
 

@@ -24,9 +24,9 @@ pub(super) struct OpenFile {
 }
 
 impl OpenFile {
-    /// How often it holds on to this cgroup.
-    pub(super) fn references(&self, index: u32) -> usize {
-        usize::from(self.cgroup == index) + usize::from(self.namespace == Some(index))
+    /// The cgroups that it holds on to.
+    pub(super) fn references(&self) -> impl Iterator<Item = u32> + use<> {
+        [self.cgroup].into_iter().chain(self.namespace)
     }
 }
 
