@@ -8,7 +8,7 @@ use cgarbiter_core::client::Transport;
 use cgarbiter_core::names::{UnitName, UnitType, label_escape};
 use cgarbiter_core::properties::{self, Context};
 use cgarbiter_core::request::JobVerb;
-use cgarbiter_core::{Config, Event};
+use cgarbiter_core::{Config, Event, Request};
 use criterion::{BatchSize, BenchmarkId, Criterion, criterion_group, criterion_main};
 use std::hint::black_box;
 use support::{Machine, job, like_runc, root, scope};
@@ -110,6 +110,56 @@ fn large_transaction(criterion: &mut Criterion) {
     group.finish();
 }
 
+/// So many services, each of which names the next.
+fn row(count: u32, tie: &str) -> Machine {
+    let file = |n: u32| {
+        let next = if n + 1 < count {
+            format!("{tie}=row-{}.service\nAfter=row-{}.service\n", n + 1, n + 1)
+        } else {
+            String::new()
+        };
+        (format!("row-{n}.service"), format!("[Unit]\n{next}[Service]\nExecStart=/bin/sleep infinity\n"))
+    };
+    Machine::with_files((0..count).map(file))
+}
+
+/// A job that pulls in a row of units, and a row that is loaded, and goes again because nobody needs it.
+fn long_rows(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("row of units");
+    for count in [100, 999] {
+        let machine = row(count, "Requires");
+        group.throughput(criterion::Throughput::Elements(u64::from(count)));
+        group.bench_function(BenchmarkId::new("start", count), |bencher| {
+            let start = |machine: &mut Machine| machine.ask(root(), job("row-0.service", JobVerb::Start));
+            bencher.iter_batched_ref(|| machine.clone(), start, BatchSize::LargeInput);
+        });
+    }
+    for count in [1_000, 4_000] {
+        let mut machine = row(count, "Wants");
+        group.throughput(criterion::Throughput::Elements(u64::from(count)));
+        group.bench_function(BenchmarkId::new("load and forget", count), |bencher| {
+            bencher.iter(|| machine.ask(root(), Request::LoadUnit { name: "row-0.service".into() }));
+        });
+        assert!(machine.manager.graph().find("row-0.service").is_none());
+    }
+    group.finish();
+}
+
+/// A reload that finds every file as it was, with a unit loaded from each.
+fn reload(criterion: &mut Criterion) {
+    let mut machine = row(5_000, "Wants");
+    machine.ask(root(), job("row-0.service", JobVerb::Start));
+    machine.settle();
+    assert!(machine.manager.graph().len() > 5_000);
+    criterion.bench_function("reload of 5,000 files that are as they were", |bencher| {
+        bencher.iter(|| {
+            machine.ask(root(), Request::Reload);
+            assert!(machine.plan.is_none());
+            machine.replies.clear();
+        });
+    });
+}
+
 /// Notices about cgroups that have gone.
 fn late_notice(criterion: &mut Criterion) {
     let mut machine = with_scopes(1_000);
@@ -125,6 +175,6 @@ criterion_group! {
         .sample_size(30)
         .measurement_time(std::time::Duration::from_secs(2))
         .warm_up_time(std::time::Duration::from_millis(500));
-    targets = start_and_stop, diff, names, property_list, large_transaction, late_notice
+    targets = start_and_stop, diff, names, property_list, large_transaction, long_rows, reload, late_notice
 }
 criterion_main!(benches);

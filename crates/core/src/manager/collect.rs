@@ -6,9 +6,24 @@ use crate::plan::{Cause, OnError, Op, Step};
 use crate::propagation;
 use crate::settings::CollectMode;
 use crate::unit::{ActiveState, Unit, UnitId};
-use alloc::collections::BTreeSet;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+
+/// What has been found out about who has to stay.
+#[derive(Default)]
+struct Needed {
+    /// Somebody who stays needs them.
+    stay: BTreeSet<UnitId>,
+    /// Nobody does.
+    goes: BTreeSet<UnitId>,
+}
+
+impl Needed {
+    fn stays(&self, unit: &Unit, id: UnitId) -> bool {
+        keeps_itself(unit) || self.stay.contains(&id)
+    }
+}
 
 impl Manager {
     /// Marks a unit as perhaps collectable.
@@ -22,12 +37,14 @@ impl Manager {
 
     /// Frees every queued unit that may go.
     pub(super) fn collect_units(&mut self) {
+        // Freeing those that nobody needs changes nothing about who needs the others.
+        let mut known = Needed::default();
         while let Some(id) = self.collect.pop_front() {
             if self.graph.get(id).is_none() {
                 continue;
             }
             self.graph.unit_mut(id).marks.collect = false;
-            if self.is_kept(id) {
+            if self.find_out(id, &mut known) {
                 continue;
             }
             let members: Vec<UnitId> = self.graph.members(id).collect();
@@ -41,29 +58,47 @@ impl Manager {
 
     /// Whether the unit has to stay: by itself, or because a unit that stays lies in it or names it.
     pub(super) fn is_kept(&self, id: UnitId) -> bool {
-        let mut seen = BTreeSet::new();
+        self.find_out(id, &mut Needed::default())
+    }
+
+    /// The same, beginning with what is known of others already: units may name each other in long rows, and all of
+    /// them may be looked at.
+    fn find_out(&self, id: UnitId, known: &mut Needed) -> bool {
+        if known.stays(self.graph.unit(id), id) {
+            return true;
+        }
+        if known.goes.contains(&id) {
+            return false;
+        }
+        // From each unit the way back.
+        let mut ways = BTreeMap::new();
         let mut todo = Vec::new();
         let mut next = Some(id);
-        while let Some(id) = next {
-            if keeps_itself(self.graph.unit(id)) {
-                return true;
-            }
-            let name = &self.graph.unit(id).name;
-            let names_us = |other: &UnitId| {
-                self.graph.unit(*other).settings.dependencies.iter().any(|(_, dependency)| dependency == name)
-            };
-            let referrers = self.graph.all_edges(id).map(|(_, other)| other).filter(names_us);
-            for other in self.graph.members(id).chain(referrers) {
-                if keeps_itself(self.graph.unit(other)) {
+        while let Some(at) = next {
+            for other in self.needed_by(at) {
+                if known.stays(self.graph.unit(other), other) {
+                    known.stay.extend(core::iter::successors(Some(at), |at| ways.get(at).copied()));
                     return true;
                 }
-                if seen.insert(other) {
+                if other != id && !known.goes.contains(&other) && !ways.contains_key(&other) {
+                    ways.insert(other, at);
                     todo.push(other);
                 }
             }
             next = todo.pop();
         }
+        known.goes.extend(ways.into_keys());
         false
+    }
+
+    /// The units that would keep it, if they stay: those in it, and those that name it.
+    fn needed_by(&self, id: UnitId) -> impl Iterator<Item = UnitId> {
+        let name = &self.graph.unit(id).name;
+        let names_us = move |other: &UnitId| {
+            self.graph.unit(*other).settings.dependencies.iter().any(|(_, dependency)| dependency == name)
+        };
+        let referrers = self.graph.all_edges(id).map(|(_, other)| other).filter(names_us);
+        self.graph.members(id).chain(referrers)
     }
 
     fn free_unit(&mut self, id: UnitId) {

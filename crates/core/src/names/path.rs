@@ -93,21 +93,24 @@ impl fmt::Debug for CgroupPath {
 }
 
 /// Names that systemd takes for controllers when it escapes, whether or not the kernel has them.
-const CONTROLLER_NAMES: [&str; 13] = [
-    "cpu",
-    "cpuacct",
-    "cpuset",
-    "io",
-    "blkio",
-    "memory",
-    "devices",
-    "pids",
-    "bpf-firewall",
-    "bpf-devices",
-    "bpf-foreign",
-    "bpf-socket-bind",
-    "bpf-restrict-network-interfaces",
-];
+fn is_controller(name: &str) -> bool {
+    matches!(
+        name,
+        "cpu"
+            | "cpuacct"
+            | "cpuset"
+            | "io"
+            | "blkio"
+            | "memory"
+            | "devices"
+            | "pids"
+            | "bpf-firewall"
+            | "bpf-devices"
+            | "bpf-foreign"
+            | "bpf-socket-bind"
+            | "bpf-restrict-network-interfaces"
+    )
+}
 
 /// A unit's name as a directory name: a `_` goes in front of what could be taken for a file of the kernel.
 #[must_use]
@@ -116,7 +119,6 @@ pub fn cgroup_escape(name: &str) -> Cow<'_, str> {
 }
 
 fn needs_escape(name: &str) -> bool {
-    let is_controller = |stem: &str| CONTROLLER_NAMES.contains(&stem);
     name.is_empty()
         || name.starts_with(['_', '.'])
         || name.starts_with("cgroup.")

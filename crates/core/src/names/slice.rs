@@ -11,7 +11,7 @@ pub(super) fn is_valid_slice_stem(stem: &str) -> bool {
             || stem.contains('@')
             || stem.starts_with('-')
             || stem.ends_with('-')
-            || stem.contains("--"))
+            || stem.as_bytes().windows(2).any(|pair| pair == b"--"))
 }
 
 /// The slice that `slice` lies in; none for the root.

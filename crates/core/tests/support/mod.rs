@@ -8,6 +8,7 @@ use cgarbiter_core::event::{CgroupEvents, ExitStatus, PinAnswer};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Counters, OnError, Pin, WatchId};
 use cgarbiter_core::request::{JobVerb, PropertyList, UnitRef};
+use cgarbiter_core::unit_files::UnitFile;
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{
     Answer, CallId, Config, Effect, Event, Instant, Manager, Now, Op, OpError, Outcome, Plan, Question, Refusal, Reply,
@@ -31,6 +32,8 @@ pub struct Machine {
     watches: HashMap<CgroupPath, WatchId>,
     /// Which cgroups were told to stand still.
     frozen: HashSet<CgroupPath>,
+    /// What lies in the directories for units.
+    pub files: Vec<UnitFile>,
     /// Events handed in so far, and steps taken.
     pub events: u64,
     pub steps: u64,
@@ -57,6 +60,7 @@ impl Machine {
             enabled: HashMap::new(),
             watches: HashMap::new(),
             frozen: HashSet::new(),
+            files: Vec::new(),
             events: 0,
             steps: 0,
             now: 1_000_000,
@@ -75,6 +79,16 @@ impl Machine {
     pub fn with_room_for(units: usize) -> Self {
         let mut machine = Self::new();
         machine.make_room_for(units);
+        machine
+    }
+
+    /// The same with these files, by name.
+    pub fn with_files(files: impl IntoIterator<Item = (String, String)>) -> Self {
+        let mut machine = Self::new();
+        let directory = machine.manager.config().unit_paths.files()[0].clone();
+        let file = |(name, text)| UnitFile::text(format!("{directory}/{name}"), text);
+        machine.files = files.into_iter().map(file).collect();
+        machine.ask(root(), Request::Reload);
         machine
     }
 
@@ -143,7 +157,7 @@ impl Machine {
             Question::Readings(_) => Answer::Readings(None),
             Question::Members(_) => Answer::Members(None),
             Question::BusNameOwned(_) => Answer::Flag(true),
-            Question::UnitFiles(_) => Answer::UnitFiles(Vec::new()),
+            Question::UnitFiles(_) => Answer::UnitFiles(self.files.clone()),
         }
     }
 
