@@ -142,6 +142,37 @@ impl UnitPaths {
         self.search.iter().filter(|directory| **directory != self.transient).cloned().collect()
     }
 
+    /// Where links that `EnableUnitFiles` and its like make are to stay, or to last until the next boot (`runtime`):
+    /// the operator's own directory, in which nothing else is written.
+    #[must_use]
+    pub fn install(&self, runtime: bool) -> &Arc<str> {
+        let (top, written) = match runtime {
+            true => ("/run/", [&self.runtime_control, &self.transient]),
+            false => ("/etc/", [&self.persistent_control; 2]),
+        };
+        let is_own = |directory: &&Arc<str>| directory.starts_with(top) && !written.contains(directory);
+        self.search.iter().find(is_own).unwrap_or(written[0])
+    }
+
+    /// Whether a file lies where [`install`](Self::install) puts links.
+    #[must_use]
+    pub fn is_installed_into(&self, path: &str) -> bool {
+        let is_in = |directory: &str| path.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        is_in(self.install(true)) || is_in(self.install(false))
+    }
+
+    /// Whether a file came with what is installed, as opposed to being the operator's or ours.
+    #[must_use]
+    pub fn is_vendor(path: &str) -> bool {
+        path.starts_with("/usr/") || path.starts_with("/lib/")
+    }
+
+    /// Whether a file is gone after a boot.
+    #[must_use]
+    pub fn is_runtime(path: &str) -> bool {
+        path.starts_with("/run/")
+    }
+
     fn below(persistent: &str, runtime: &str, transient: &str, others: &[&str]) -> Self {
         let first = [persistent, runtime, transient];
         Self {

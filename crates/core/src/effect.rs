@@ -3,6 +3,7 @@
 use crate::client::ClientId;
 use crate::error::Refusal;
 use crate::event::{Question, ReadId};
+use crate::install::Change;
 use crate::names::UnitName;
 use crate::plan::{Pin, Plan};
 use crate::request::CallId;
@@ -64,6 +65,12 @@ pub enum Reply {
     Processes(Vec<ProcessRow>),
     Text(String),
     UnitFiles(Vec<(String, String)>),
+    /// What was changed, and for some methods whether there was anything to install.
+    FileChanges {
+        carries: Option<bool>,
+        changes: Vec<Change>,
+    },
+    Texts(Vec<String>),
     Value(Value),
     Properties(Vec<(&'static str, Value)>),
     Steps(Vec<StepRow>),

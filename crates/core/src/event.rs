@@ -99,7 +99,8 @@ pub enum Question {
     /// Whether a bus name has an owner. Answer: [`Answer::Flag`].
     BusNameOwned(String),
     /// The files in these directories for units, and those in the directories beside units in there (`.d`, `.wants`,
-    /// `.requires`, `.upholds`). Answer: [`Answer::UnitFiles`].
+    /// `.requires`, `.upholds`), of which only the names count. A path that leads to a file means that file. Answer:
+    /// [`Answer::UnitFiles`].
     UnitFiles(Vec<Arc<str>>),
 }
 

@@ -31,6 +31,7 @@ pub mod exec;
 pub mod found;
 pub mod glob;
 pub mod graph;
+pub mod install;
 pub mod invariants;
 pub mod job;
 pub mod jobs;

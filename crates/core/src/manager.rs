@@ -16,6 +16,7 @@ mod consequences;
 mod control;
 mod files;
 mod fold;
+mod install;
 mod invariants;
 mod jobs;
 mod lifecycle;
@@ -82,6 +83,8 @@ pub struct Manager {
     in_flight: Option<InFlight>,
     /// Records of freed units that are still to be removed, and whatever else is for no unit.
     loose: Vec<Step>,
+    /// Calls whose steps are among these.
+    installs: Vec<install::Install>,
     /// Units of an earlier life whose cgroups have yet to be compared.
     recovered: VecDeque<UnitId>,
     waiting: BTreeMap<ReadId, Waiting>,
@@ -122,6 +125,7 @@ pub struct Manager {
 struct InFlight {
     plan: Plan,
     units: Vec<UnitId>,
+    installs: Vec<install::Install>,
 }
 
 impl Manager {
@@ -164,6 +168,7 @@ impl Manager {
             realize: BTreeSet::new(),
             in_flight: None,
             loose: Vec::new(),
+            installs: Vec::new(),
             recovered: VecDeque::new(),
             waiting: BTreeMap::new(),
             watches: BTreeMap::new(),

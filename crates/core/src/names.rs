@@ -11,4 +11,4 @@ pub use escape::{escape, path_escape, unescape};
 pub use label::{UNIT_PREFIX, label_escape, label_unescape, unit_object_path};
 pub use path::{CgroupPath, cgroup_escape, cgroup_unescape};
 pub use slice::{default_slice, is_default_slice, slice_parent};
-pub use unit_name::{NameError, UnitName, UnitType};
+pub use unit_name::{NameError, NameForm, UnitName, UnitType};

@@ -65,6 +65,7 @@ pub enum Cause {
     Collect,
     Failed,
     Recover,
+    Install,
 }
 
 impl Cause {
@@ -81,6 +82,7 @@ impl Cause {
             Self::Collect => "collect",
             Self::Failed => "failed",
             Self::Recover => "recover",
+            Self::Install => "install",
         }
     }
 }
@@ -126,6 +128,19 @@ pub enum Op {
         file: Arc<str>,
         /// Where to.
         to: Arc<str>,
+    },
+    /// Puts a symbolic link in its place, whatever link or file was there: made aside, renamed over, parent directories
+    /// made.
+    Link {
+        /// Where.
+        file: Arc<str>,
+        /// What it says.
+        target: Arc<str>,
+    },
+    /// Removes a directory of links or records if nothing is in it; a missing one, and one that is not empty, is fine.
+    RemoveEmpty {
+        /// Which.
+        directory: Arc<str>,
     },
     /// Makes one directory (mode 0755). An existing one ends the plan with `EEXIST`: it is news, since its attributes
     /// are then unknown. Answer: [`Outcome::Made`].
@@ -389,6 +404,8 @@ impl fmt::Display for Op {
             Self::RenewRecord { file, .. } => write!(f, "renew    {file}"),
             Self::RemoveFile { file, .. } => write!(f, "forget   {file}"),
             Self::MoveFile { file, to } => write!(f, "move     {file} {to}"),
+            Self::Link { file, target } => write!(f, "link     {file} {target}"),
+            Self::RemoveEmpty { directory } => write!(f, "prune    {directory}"),
             Self::Mkdir { cgroup } => write!(f, "mkdir    {}", Short(cgroup)),
             Self::Observe { cgroup } => write!(f, "observe  {}", Short(cgroup)),
             Self::Rmdir { cgroup, .. } => write!(f, "rmdir    {}", Short(cgroup)),

@@ -42,6 +42,7 @@ fn is_open_to_all(request: &Request) -> bool {
         | Request::Reload
         | Request::Reexecute
         | Request::SetEnvironment { .. }
+        | Request::ChangeUnitFiles { .. }
         | Request::Set { .. }
         | Request::NotServed(_) => false,
         Request::Plan(request) => is_open_to_all(request),
@@ -56,6 +57,7 @@ fn is_open_to_all(request: &Request) -> bool {
         | Request::UnitByInvocationId { .. }
         | Request::UnitFileState { .. }
         | Request::UnitFiles { .. }
+        | Request::UnitFileLinks { .. }
         | Request::ListUnits { .. }
         | Request::ListUnitsByNames { .. }
         | Request::ListJobs

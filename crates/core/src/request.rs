@@ -44,6 +44,32 @@ pub enum JobVerb {
     ReloadOrTryRestart,
 }
 
+/// What is to be done about unit files.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum FileVerb {
+    /// Make the links that the files ask for.
+    Enable,
+    /// Remove all links to them.
+    Disable,
+    /// Both, one after the other.
+    Reenable,
+    /// Make files from elsewhere known.
+    Link,
+    /// Make the names stand for nothing.
+    Mask,
+    /// Let them stand for files again.
+    Unmask,
+    /// Remove what the operator has put beside and before what is installed.
+    Revert,
+    /// Tie the files to a unit, whatever they ask for.
+    AddDependency {
+        /// The unit.
+        target: String,
+        /// `Wants` or `Requires`.
+        kind: String,
+    },
+}
+
 /// Properties of one unit, in the order given; names may repeat.
 pub type PropertyList = Vec<(String, Value)>;
 
@@ -129,6 +155,18 @@ pub enum Request {
     UnitFiles {
         states: Vec<String>,
         patterns: Vec<String>,
+    },
+    /// `with_info`: the answer says whether there was anything to install.
+    ChangeUnitFiles {
+        verb: FileVerb,
+        files: Vec<String>,
+        runtime: bool,
+        force: bool,
+        with_info: bool,
+    },
+    UnitFileLinks {
+        name: String,
+        runtime: bool,
     },
     ListUnits {
         states: Vec<String>,

@@ -18,7 +18,7 @@ mod write;
 pub use lexer::{LINE_LENGTH_MAX, Lexer, Line, Token};
 pub(crate) use parse::{address_prefix, boolean, cpu_set, number, permyriad, permyriad_unbounded, size, time_span};
 pub use reader::{Severity, Source, Warning, read};
-pub(crate) use specifiers::expand;
+pub(crate) use specifiers::{NameParts, expand, expand_for};
 pub use spelling::{Limit, Percent, Quota, TimeSpan, yes_no};
 pub(crate) use words::{Escapes, Words};
 pub use write::{DROP_IN_HEADER, TRANSIENT_HEADER, TransientFile, drop_in_text, escape_specifiers, push_line, quote};

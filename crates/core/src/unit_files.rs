@@ -8,11 +8,11 @@
 
 mod names;
 
-use crate::error::OpError;
+use crate::error::{Errno, OpError};
 use crate::names::{UnitName, UnitType};
 use crate::plan::Op;
 use crate::settings::Dependency;
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -47,8 +47,16 @@ impl UnitFile {
         Self { path: path.into(), link: None, content: Content::Text(content.into()) }
     }
 
+    /// A link to what is not there.
+    #[must_use]
+    pub fn is_dangling(&self) -> bool {
+        let is_missing = matches!(&self.content, Content::Unreadable(error) if error.errno == Errno::NoEnt);
+        self.link.is_some() && is_missing
+    }
+
     /// An empty file, or a link to nothing: it hides what has the same name elsewhere.
-    fn is_mask(&self) -> bool {
+    #[must_use]
+    pub fn is_mask(&self) -> bool {
         self.link.as_deref() == Some(NOTHING) || matches!(&self.content, Content::Text(text) if text.is_empty())
     }
 }
@@ -71,6 +79,8 @@ pub struct UnitFiles {
     names: BTreeMap<Arc<str>, Named>,
     /// Other names, each with the unit that it is a name of.
     aliases: BTreeMap<UnitName, UnitName>,
+    /// Files that were asked for by their path, outside of the directories.
+    outside: BTreeMap<Arc<str>, UnitFile>,
 }
 
 /// What lies under one name, by the rank of its directory.
@@ -78,8 +88,46 @@ pub struct UnitFiles {
 struct Named {
     fragments: BTreeMap<usize, UnitFile>,
     drop_ins: BTreeMap<(usize, Arc<str>), UnitFile>,
-    /// Links in `NAME.wants` and the like.
-    ties: BTreeSet<(Dependency, String)>,
+    /// Links in `NAME.wants` and the like, and where they lead.
+    ties: BTreeMap<(Dependency, Arc<str>, usize), Tie>,
+}
+
+/// What lies in `NAME.wants` or the like, and where it leads if it is a link: only these tie. Only the name counts, so
+/// what is behind it is not kept.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Tie {
+    path: Arc<str>,
+    target: Option<Arc<str>>,
+}
+
+/// What lies at a path.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Entry<'a> {
+    /// A file.
+    File,
+    /// A symbolic link, and where it leads.
+    Link(&'a str),
+}
+
+/// A symbolic link below one of the directories.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Link<'a> {
+    /// Absolute, logical path.
+    pub path: &'a str,
+    /// The rank of its directory.
+    pub rank: usize,
+    /// Where it leads, as it says.
+    pub target: &'a str,
+    /// Whether it ties units together, instead of being a unit's own file.
+    pub is_tie: bool,
+}
+
+impl<'a> Link<'a> {
+    /// The last part of its path.
+    #[must_use]
+    pub fn name(&self) -> &'a str {
+        last_part(self.path)
+    }
 }
 
 impl UnitFiles {
@@ -98,13 +146,17 @@ impl UnitFiles {
     /// Forgets everything and takes these.
     pub fn replace(&mut self, files: impl IntoIterator<Item = UnitFile>) {
         self.names.clear();
+        self.outside.clear();
         files.into_iter().for_each(|file| self.insert(file));
         self.aliases = self.find_aliases();
     }
 
-    /// Adds a file, or replaces one of the same path. What lies elsewhere or is no unit file is passed over.
+    /// Adds a file, or replaces one of the same path. What is no unit file is passed over.
     pub fn insert(&mut self, file: UnitFile) {
-        let Some((rank, inside)) = self.place_of(&file.path) else { return };
+        let Some((rank, inside)) = self.place_of(&file.path) else {
+            self.outside.insert(file.path.clone(), file);
+            return;
+        };
         match inside.split_once('/') {
             None => {
                 let name: Arc<str> = inside.into();
@@ -120,18 +172,115 @@ impl UnitFiles {
     /// What the arbiter writes, or removes again, counts at once.
     pub fn follow_op(&mut self, op: &Op) {
         match op {
-            Op::WriteFile { file, content } => self.insert(UnitFile::text(file.clone(), content.as_str())),
-            Op::RemoveFile { file, directory: false } => self.remove_drop_in(file),
+            Op::WriteFile { file, content } if self.place_of(file).is_some() => {
+                self.insert(UnitFile::text(file.clone(), content.as_str()));
+            }
+            Op::RemoveFile { file, directory: false } => self.remove(file),
+            Op::Link { file, target } => {
+                let content = self.content_of(target);
+                self.insert(UnitFile { path: file.clone(), link: Some(target.clone()), content });
+                self.aliases = self.find_aliases();
+            }
             _ => {}
         }
     }
 
-    fn remove_drop_in(&mut self, path: &str) {
-        let Some((rank, inside)) = self.place_of(path) else { return };
-        let Some((unit, name)) = inside.split_once(".d/") else { return };
-        if let Some(named) = self.names.get_mut(unit) {
-            named.drop_ins.remove(&(rank, Arc::from(name)));
+    /// What a link to this path would show.
+    fn content_of(&self, path: &str) -> Content {
+        match self.at(path) {
+            _ if path == NOTHING => Content::Text("".into()),
+            Some(file) => file.content.clone(),
+            None => Content::Unreadable(OpError::new(path, Errno::NoEnt)),
         }
+    }
+
+    fn remove(&mut self, path: &str) {
+        let Some((rank, inside)) = self.place_of(path) else { return };
+        let Some((directory, name)) = inside.split_once('/') else {
+            let named = self.names.get_mut(inside);
+            let removed = named.and_then(|named| named.fragments.remove(&rank));
+            if removed.is_some_and(|file| file.link.is_some()) {
+                self.aliases = self.find_aliases();
+            }
+            return;
+        };
+        let Some((unit, kind)) = directory.rsplit_once('.') else { return };
+        let Some(named) = self.names.get_mut(unit) else { return };
+        let name: Arc<str> = name.into();
+        match TIES.iter().find(|(suffix, _)| suffix[1..] == *kind) {
+            Some((_, dependency)) => drop(named.ties.remove(&(*dependency, name, rank))),
+            None => drop(named.drop_ins.remove(&(rank, name))),
+        }
+    }
+
+    /// The file, drop-in or not, that has this path; links in `NAME.wants` and the like are none.
+    #[must_use]
+    pub fn at(&self, path: &str) -> Option<&UnitFile> {
+        let Some((rank, inside)) = self.place_of(path) else { return self.outside.get(path) };
+        match inside.split_once('/') {
+            None => self.names.get(inside)?.fragments.get(&rank),
+            Some((directory, name)) => {
+                self.names.get(directory.strip_suffix(".d")?)?.drop_ins.get(&(rank, Arc::from(name)))
+            }
+        }
+    }
+
+    /// What lies at this path.
+    #[must_use]
+    pub fn entry(&self, path: &str) -> Option<Entry<'_>> {
+        let link = match self.tie_at(path) {
+            Some(tie) => &tie.target,
+            None => &self.at(path)?.link,
+        };
+        Some(link.as_deref().map_or(Entry::File, Entry::Link))
+    }
+
+    fn tie_at(&self, path: &str) -> Option<&Tie> {
+        let (rank, inside) = self.place_of(path)?;
+        let (directory, name) = inside.split_once('/')?;
+        let (unit, kind) = directory.rsplit_once('.')?;
+        let (_, dependency) = TIES.iter().find(|(suffix, _)| suffix[1..] == *kind)?;
+        self.names.get(unit)?.ties.get(&(*dependency, Arc::from(name), rank))
+    }
+
+    /// The rank of the directory that the path lies below, 0 for the first.
+    #[must_use]
+    pub fn rank_of(&self, path: &str) -> Option<usize> {
+        self.place_of(path).map(|(rank, _)| rank)
+    }
+
+    /// Whether the path lies directly in one of the directories.
+    #[must_use]
+    pub fn is_in_search_path(&self, path: &str) -> bool {
+        self.place_of(path).is_some_and(|(_, inside)| !inside.contains('/'))
+    }
+
+    /// Every file that is a unit's own by its name alone, from the directory of highest priority on.
+    pub fn named<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a UnitFile> + use<'a> {
+        self.names.get(name).into_iter().flat_map(|named| named.fragments.values())
+    }
+
+    /// Every drop-in that lies beside this very name.
+    pub fn beside<'a>(&'a self, name: &str) -> impl Iterator<Item = &'a UnitFile> + use<'a> {
+        self.names.get(name).into_iter().flat_map(|named| named.drop_ins.values())
+    }
+
+    /// Every name that something lies under.
+    pub fn all_names(&self) -> impl Iterator<Item = &str> {
+        self.names.keys().map(|name| &**name)
+    }
+
+    /// Every symbolic link but those in place of drop-ins.
+    pub fn links(&self) -> impl Iterator<Item = Link<'_>> {
+        self.names.values().flat_map(|named| {
+            let own = named.fragments.iter().filter_map(|(rank, file)| {
+                Some(Link { path: &file.path, rank: *rank, target: file.link.as_deref()?, is_tie: false })
+            });
+            let ties = named.ties.iter().filter_map(|((_, _, rank), tie)| {
+                Some(Link { path: &tie.path, rank: *rank, target: tie.target.as_deref()?, is_tie: true })
+            });
+            own.chain(ties)
+        })
     }
 
     /// The rank of the directory that a file lies below, and where in there.
@@ -146,28 +295,20 @@ impl UnitFiles {
             return;
         }
         for (suffix, dependency) in TIES {
-            if let Some(unit) = directory.strip_suffix(suffix).filter(|_| file.link.is_some()) {
-                self.names.entry(unit.into()).or_default().ties.insert((dependency, (&*name).into()));
+            if let Some(unit) = directory.strip_suffix(suffix) {
+                let tie = Tie { path: file.path.clone(), target: file.link.clone() };
+                self.names.entry(unit.into()).or_default().ties.insert((dependency, name.clone(), rank), tie);
             }
         }
     }
 
     /// Every file that is known, for a copy of the arbiter that has no driver.
-    pub fn iter(&self) -> impl Iterator<Item = &UnitFile> {
-        self.names.values().flat_map(|named| named.fragments.values().chain(named.drop_ins.values()))
-    }
-
-    /// Every name that has a file, with that file and what it is: `static`, `alias` or `masked`.
-    pub fn states(&self) -> impl Iterator<Item = (&str, &UnitFile, &'static str)> {
-        self.names.iter().filter_map(|(name, named)| {
-            let file = named.fragments.values().next()?;
-            let state = match () {
-                () if file.is_mask() => "masked",
-                () if self.canonical(name).is_some() => "alias",
-                () => "static",
-            };
-            Some((&**name, file, state))
-        })
+    pub fn iter(&self) -> impl Iterator<Item = UnitFile> {
+        let files =
+            |named: &Named| named.fragments.values().chain(named.drop_ins.values()).cloned().collect::<Vec<_>>();
+        let tie = |tie: &Tie| UnitFile { link: tie.target.clone(), ..UnitFile::text(tie.path.clone(), "") };
+        let ties = move |named: &Named| named.ties.values().map(tie).collect::<Vec<_>>();
+        self.names.values().flat_map(move |named| files(named).into_iter().chain(ties(named)))
     }
 
     /// The unit's own file: under its name, or else under that of its template.
@@ -185,8 +326,7 @@ impl UnitFiles {
     /// A link to a file of another name makes this name one more of that unit, unless units of the type have but one.
     fn follow<'a>(&'a self, name: &UnitName, file: &'a UnitFile) -> Option<&'a UnitFile> {
         let Some(target) = file.link.as_deref() else { return Some(file) };
-        let target = target.rsplit('/').next().unwrap_or("");
-        let own = file.path.rsplit('/').next().unwrap_or("");
+        let (target, own) = (last_part(target), last_part(&file.path));
         let is_itself = target == own || target == names::template_of(name);
         (is_itself || name.unit_type() == UnitType::Service).then_some(file)
     }
@@ -229,7 +369,16 @@ impl UnitFiles {
         let template = name.instance().map(|_| names::template_of(name));
         let own = [Some(String::from(name.as_str())), template];
         let named = own.into_iter().flatten().filter_map(|name| self.names.get(name.as_str()));
-        named.flat_map(|named| named.ties.iter().map(|(dependency, name)| (*dependency, name.as_str())))
+        named.flat_map(|named| {
+            let mut last = None;
+            let ties = named.ties.iter().filter_map(move |((dependency, name, _), tie)| {
+                // The first directory that has the link decides, and may say that there is no such tie.
+                let is_first = last.replace((*dependency, name)) != Some((*dependency, name));
+                (is_first && tie.target.as_deref().is_some_and(|target| target != NOTHING))
+                    .then_some((*dependency, &**name))
+            });
+            ties.collect::<Vec<_>>()
+        })
     }
 
     /// The unit that this is another name of.
@@ -260,6 +409,11 @@ impl UnitFiles {
         };
         services.filter_map(end_of).collect()
     }
+}
+
+/// The last part of a path.
+pub(crate) fn last_part(path: &str) -> &str {
+    path.rsplit('/').next().unwrap_or("")
 }
 
 /// Which of several drop-ins of the same name counts: the name it lies under, its directory, how special that name is.

@@ -35,6 +35,8 @@ impl Executor {
         match op {
             Op::WriteFile { file, content } => self.shared.store.write(file, content).map(|()| Outcome::Done),
             Op::RenewRecord { file, section } => self.renew_record(file, section),
+            Op::Link { file, target } => self.shared.store.link(file, target).map(|()| Outcome::Done),
+            Op::RemoveEmpty { directory } => self.shared.store.remove_empty(directory).map(|()| Outcome::Done),
             Op::RemoveFile { file, directory } => self.shared.store.remove(file, *directory).map(|()| Outcome::Done),
             Op::MoveFile { file, to } => self.shared.store.rename(file, to).map(|()| Outcome::Done),
             Op::Mkdir { cgroup } => self.mkdir(cgroup),

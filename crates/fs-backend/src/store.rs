@@ -7,7 +7,7 @@ use nix::Result;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
-use nix::unistd::{UnlinkatFlags, fsync, unlinkat, write};
+use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat, write};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -75,6 +75,36 @@ impl Store {
             Ok(fd) => unlink(&fd, name, UnlinkatFlags::NoRemoveDir),
         };
         removed.map_err(self.at(file))
+    }
+
+    /// Puts a symbolic link in its place, in the same way; what it says is not looked at.
+    pub(crate) fn link(&self, file: &str, target: &str) -> std::result::Result<(), OpError> {
+        let (directory, name) = split(file);
+        let fd = self.make_directory(directory).map_err(self.at(directory))?;
+        let made = (|| {
+            unlink(&fd, ASIDE, UnlinkatFlags::NoRemoveDir)?;
+            symlinkat(target, &fd, ASIDE)?;
+            renameat(&fd, ASIDE, &fd, name)?;
+            if is_persistent(file) { fsync(&fd) } else { Ok(()) }
+        })();
+        if made.is_err() {
+            let _ = unlink(&fd, ASIDE, UnlinkatFlags::NoRemoveDir);
+        }
+        made.map_err(self.at(file))
+    }
+
+    /// Removes a directory that nothing is in.
+    pub(crate) fn remove_empty(&self, path: &str) -> std::result::Result<(), OpError> {
+        let (parent, name) = split(path);
+        let removed = match self.open_directory(parent) {
+            Err(Errno::ENOENT) => return Ok(()),
+            Err(errno) => Err(errno),
+            Ok(fd) => unlink(&fd, name, UnlinkatFlags::RemoveDir),
+        };
+        match removed {
+            Ok(()) | Err(Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
+            Err(errno) => Err(self.at(path)(errno)),
+        }
     }
 
     /// Gives a record, or a directory of records, another path; a missing one is fine.
@@ -280,6 +310,35 @@ mod tests {
         store.remove("/etc/x/control/a.slice.d", true).expect("removed");
         store.remove("/etc/x/control/a.slice.d", true).expect("a missing one is fine");
         assert!(!dir.path().join("etc/x/control/a.slice.d").exists());
+    }
+
+    #[test]
+    fn links_replace_what_was_there_and_empty_directories_go() {
+        let (dir, store) = store();
+        let path = dir.path().join("etc/u/a.target.wants/b.service");
+        for target in ["/usr/u/b.service", "/dev/null"] {
+            store.link("/etc/u/a.target.wants/b.service", target).expect("made");
+            assert_eq!(fs::read_link(&path).expect("a link"), Path::new(target));
+        }
+        store.remove_empty("/etc/u/a.target.wants").expect("one that is not empty stays");
+        assert_eq!(
+            fs::read_dir(path.parent().expect("it has one")).expect("there").count(),
+            1,
+            "nothing is left aside"
+        );
+        store.remove("/etc/u/a.target.wants/b.service", false).expect("removed");
+        for _ in 0..2 {
+            store.remove_empty("/etc/u/a.target.wants").expect("a missing one is fine");
+            assert!(!path.parent().expect("it has one").exists());
+        }
+        fs::create_dir_all(&path).expect("made");
+        let error = store.link("/etc/u/a.target.wants/b.service", "/dev/null").expect_err("a directory is in the way");
+        assert!(error.file.ends_with("/etc/u/a.target.wants/b.service"), "{error}");
+        assert_eq!(
+            fs::read_dir(path.parent().expect("it has one")).expect("there").count(),
+            1,
+            "nothing is left aside"
+        );
     }
 
     #[test]

@@ -34,7 +34,9 @@ impl Store {
     /// Adds the files of a directory, and with `beside` those in the directories in it that belong to units.
     fn unit_files(&self, path: &str, beside: bool, files: &mut Vec<UnitFile>) -> std::result::Result<(), OpError> {
         let directory = match self.open_directory(path) {
-            Err(Errno::ENOENT | Errno::ENOTDIR) => return Ok(()),
+            Err(Errno::ENOENT) => return Ok(()),
+            // A file that was asked for by its path, or something odd in the place of a directory.
+            Err(Errno::ENOTDIR) => return self.single(path, files),
             opened => opened.map_err(self.at(path))?,
         };
         for (name, kind) in entries(&directory).map_err(self.at(path))? {
@@ -44,13 +46,27 @@ impl Store {
                     self.unit_files(&file, false, files)?;
                 }
                 Kind::Directory | Kind::Other => {}
+                Kind::File if is_tied(path) => files.push(UnitFile::text(file, "")),
                 Kind::File => files.push(self.unit_file(file, None)),
                 Kind::Link => {
                     let target = readlinkat(&directory, name.as_str()).map_err(self.at(&file))?;
-                    files.push(self.unit_file(file, Some(&target.to_string_lossy())));
+                    let target = target.to_string_lossy();
+                    files.push(match is_tied(path) {
+                        true => UnitFile { link: Some((*target).into()), ..UnitFile::text(file, "") },
+                        false => self.unit_file(file, Some(&target)),
+                    });
                 }
             }
         }
+        Ok(())
+    }
+
+    /// A file by itself; not one that lies in what is none of the directories on its way.
+    fn single(&self, path: &str, files: &mut Vec<UnitFile>) -> std::result::Result<(), OpError> {
+        let (parent, name) = path.rsplit_once('/').expect("paths are absolute");
+        let Ok(directory) = self.open_directory(parent) else { return Ok(()) };
+        let target = readlinkat(&directory, name).ok();
+        files.push(self.unit_file(path.to_owned(), target.as_ref().map(|target| target.to_string_lossy()).as_deref()));
         Ok(())
     }
 
@@ -85,6 +101,11 @@ impl Store {
         }
         String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
     }
+}
+
+/// Only the names of what lies in there count, not what is behind them.
+fn is_tied(directory: &str) -> bool {
+    [".wants", ".requires", ".upholds"].iter().any(|suffix| directory.ends_with(suffix))
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -159,6 +180,8 @@ mod tests {
         let mut files = Vec::new();
         store.unit_files("/etc/units", true, &mut files).expect("read");
         store.unit_files("/etc/missing", true, &mut files).expect("a missing directory has none");
+        store.unit_files("/etc/units/unrelated/y", true, &mut files).expect("a file stands for itself");
+        store.unit_files("/etc/units/unrelated/y/z", true, &mut files).expect("a file is no directory");
         let shown = |file: &UnitFile| {
             let content = match &file.content {
                 Content::Text(text) => text.to_string(),
@@ -169,11 +192,12 @@ mod tests {
         let want = [
             "/etc/units/a.slice -> : [Slice]\n",
             "/etc/units/a.slice.d/x.conf -> : x",
-            "/etc/units/a.slice.wants/b.service -> ../b.service: NoEnt",
+            "/etc/units/a.slice.wants/b.service -> ../b.service: ",
             "/etc/units/masked.service -> /dev/null: ",
             "/etc/units/odd.slice -> : Other(84)",
             "/etc/units/other.service -> /etc/units/a.slice: [Slice]\n",
             "/etc/units/out.service -> /../../../../etc/hostname: NoEnt",
+            "/etc/units/unrelated/y -> : y",
         ];
         assert_eq!(files.iter().map(shown).collect::<Vec<_>>(), want);
     }

@@ -357,6 +357,8 @@ fn subject(op: &Op) -> String {
         Op::WriteFile { file, .. }
         | Op::RemoveFile { file, .. }
         | Op::RenewRecord { file, .. }
+        | Op::Link { file, .. }
+        | Op::RemoveEmpty { directory: file }
         | Op::MoveFile { file, .. } => file.to_string(),
         Op::Write { cgroup, file: name, .. } | Op::WriteDevice { cgroup, file: name, .. } => file(cgroup, name),
         Op::SubtreeControl { cgroup, .. } => file(cgroup, "cgroup.subtree_control"),

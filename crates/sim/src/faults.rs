@@ -111,10 +111,10 @@ impl Faults {
 #[must_use]
 pub fn errnos(op: &Op) -> &'static [Errno] {
     match op {
-        Op::WriteFile { .. } | Op::RenewRecord { .. } => {
+        Op::WriteFile { .. } | Op::RenewRecord { .. } | Op::Link { .. } => {
             &[Errno::NoSpc, Errno::NoMem, Errno::Io, Errno::RoFs, Errno::MFile]
         }
-        Op::RemoveFile { .. } | Op::MoveFile { .. } => &[Errno::Io, Errno::RoFs],
+        Op::RemoveFile { .. } | Op::RemoveEmpty { .. } | Op::MoveFile { .. } => &[Errno::Io, Errno::RoFs],
         Op::Mkdir { .. } => &[Errno::NoMem, Errno::Again, Errno::NoSpc],
         Op::Observe { .. } | Op::Rmdir { .. } | Op::ReadCounters { .. } => &[Errno::MFile, Errno::NoMem],
         Op::SubtreeControl { .. } => &[Errno::NoMem, Errno::Busy],

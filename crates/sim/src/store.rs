@@ -74,7 +74,7 @@ impl Store {
         }
     }
 
-    /// The files in a directory for units, and in the directories beside units in there.
+    /// The files in a directory for units, and in the directories beside units in there; or one file by its path.
     #[must_use]
     pub fn unit_files(&self, directory: &str) -> Vec<UnitFile> {
         let inside = format!("{directory}/");
@@ -87,7 +87,9 @@ impl Store {
             };
             UnitFile { path: path.into(), link, content }
         };
-        self.below(&inside).filter(|(path, _)| !is_aside(path)).map(file).collect()
+        let alone = self.entries.get_key_value(directory).map(|(path, entry)| (&**path, entry));
+        let inside = self.below(&inside).filter(|(path, _)| !is_aside(path));
+        alone.into_iter().chain(inside).map(file).collect()
     }
 
     /// Everything whose path begins so, sorted by path.

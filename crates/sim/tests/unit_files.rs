@@ -1,10 +1,11 @@
 //! Units from files: what is loaded, what a reload changes, and what it leaves alone.
 
-use cgarbiter_core::Config;
 use cgarbiter_core::systemd1::MethodCall;
 use cgarbiter_core::unit::LoadState;
 use cgarbiter_core::value::Value;
+use cgarbiter_core::{Config, Errno, RefusalKind};
 use cgarbiter_sim::kernel::{self, Caller, Fork};
+use cgarbiter_sim::store::Entry;
 use cgarbiter_sim::world::{Visible, World};
 
 const UNITS: &str = "/etc/systemd/system";
@@ -254,4 +255,66 @@ fn a_reload_leaves_a_unit_with_a_damaged_record_alone() {
     assert_eq!(machine.writes(), Vec::<String>::new());
     let unit = machine.unit("a.scope");
     assert!(unit.load == LoadState::Error && unit.realized.exists && unit.slice.is_some(), "{unit:?}");
+}
+
+#[test]
+fn what_is_enabled_is_pulled_in_from_the_next_reload_on() {
+    let mut machine = Machine::with(&[
+        ("a.service", "[Service]\nExecStart=/bin/sleep infinity\n[Install]\nWantedBy=b.slice\n"),
+        ("b.slice", "[Slice]\nMemoryMax=1M\n"),
+    ]);
+    let files = || Value::strings(["a.service"]);
+    let no = || Value::Bool(false);
+    assert_eq!(machine.call("EnableUnitFiles", vec![files(), no(), no()]), "done");
+    let link = format!("{UNITS}/b.slice.wants/a.service");
+    let target = |machine: &mut Machine| match machine.world.backend_mut().store_mut().below(&link).next() {
+        Some((_, Entry::Link(target))) => Some(target.to_string()),
+        _ => None,
+    };
+    assert_eq!(target(&mut machine).as_deref(), Some("/etc/systemd/system/a.service"));
+    assert_eq!(machine.call("Reload", vec![]), "done");
+    assert_eq!(machine.start("b.slice"), "done");
+    assert!(!machine.unit("a.service").active().is_inactive_or_failed(), "b.slice wants it");
+    assert_eq!(machine.call("DisableUnitFiles", vec![files(), no()]), "done");
+    assert_eq!(target(&mut machine), None);
+    assert_eq!(machine.call("EnableUnitFiles", vec![Value::strings(["none.service"]), no(), no()]), "NoSuchUnit");
+}
+
+#[test]
+fn a_call_whose_links_cannot_all_be_made_makes_none() {
+    let text = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=b.slice c.slice d.slice\n";
+    let mut machine = Machine::with(&[("a.service", text)]);
+    let before = machine.world.backend_mut().store_mut().clone();
+    let (path, interface) = ("/org/freedesktop/systemd1".into(), Some("org.freedesktop.systemd1.Manager".into()));
+    let args = vec![Value::strings(["a.service"]), Value::Bool(false), Value::Bool(false)];
+    let id = machine.world.call(machine.client, MethodCall { path, interface, member: "EnableUnitFiles".into(), args });
+    machine.world.step();
+    machine.world.step();
+    machine.world.refuse_step(Errno::RoFs);
+    machine.world.run_until_quiet();
+    let answers = core::iter::from_fn(|| machine.world.take_visible());
+    let answer = answers.filter_map(|visible| match visible {
+        Visible::Reply { call, result } if call == id => Some(result.map_err(|refusal| refusal.kind)),
+        _ => None,
+    });
+    assert_eq!(answer.last(), Some(Err(RefusalKind::Errno(Errno::RoFs))));
+    assert_eq!(*machine.world.backend_mut().store_mut(), before);
+}
+
+#[test]
+fn a_mask_counts_when_it_is_made_and_the_state_of_files_is_that_on_the_disk() {
+    let mut machine = Machine::with(&[("a.service", "[Service]\nExecStart=/bin/true\n")]);
+    let files = || Value::strings(["a.service"]);
+    assert_eq!(machine.call("MaskUnitFiles", vec![files(), Value::Bool(true), Value::Bool(false)]), "done");
+    let runtime = machine.world.backend_mut().store_mut().below("/run/systemd/system/a.service").count();
+    assert_eq!(runtime, 1, "a mask until the next boot lies below the operator's own");
+    assert_eq!(machine.start("a.service"), "done", "the file in /etc comes first");
+    assert_eq!(machine.call("MaskUnitFiles", vec![files(), Value::Bool(false), Value::Bool(false)]), "UnitExists");
+    assert_eq!(machine.call("GetUnitFileState", vec![Value::str("b.service")]), "FileNotFound");
+    machine.write("b.service", "[Service]\nExecStart=/bin/true\n");
+    assert_eq!(machine.call("GetUnitFileState", vec![Value::str("b.service")]), "done");
+    assert_eq!(machine.call("GetUnitFileState", vec![Value::str("b")]), "InvalidArgs");
+    assert_eq!(machine.start_scope("t.scope"), "done");
+    let args = vec![Value::strings(["t.scope"]), Value::Bool(false), Value::Bool(false)];
+    assert_eq!(machine.call("EnableUnitFiles", args), "UnitGenerated");
 }

@@ -3,6 +3,7 @@
 use crate::tables::{choice, record};
 use crate::text::Print;
 use cgarbiter_core::effect::{JobRow, Message, ProcessRow, Severity, StepRow, UnitRow};
+use cgarbiter_core::install::{Change, ChangeKind};
 use cgarbiter_core::{Audience, Effect, Question, Reply, Signal};
 
 /// Without indent, and without the end of the last line.
@@ -57,6 +58,8 @@ choice!(out Reply {
     Processes(rows),
     Text(text),
     UnitFiles(rows),
+    FileChanges { carries, changes },
+    Texts(texts),
     Value(value),
     Properties(properties),
     Steps(rows),
@@ -65,6 +68,8 @@ choice!(out Reply {
 record!(out UnitRow { name, description, load, active, sub, job });
 record!(out JobRow { id, unit, kind, state });
 record!(out ProcessRow { cgroup, pid, command });
+record!(out Change { kind, path, source });
+choice!(out ChangeKind { Symlink, Unlink });
 record!(out StepRow { unit, cause, step });
 
 choice!(out Signal {

@@ -35,7 +35,7 @@ impl Print for Step {
     }
 }
 
-choice!(out Cause { Start, Stop, SetProperties, Kill, Freeze, Member, Collect, Failed, Recover });
+choice!(out Cause { Start, Stop, SetProperties, Kill, Freeze, Member, Collect, Failed, Recover, Install });
 choice!(out OnError { Stop, Report });
 record!(out Signals { first, then_continue, then_hangup });
 record!(out Spawn { path, arguments, environment, setup, no_env_expand, tell_executed });
@@ -87,6 +87,8 @@ choice!(out Op {
     RemoveFile { file, directory },
     RenewRecord { file, section },
     MoveFile { file, to },
+    Link { file, target },
+    RemoveEmpty { directory },
     WatchProcess { cgroup, pid },
     Mkdir { cgroup },
     Observe { cgroup },

@@ -2,11 +2,12 @@
 
 use crate::tables::choice;
 use cgarbiter_core::Request;
-use cgarbiter_core::request::{JobRef, JobVerb, Object, UnitRef};
+use cgarbiter_core::request::{FileVerb, JobRef, JobVerb, Object, UnitRef};
 
 choice!(UnitRef { Name(name), Object(label) });
 choice!(JobRef { Id(id), Object(label) });
 choice!(JobVerb { Start, Stop, Reload, Restart, TryRestart, ReloadOrRestart, ReloadOrTryRestart });
+choice!(FileVerb { Enable, Disable, Reenable, Link, Mask, Unmask, Revert, AddDependency { target, kind } });
 choice!(Object { Manager, Unit(unit), Job(job), LogControl });
 
 choice!(Request {
@@ -32,6 +33,8 @@ choice!(Request {
     UnitByInvocationId { id },
     UnitFileState { name },
     UnitFiles { states, patterns },
+    ChangeUnitFiles { verb, files, runtime, force, with_info },
+    UnitFileLinks { name, runtime },
     ListUnits { states, patterns },
     ListUnitsByNames { names },
     ListJobs,

@@ -132,6 +132,8 @@ choice!(RefusalKind {
     LoadFailed,
     BadUnitSetting,
     UnitMasked,
+    UnitGenerated,
+    UnitLinked,
     NoSuchJob,
     AlreadySubscribed,
     NotSubscribed,

@@ -31,6 +31,7 @@ impl Hash for Manager {
             realize,
             in_flight,
             loose,
+            installs,
             recovered,
             waiting,
             watches,
@@ -58,7 +59,7 @@ impl Hash for Manager {
         assert!(effects.is_empty() && after_replies.is_empty(), "effects have been taken");
         assert!(waiting.is_empty(), "questions have been answered");
         (config.root_enabled, graph, files, to_load, jobs, timers).hash(state);
-        (collect, changed, new_jobs, realize, in_flight, loose, recovered).hash(state);
+        (collect, changed, new_jobs, realize, in_flight, loose, installs, recovered).hash(state);
         (watches, children, early_exits, early_executions).hash(state);
         // For how many plans a reply is held yet, and whether this plan's turn has been.
         let left = |latest: &PlanId| (next_plan.abs_diff(latest.0), *next_plan < latest.0);
@@ -75,7 +76,7 @@ impl Hash for Manager {
 /// The number of the plan is that of the report which comes for it, whichever it is.
 impl Hash for InFlight {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { plan, units } = self;
-        (&plan.steps, units).hash(state);
+        let Self { plan, units, installs } = self;
+        (&plan.steps, units, installs).hash(state);
     }
 }

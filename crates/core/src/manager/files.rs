@@ -8,6 +8,7 @@ use crate::effect::{Reply, Severity as Loudness};
 use crate::error::{Refusal, RefusalKind};
 use crate::event::Question;
 use crate::names::{NameError, UnitName, UnitType};
+use crate::plan::Op;
 use crate::propagation;
 use crate::properties;
 use crate::request::CallId;
@@ -201,12 +202,18 @@ impl Manager {
         self.load_queued();
     }
 
-    /// Drop-ins that are still on their way to the disk count as if they were there.
+    /// What is still on its way to the disk counts as if it were there.
     fn keep_unwritten(&mut self) {
-        let in_flight = self.in_flight.iter().flat_map(|run| run.plan.steps.iter().map(|step| &step.op));
+        let unwritten: Vec<Op> = self.unwritten().cloned().collect();
+        unwritten.iter().for_each(|op| self.files.follow_op(op));
+    }
+
+    /// Everything that is still on its way to kernel and store.
+    pub(super) fn unwritten(&self) -> impl Iterator<Item = &Op> {
+        let in_flight = self.in_flight.iter().flat_map(|run| run.plan.steps.iter());
         let intents = self.graph.iter().filter_map(|(_, unit)| unit.work.intents.as_ref());
-        let unwritten = in_flight.chain(intents.flat_map(|intents| intents.files.iter()));
-        unwritten.for_each(|op| self.files.follow_op(op));
+        let steps = in_flight.chain(&self.loose).map(|step| &step.op);
+        steps.chain(intents.flat_map(|intents| intents.files.iter()))
     }
 
     /// Compares one unit with its files. Transient units keep what their makers and setters said. A unit that is up and

@@ -26,7 +26,7 @@ const SURPRISES_MAX: u8 = 4;
 impl Manager {
     /// A plan has been run.
     pub(super) fn fold(&mut self, report: Report) {
-        let InFlight { plan, units } = self.in_flight.take().expect("a report answers a plan in flight");
+        let InFlight { plan, units, installs } = self.in_flight.take().expect("a report answers a plan in flight");
         assert!(report.plan == plan.id, "reports come in the order of their plans");
         assert!(report.outcomes.len() <= plan.steps.len());
         assert!(report.failed.is_some() || report.outcomes.len() == plan.steps.len());
@@ -39,9 +39,15 @@ impl Manager {
             }
         }
         let done = report.outcomes.len();
+        let is_answered = |index: usize| installs.iter().any(|install| install.steps.contains(&index));
+        let answered: Vec<usize> = (0..loose).filter(|index| is_answered(*index)).collect();
+        for install in installs {
+            self.installed(install, &plan.steps, &report);
+        }
         for (index, outcome) in report.outcomes.into_iter().enumerate() {
             match (index.checked_sub(loose), outcome) {
                 (Some(index_of_unit), outcome) => self.fold_step(units[index_of_unit], &plan.steps[index], outcome),
+                (None, _) if answered.binary_search(&index).is_ok() => {}
                 (None, Outcome::Refused(error)) => self.loose_refused(&plan.steps[index], &error),
                 (None, _) => {}
             }

@@ -133,7 +133,8 @@ impl Manager {
         }
         let plan = Plan { id: PlanId(self.next_plan), steps: all.into() };
         self.effects.push_back(Effect::Run(plan.clone()));
-        self.in_flight = Some(InFlight { plan, units });
+        let installs = core::mem::take(&mut self.installs);
+        self.in_flight = Some(InFlight { plan, units, installs });
     }
 
     /// All steps that the unit needed have been taken.

@@ -40,6 +40,8 @@ pub(super) enum Waiting {
     Controller,
     /// The unit files, for a reload.
     Reload { call: CallId },
+    /// The unit files, for a request about them.
+    UnitFiles { call: CallId, request: Box<Request> },
 }
 
 impl Manager {
@@ -72,6 +74,7 @@ impl Manager {
                 self.answer_processes(call, unit, members.unwrap_or_default());
             }
             (Waiting::Reload { call }, Answer::UnitFiles(files)) => self.reload(call, files),
+            (Waiting::UnitFiles { call, request }, Answer::UnitFiles(files)) => self.files_read(call, *request, files),
             (waiting, _) => self.unanswered(waiting),
         }
     }

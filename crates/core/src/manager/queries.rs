@@ -10,7 +10,7 @@ use crate::event::{Member, Question, Readings};
 use crate::glob;
 use crate::graph::Edge;
 use crate::job::{JobId, JobType};
-use crate::names::{CgroupPath, NameError, UnitName, cgroup_unescape};
+use crate::names::{CgroupPath, UnitName, cgroup_unescape};
 use crate::ordering;
 use crate::plan::Pin;
 use crate::request::{CallId, JobRef, Object, Request, UnitRef};
@@ -29,7 +29,7 @@ const NAMES_MAX: usize = 4096;
 impl Manager {
     /// A reader's view of a unit.
     pub(super) fn view<'a>(&'a self, unit: UnitId, readings: Option<&'a Readings>) -> View<'a> {
-        View { config: &self.config, graph: &self.graph, unit, readings }
+        View { config: &self.config, graph: &self.graph, files: &self.files, unit, readings }
     }
 
     fn manager_view(&self) -> ManagerView<'_> {
@@ -59,8 +59,9 @@ impl Manager {
             Request::UnitByPidFd { pin } => self.unit_by_pin(call, pin),
             Request::UnitByControlGroup { path } => self.unit_by_control_group(&path).map(Some),
             Request::UnitByInvocationId { id } => self.unit_by_invocation(&id).map(Some),
-            Request::UnitFileState { name } => self.unit_file_state(&name).map(Some),
-            Request::UnitFiles { states, patterns } => Ok(Some(self.unit_files(&states, &patterns))),
+            Request::UnitFileState { .. } | Request::UnitFiles { .. } | Request::UnitFileLinks { .. } => {
+                self.ask_about_files(call, request)
+            }
             Request::ListUnits { states, patterns } => self.list_units(&states, &patterns).map(Some),
             Request::ListUnitsByNames { names } if names.len() > NAMES_MAX => {
                 Err(Refusal::new(RefusalKind::LimitsExceeded, "Too many names"))
@@ -171,29 +172,6 @@ impl Manager {
                 Err(Refusal::new(RefusalKind::NoUnitForInvocationId, text))
             }
         }
-    }
-
-    fn unit_file_state(&self, name: &str) -> Result<Reply, Refusal> {
-        if UnitName::parse(name) == Err(NameError::Invalid) {
-            return Err(Refusal::new(RefusalKind::InvalidArgs, "Invalid argument"));
-        }
-        if self.graph.find(name).is_some_and(|id| self.graph.unit(id).transient) {
-            return Ok(Reply::Text("transient".into()));
-        }
-        match self.files.states().find(|(known, ..)| *known == name) {
-            Some((_, _, state)) => Ok(Reply::Text(state.into())),
-            None => Err(Refusal::new(RefusalKind::FileNotFound, "No such file or directory")),
-        }
-    }
-
-    /// Unit files, those of transient units among them.
-    fn unit_files(&self, states: &[String], patterns: &[String]) -> Reply {
-        let wanted = |state: &str| states.is_empty() || states.iter().any(|s| s == state);
-        let units = self.graph.iter().filter(|(_, unit)| unit.transient && wanted("transient"));
-        let files = units.filter(|(_, unit)| glob::matches_any(patterns, unit.name.as_str()));
-        let rows = files.filter_map(|(_, unit)| Some((unit.fragment.as_deref()?.to_string(), "transient".into())));
-        let on_disk = self.files.states().filter(|(name, _, state)| wanted(state) && glob::matches_any(patterns, name));
-        Reply::UnitFiles(rows.chain(on_disk.map(|(_, file, state)| (file.path.to_string(), state.into()))).collect())
     }
 
     fn list_units(&self, states: &[String], patterns: &[String]) -> Result<Reply, Refusal> {
@@ -413,7 +391,8 @@ impl Manager {
             | Waiting::OwnUnit { call, .. }
             | Waiting::Property { call, .. }
             | Waiting::Processes { call, .. }
-            | Waiting::Reload { call } => call,
+            | Waiting::Reload { call }
+            | Waiting::UnitFiles { call, .. } => call,
         };
         self.reply(call, Err(reading_failed("The kernel could not be asked.")));
     }

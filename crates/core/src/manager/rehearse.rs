@@ -8,8 +8,10 @@ use crate::error::Refusal;
 use crate::event::{Answer, Event, PinAnswer, Question};
 use crate::plan::{Counters, Op, Outcome, Pin, Plan, Report};
 use crate::request::{CallId, Request};
+use crate::unit_files::UnitFile;
 use alloc::format;
 use alloc::string::ToString;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// More plans than any request needs.
@@ -43,7 +45,7 @@ impl Manager {
                 }
                 Effect::Read(id, question) => {
                     let answer = match question {
-                        Question::UnitFiles(_) => Answer::UnitFiles(self.files.iter().cloned().collect()),
+                        Question::UnitFiles(search) => Answer::UnitFiles(self.imagine_files(&search)),
                         question => imagine(question),
                     };
                     self.handle_event(now, Event::ReadDone { id, answer });
@@ -53,6 +55,13 @@ impl Manager {
             }
         }
         Ok(steps)
+    }
+
+    /// The files that were read last; those that are asked for by their path are taken to be there.
+    fn imagine_files(&self, search: &[Arc<str>]) -> Vec<UnitFile> {
+        let known = self.files.search();
+        let asked = search.iter().filter(|path| !known.contains(path) && self.files.rank_of(path).is_none());
+        self.files.iter().chain(asked.map(|path| UnitFile::text(path.clone(), "[Unit]\n"))).collect()
     }
 
     /// What each step's cgroup has enabled now, for the answers to `SubtreeControl`.

@@ -99,6 +99,7 @@ impl Manager {
                 self.ask_for_files(call);
                 Ok(None)
             }
+            request @ Request::ChangeUnitFiles { .. } => self.ask_about_files(call, request),
             Request::Reexecute => self.reexecute(),
             Request::SetEnvironment { unset, set } => self.set_environment(&unset, set),
             Request::NotServed(refusal) => Err(refusal),

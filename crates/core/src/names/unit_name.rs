@@ -112,9 +112,9 @@ impl UnitName {
     /// # Errors
     /// [`NameError`] when it is malformed or a template.
     pub fn parse(text: &str) -> Result<Self, NameError> {
-        match Form::of(text) {
-            Some(Form::Plain | Form::Instance) => Ok(Self { text: text.into() }),
-            Some(Form::Template) => Err(NameError::Template),
+        match NameForm::of(text) {
+            Some(NameForm::Plain | NameForm::Instance) => Ok(Self { text: text.into() }),
+            Some(NameForm::Template) => Err(NameError::Template),
             None => Err(NameError::Invalid),
         }
     }
@@ -199,14 +199,21 @@ impl core::borrow::Borrow<str> for UnitName {
     }
 }
 
-enum Form {
+/// What a file in a directory for units is called: units, and templates of units.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NameForm {
+    /// `name.type`
     Plain,
+    /// `name@.type`
     Template,
+    /// `name@instance.type`
     Instance,
 }
 
-impl Form {
-    fn of(text: &str) -> Option<Self> {
+impl NameForm {
+    /// The form of a name; none when it is no name.
+    #[must_use]
+    pub fn of(text: &str) -> Option<Self> {
         if text.len() > NAME_LENGTH_MAX {
             return None;
         }

@@ -139,3 +139,4 @@ from_arguments!(A);
 from_arguments!(A B);
 from_arguments!(A B C);
 from_arguments!(A B C D);
+from_arguments!(A B C D E);

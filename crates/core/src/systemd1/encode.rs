@@ -3,6 +3,7 @@
 use super::SignalMessage;
 use super::objects::{JOB, JOB_PREFIX, MANAGER, MANAGER_PATH, PROPERTIES, SCOPE};
 use crate::effect::{JobRow, ProcessRow, Reply, Signal, StepRow, UnitRow};
+use crate::install::Change;
 use crate::names::{UNIT_PREFIX, UnitName, label_escape, unit_object_path};
 use crate::value::Value;
 use alloc::boxed::Box;
@@ -30,6 +31,11 @@ pub fn encode_reply(reply: Reply) -> Vec<Value> {
         Reply::Processes(rows) => vec![rows_of("(sus)", rows.into_iter().map(process_row))],
         Reply::Text(text) => vec![Value::Str(text)],
         Reply::UnitFiles(rows) => vec![rows_of("(ss)", rows.into_iter().map(unit_file_row))],
+        Reply::FileChanges { carries, changes } => {
+            let rows = rows_of("(sss)", changes.into_iter().map(change_row));
+            carries.map(Value::Bool).into_iter().chain([rows]).collect()
+        }
+        Reply::Texts(texts) => vec![Value::strings(texts)],
         Reply::Value(value) => vec![Value::Variant(Box::new(value))],
         Reply::Properties(properties) => vec![Value::dict(properties)],
         Reply::Steps(rows) => vec![rows_of("(sss)", rows.into_iter().map(step_row))],
@@ -154,6 +160,10 @@ fn process_row(row: ProcessRow) -> Vec<Value> {
 
 fn unit_file_row((path, state): (String, String)) -> Vec<Value> {
     vec![Value::Str(path), Value::Str(state)]
+}
+
+fn change_row(change: Change) -> Vec<Value> {
+    vec![Value::str(change.kind.as_str()), Value::Str(change.path), Value::Str(change.source)]
 }
 
 fn step_row(row: StepRow) -> Vec<Value> {

@@ -7,7 +7,7 @@ use super::refusals;
 use super::table::{Arguments, Method, Serve, SignalRow, absent, method, refused};
 use crate::error::Refusal;
 use crate::plan::Pin;
-use crate::request::{JobRef, JobVerb, Request, UnitRef};
+use crate::request::{FileVerb, JobRef, JobVerb, Request, UnitRef};
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -72,6 +72,40 @@ pub(super) const MANAGER_UNITS: &[Method] = &[
     }),
 ];
 
+const FLAG_INPUT: &str = "files:as runtime:b force:b";
+const CHANGES: &str = "changes:a(sss)";
+const CARRIES_CHANGES: &str = "carries_install_info:b changes:a(sss)";
+const LAST_FLAG: u64 = 2;
+
+/// Manager methods that change which unit files count, and for whom.
+pub(super) const MANAGER_FILES: &[Method] = &[
+    method("EnableUnitFiles", FLAG_INPUT, CARRIES_CHANGES, |c| change_files(c, FileVerb::Enable, true)),
+    method("DisableUnitFiles", "files:as runtime:b", CHANGES, |c| remove_files(c, FileVerb::Disable)),
+    method("EnableUnitFilesWithFlags", "files:as flags:t", CARRIES_CHANGES, |c| {
+        change_files_with_flags(c, FileVerb::Enable, true)
+    }),
+    method("DisableUnitFilesWithFlags", "files:as flags:t", CHANGES, |c| {
+        change_files_with_flags(c, FileVerb::Disable, false)
+    }),
+    method("DisableUnitFilesWithFlagsAndInstallInfo", "files:as flags:t", CARRIES_CHANGES, |c| {
+        change_files_with_flags(c, FileVerb::Disable, true)
+    }),
+    method("ReenableUnitFiles", FLAG_INPUT, CARRIES_CHANGES, |c| change_files(c, FileVerb::Reenable, true)),
+    method("LinkUnitFiles", FLAG_INPUT, CHANGES, |c| change_files(c, FileVerb::Link, false)),
+    method("MaskUnitFiles", FLAG_INPUT, CHANGES, |c| change_files(c, FileVerb::Mask, false)),
+    method("UnmaskUnitFiles", "files:as runtime:b", CHANGES, |c| remove_files(c, FileVerb::Unmask)),
+    method("RevertUnitFiles", "files:as", CHANGES, |mut c| {
+        let (files,) = c.take()?;
+        let verb = FileVerb::Revert;
+        Ok(Request::ChangeUnitFiles { verb, files, runtime: false, force: false, with_info: false })
+    }),
+    method("AddDependencyUnitFiles", "files:as target:s type:s runtime:b force:b", CHANGES, |mut c| {
+        let (files, target, kind, runtime, force) = c.take()?;
+        let verb = FileVerb::AddDependency { target, kind };
+        Ok(Request::ChangeUnitFiles { verb, files, runtime, force, with_info: false })
+    }),
+];
+
 /// Manager methods that only look, or listen.
 pub(super) const MANAGER_QUERIES: &[Method] = &[
     method("GetUnit", "name:s", "unit:o", |c| Ok(Request::GetUnit { name: text(c)? })),
@@ -124,11 +158,15 @@ pub(super) const MANAGER_QUERIES: &[Method] = &[
         let (states, patterns) = c.take()?;
         Ok(Request::UnitFiles { states, patterns })
     }),
+    method("GetUnitFileLinks", "name:s runtime:b", "links:as", |mut c| {
+        let (name, runtime) = c.take()?;
+        Ok(Request::UnitFileLinks { name, runtime })
+    }),
     method("GetUnitFileState", "file:s", "state:s", |c| Ok(Request::UnitFileState { name: text(c)? })),
 ];
 
 const MACHINE: &str = "manages control groups, not the machine";
-const INSTALL: &str = "does not read unit files yet, so there is nothing to enable, link or mask";
+const PRESETS: &str = "has no presets; units are enabled by name";
 const MOUNTS: &str = "does not mount anything into services";
 const DIRECTORIES: &str = "does not own the directories of services";
 const TARGETS: &str = "has no targets to boot into";
@@ -138,10 +176,6 @@ const CONSOLE: &str = "does not write to the console";
 const RESTART: &str = "restarts when its service manager restarts it, and keeps everything running meanwhile";
 const REPLACE: &str = "takes one unit for each job";
 const MARKERS: &str = "keeps markers, but starts no jobs for them";
-
-const FLAG_INPUT: &str = "files:as runtime:b force:b";
-const CHANGES: &str = "changes:a(sss)";
-const CARRIES_CHANGES: &str = "carries_install_info:b changes:a(sss)";
 
 /// Manager methods that systemd has and the arbiter does not.
 pub(super) const MANAGER_REFUSED: &[Method] = &[
@@ -160,22 +194,11 @@ pub(super) const MANAGER_REFUSED: &[Method] = &[
     refused("SwitchRoot", "new_root:s init:s", "", MACHINE),
     refused("SetExitCode", "number:y", "", MACHINE),
     refused("EnqueueMarkedJobs", "", "jobs:ao", MARKERS),
-    refused("EnableUnitFiles", FLAG_INPUT, CARRIES_CHANGES, INSTALL),
-    refused("DisableUnitFiles", "files:as runtime:b", CHANGES, INSTALL),
-    refused("EnableUnitFilesWithFlags", "files:as flags:t", CARRIES_CHANGES, INSTALL),
-    refused("DisableUnitFilesWithFlags", "files:as flags:t", CHANGES, INSTALL),
-    refused("ReenableUnitFiles", FLAG_INPUT, CARRIES_CHANGES, INSTALL),
-    refused("LinkUnitFiles", FLAG_INPUT, CHANGES, INSTALL),
-    refused("PresetUnitFiles", FLAG_INPUT, CARRIES_CHANGES, INSTALL),
-    refused("PresetUnitFilesWithMode", "files:as mode:s runtime:b force:b", CARRIES_CHANGES, INSTALL),
-    refused("MaskUnitFiles", FLAG_INPUT, CHANGES, INSTALL),
-    refused("UnmaskUnitFiles", "files:as runtime:b", CHANGES, INSTALL),
-    refused("RevertUnitFiles", "files:as", CHANGES, INSTALL),
-    refused("PresetAllUnitFiles", "mode:s runtime:b force:b", CHANGES, INSTALL),
-    refused("AddDependencyUnitFiles", "files:as target:s type:s runtime:b force:b", CHANGES, INSTALL),
+    refused("PresetUnitFiles", FLAG_INPUT, CARRIES_CHANGES, PRESETS),
+    refused("PresetUnitFilesWithMode", "files:as mode:s runtime:b force:b", CARRIES_CHANGES, PRESETS),
+    refused("PresetAllUnitFiles", "mode:s runtime:b force:b", CHANGES, PRESETS),
     refused("SetDefaultTarget", "name:s force:b", CHANGES, TARGETS),
     absent("GetDefaultTarget", "", "name:s", TARGETS),
-    absent("GetUnitFileLinks", "name:s runtime:b", "links:as", INSTALL),
     absent("LookupDynamicUserByName", "name:s", "uid:u", USERS),
     absent("LookupDynamicUserByUID", "uid:u", "name:s", USERS),
     absent("GetDynamicUsers", "", "users:a(us)", USERS),
@@ -297,6 +320,26 @@ fn job_of_name(mut call: Call, verb: JobVerb) -> Result<Request, Refusal> {
 fn job_of_object(mut call: Call, verb: JobVerb) -> Result<Request, Refusal> {
     let (mode,) = call.take()?;
     Ok(Request::Job { unit: call.unit(), verb, mode })
+}
+
+fn change_files(mut call: Call, verb: FileVerb, with_info: bool) -> Result<Request, Refusal> {
+    let (files, runtime, force) = call.take()?;
+    Ok(Request::ChangeUnitFiles { verb, files, runtime, force, with_info })
+}
+
+fn remove_files(mut call: Call, verb: FileVerb) -> Result<Request, Refusal> {
+    let (files, runtime) = call.take()?;
+    Ok(Request::ChangeUnitFiles { verb, files, runtime, force: false, with_info: false })
+}
+
+/// The flags are: until the next boot, and over what is there. A third one, for portable services, is not served.
+fn change_files_with_flags(mut call: Call, verb: FileVerb, with_info: bool) -> Result<Request, Refusal> {
+    let (files, flags): (_, u64) = call.take()?;
+    if flags >= LAST_FLAG << 1 {
+        return Err(refusals::invalid("Invalid argument"));
+    }
+    let (runtime, force) = (flags & 1 != 0, flags & LAST_FLAG != 0);
+    Ok(Request::ChangeUnitFiles { verb, files, runtime, force, with_info })
 }
 
 fn start_with_flags(mut call: Call) -> Result<Request, Refusal> {

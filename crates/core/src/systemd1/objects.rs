@@ -41,7 +41,7 @@ pub static PEER: Interface =
 /// `org.freedesktop.systemd1.Manager`
 pub static MANAGER: Interface = Interface {
     name: "org.freedesktop.systemd1.Manager",
-    methods: &[methods::MANAGER_UNITS, methods::MANAGER_QUERIES, methods::MANAGER_REFUSED],
+    methods: &[methods::MANAGER_UNITS, methods::MANAGER_FILES, methods::MANAGER_QUERIES, methods::MANAGER_REFUSED],
     signals: methods::MANAGER_SIGNALS,
     properties: &[read::manager::PROPERTIES, read::manager::DEFAULT_LIMITS],
 };

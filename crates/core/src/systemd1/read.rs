@@ -18,6 +18,7 @@ use crate::event::Readings;
 use crate::graph::Graph;
 use crate::time::Timestamp;
 use crate::unit::{Unit, UnitId};
+use crate::unit_files::UnitFiles;
 use crate::value::Value;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -35,6 +36,8 @@ pub struct View<'a> {
     pub config: &'a Config,
     /// All units.
     pub graph: &'a Graph,
+    /// All unit files.
+    pub files: &'a UnitFiles,
     /// Which one.
     pub unit: UnitId,
     /// What the kernel says of its cgroup, when that was asked (see [`needs_readings`]).

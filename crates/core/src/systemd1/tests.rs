@@ -13,6 +13,7 @@ use crate::names::UnitName;
 use crate::settings::{KillSettings, Resources, Settings, TasksMax};
 use crate::time::Timestamp;
 use crate::unit::{LoadState, Unit, UnitId};
+use crate::unit_files::UnitFiles;
 use crate::value::Value;
 use alloc::string::String;
 use alloc::vec;
@@ -98,6 +99,7 @@ const MAX: Value = Value::U64(u64::MAX);
 struct Alone {
     config: Config,
     graph: Graph,
+    files: UnitFiles,
     id: UnitId,
 }
 
@@ -105,7 +107,7 @@ impl Alone {
     fn new(text: &str) -> Self {
         let mut graph = Graph::default();
         let id = add(&mut graph, text, None);
-        Self { config: Config::example(), graph, id }
+        Self { config: Config::example(), graph, files: UnitFiles::default(), id }
     }
 
     fn unit(&mut self) -> &mut Unit {
@@ -113,7 +115,7 @@ impl Alone {
     }
 
     fn view(&self) -> View<'_> {
-        View { config: &self.config, graph: &self.graph, unit: self.id, readings: None }
+        View { config: &self.config, graph: &self.graph, files: &self.files, unit: self.id, readings: None }
     }
 
     fn get(&self, interface: &str, name: &str) -> Value {

@@ -2,15 +2,55 @@
 //! not to be had here, and are said to be missing instead of being guessed.
 
 use super::reader::Source;
-use crate::names::{self, UnitName};
+use crate::config::Config;
+use crate::names;
 use alloc::string::{String, ToString};
 
 /// A specifier that cannot be filled in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Unresolved(pub(crate) char);
 
+impl Unresolved {
+    /// Whether there is such a specifier at all.
+    pub(crate) fn is_known(self) -> bool {
+        OF_THE_MACHINE.contains(self.0) || OF_THE_NAME.contains(self.0)
+    }
+}
+
+/// A name, of a unit or of a template, in its parts.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NameParts<'a> {
+    name: &'a str,
+    stem: &'a str,
+    prefix: &'a str,
+    instance: Option<&'a str>,
+}
+
+impl<'a> NameParts<'a> {
+    /// The parts of a name that is known to be one.
+    pub(crate) fn of(name: &'a str) -> Self {
+        let stem = name.rsplit_once('.').map_or(name, |(stem, _)| stem);
+        let (prefix, instance) = stem.split_once('@').map_or((stem, None), |(prefix, rest)| (prefix, Some(rest)));
+        Self { name, stem, prefix, instance }
+    }
+
+    fn instance(&self) -> &'a str {
+        self.instance.unwrap_or("")
+    }
+
+    /// The part of the prefix behind its last dash.
+    fn last_part(&self) -> &'a str {
+        self.prefix.rsplit('-').next().unwrap_or("")
+    }
+}
+
 /// The text with its specifiers filled in. What is no specifier stays as it is.
 pub(crate) fn expand(text: &str, source: &Source<'_>) -> Result<String, Unresolved> {
+    expand_for(text, &NameParts::of(source.name.as_str()), source.path, source.config)
+}
+
+/// The same for any name; `path` is where the unit's own file lies.
+pub(crate) fn expand_for(text: &str, name: &NameParts<'_>, path: &str, config: &Config) -> Result<String, Unresolved> {
     let mut out = String::with_capacity(text.len());
     let mut chars = text.chars();
     while let Some(c) = chars.next() {
@@ -21,32 +61,37 @@ pub(crate) fn expand(text: &str, source: &Source<'_>) -> Result<String, Unresolv
         match chars.next() {
             None => out.push('%'),
             Some('%') => out.push('%'),
-            Some(specifier) => push(&mut out, specifier, source)?,
+            Some(specifier) => push(&mut out, specifier, name, path, config)?,
         }
     }
     Ok(out)
 }
 
-fn push(out: &mut String, specifier: char, source: &Source<'_>) -> Result<(), Unresolved> {
-    let name = source.name;
+fn push(
+    out: &mut String,
+    specifier: char,
+    name: &NameParts<'_>,
+    path: &str,
+    config: &Config,
+) -> Result<(), Unresolved> {
     match specifier {
-        'n' => out.push_str(name.as_str()),
-        'N' => out.push_str(name.stem()),
-        'p' => out.push_str(name.prefix()),
-        'i' => out.push_str(name.instance().unwrap_or("")),
-        'j' => out.push_str(last_part(name)),
-        'P' => out.push_str(&unescaped(specifier, name.prefix())?),
-        'I' => out.push_str(&unescaped(specifier, name.instance().unwrap_or(""))?),
-        'J' => out.push_str(&unescaped(specifier, last_part(name))?),
-        'f' => push_path(out, &unescaped(specifier, name.instance().unwrap_or(name.prefix()))?),
-        'y' => out.push_str(source.path),
-        'Y' => out.push_str(source.path.rsplit_once('/').map_or("", |(directory, _)| directory)),
-        'a' => out.push_str(&source.config.machine.architecture),
-        'U' | 'G' => out.push_str(&source.config.uid.to_string()),
-        'u' | 'g' | 'h' | 's' if source.config.uid == 0 => out.push_str(of_root(specifier)),
+        'n' => out.push_str(name.name),
+        'N' => out.push_str(name.stem),
+        'p' => out.push_str(name.prefix),
+        'i' => out.push_str(name.instance()),
+        'j' => out.push_str(name.last_part()),
+        'P' => out.push_str(&unescaped(specifier, name.prefix)?),
+        'I' => out.push_str(&unescaped(specifier, name.instance())?),
+        'J' => out.push_str(&unescaped(specifier, name.last_part())?),
+        'f' => push_path(out, &unescaped(specifier, name.instance.unwrap_or(name.prefix))?),
+        'y' => out.push_str(path),
+        'Y' => out.push_str(path.rsplit_once('/').map_or("", |(directory, _)| directory)),
+        'a' => out.push_str(&config.machine.architecture),
+        'U' | 'G' => out.push_str(&config.uid.to_string()),
+        'u' | 'g' | 'h' | 's' if config.uid == 0 => out.push_str(of_root(specifier)),
         _ => match DIRECTORIES.iter().find(|(known, _)| *known == specifier) {
             Some((_, directory)) => out.push_str(directory),
-            None if OF_THE_MACHINE.contains(specifier) => return Err(Unresolved(specifier)),
+            None if specifier.is_ascii_alphanumeric() => return Err(Unresolved(specifier)),
             None => out.extend(['%', specifier]),
         },
     }
@@ -63,6 +108,9 @@ const DIRECTORIES: [(char, &str); 7] = [
     ('V', "/var/tmp"),
 ];
 
+/// Specifiers that stand for parts of the name, and can fail.
+const OF_THE_NAME: &str = "PIJf";
+
 /// Specifiers that systemd knows and that are not to be had here.
 const OF_THE_MACHINE: &str = "HlqmbvowBWMAcrRughsd";
 
@@ -72,11 +120,6 @@ fn of_root(specifier: char) -> &'static str {
         's' => "/bin/sh",
         _ => "root",
     }
-}
-
-/// The part of the prefix behind its last dash.
-fn last_part(name: &UnitName) -> &str {
-    name.prefix().rsplit('-').next().unwrap_or("")
 }
 
 fn unescaped(specifier: char, text: &str) -> Result<String, Unresolved> {
@@ -95,7 +138,7 @@ fn push_path(out: &mut String, path: &str) {
 mod tests {
     use super::super::escape_specifiers;
     use super::*;
-    use crate::config::Config;
+    use crate::names::UnitName;
     use proptest::prelude::*;
 
     fn expanded(text: &str, name: &str) -> Result<String, Unresolved> {
@@ -113,12 +156,14 @@ mod tests {
             ("%i %I %f", "srv-a\\x2db srv/a-b /srv/a-b"),
             ("%y in %Y", "/etc/x/a.service in /etc/x"),
             ("%t/%S %U %u %a", "/run//var/lib 0 root x86-64"),
-            ("100%% %z %", "100% %z %"),
+            ("100%% %- %", "100% %- %"),
         ] {
             assert_eq!(expanded(text, name).as_deref(), Ok(want), "{text}");
         }
         assert_eq!(expanded("<%i>", "a.slice").as_deref(), Ok("<>"));
         assert_eq!(expanded("on %H", "a.slice"), Err(Unresolved('H')));
+        assert_eq!(expanded("%z", "a.slice"), Err(Unresolved('z')));
+        assert!(Unresolved('H').is_known() && Unresolved('P').is_known() && !Unresolved('z').is_known());
         assert_eq!(expanded("%P", "a\\q.slice"), Err(Unresolved('P')));
     }
 

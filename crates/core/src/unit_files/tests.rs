@@ -105,17 +105,35 @@ fn links_make_names_and_ties() {
 }
 
 #[test]
-fn names_with_files_are_listed_with_what_they_are() {
+fn the_first_directory_with_a_tie_decides_about_it() {
     let index = index([
-        UnitFile::text("/usr/x@.service", "x"),
-        UnitFile::text("/usr/a.slice", "x"),
-        link("/etc/a.slice", "/dev/null"),
-        link("/etc/b.service", "c.service"),
-        UnitFile::text("/etc/d.slice.d/x.conf", "x"),
+        link("/etc/a.slice.wants/b.service", "/dev/null"),
+        link("/usr/a.slice.wants/b.service", "../b.service"),
+        link("/etc/a.slice.wants/c.service", "../c.service"),
+        link("/usr/a.slice.wants/c.service", "../c.service"),
+        UnitFile::text("/usr/a.slice.wants/d.service", "no link"),
     ]);
-    let listed: Vec<_> = index.states().map(|(name, file, state)| format!("{name} {} {state}", file.path)).collect();
-    let want = ["a.slice /etc/a.slice masked", "b.service /etc/b.service alias", "x@.service /usr/x@.service static"];
-    assert_eq!(listed, want);
+    assert_eq!(index.ties(&name("a.slice")).collect::<Vec<_>>(), [(Dependency::Wants, "c.service")]);
+    assert_eq!(index.entry("/usr/a.slice.wants/d.service"), Some(Entry::File));
+    assert_eq!(index.links().filter(|link| link.is_tie).count(), 4);
+}
+
+#[test]
+fn links_that_are_made_and_removed_count_at_once() {
+    let mut index = texts(&["/usr/a.service"]);
+    let file: Arc<str> = "/etc/b.service".into();
+    index.follow_op(&Op::Link { file: file.clone(), target: "/usr/a.service".into() });
+    assert_eq!(index.canonical("b.service"), Some(&name("a.service")));
+    assert_eq!(index.at(&file).map(|file| &file.content), Some(&Content::Text("/usr/a.service".into())));
+    index.follow_op(&Op::RemoveFile { file: file.clone(), directory: false });
+    assert_eq!((index.canonical("b.service"), index.entry(&file)), (None, None));
+    index.follow_op(&Op::Link { file: file.clone(), target: "/nowhere".into() });
+    assert!(index.at(&file).is_some_and(UnitFile::is_dangling));
+    let tie: Arc<str> = "/etc/a.service.wants/b.service".into();
+    index.follow_op(&Op::Link { file: tie.clone(), target: "../b.service".into() });
+    assert_eq!((index.ties(&name("a.service")).count(), index.entry(&tie)), (1, Some(Entry::Link("../b.service"))));
+    index.follow_op(&Op::RemoveFile { file: tie, directory: false });
+    assert_eq!(index.ties(&name("a.service")).count(), 0);
 }
 
 #[test]

@@ -30,6 +30,9 @@ impl SimBackend {
             Op::RenewRecord { file, section } => self.renew_record(file, section)?,
             Op::RemoveFile { file, directory: true } => self.store.remove_directory(file),
             Op::RemoveFile { file, directory: false } => drop(self.store.remove(file)),
+            Op::Link { file, target } => self.store.link(file.clone(), target.clone()),
+            // Directories exist as long as something is in them.
+            Op::RemoveEmpty { .. } => {}
             Op::MoveFile { file, to } => self.store.rename(file, to),
             Op::Mkdir { cgroup } => return self.mkdir(cgroup),
             Op::Observe { cgroup } => return self.observe(cgroup),

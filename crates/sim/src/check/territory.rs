@@ -59,6 +59,8 @@ fn cgroup_of(op: &Op) -> Option<&CgroupPath> {
         | Op::RemoveFile { .. }
         | Op::RenewRecord { .. }
         | Op::MoveFile { .. }
+        | Op::Link { .. }
+        | Op::RemoveEmpty { .. }
         | Op::WatchProcess { .. }
         | Op::SignalOne { .. } => None,
         Op::Mkdir { cgroup }

@@ -47,6 +47,7 @@ occasions! {
     ResetFailedAll "ResetFailed"
     Unref "UnrefUnit"
     Reload "Reload"
+    Install "EnableUnitFiles"
     Emptied "a cgroup becomes empty"
     Exited "a process ends"
     Departed "a client leaves"
@@ -74,6 +75,7 @@ impl Occasion {
             Request::CancelJob { .. } => Self::CancelJob,
             Request::ClearJobs => Self::ClearJobs,
             Request::Reload => Self::Reload,
+            Request::ChangeUnitFiles { .. } => Self::Install,
             Request::Ref { .. }
             | Request::Processes { .. }
             | Request::GetUnit { .. }
@@ -84,6 +86,7 @@ impl Occasion {
             | Request::UnitByInvocationId { .. }
             | Request::UnitFileState { .. }
             | Request::UnitFiles { .. }
+            | Request::UnitFileLinks { .. }
             | Request::ListUnits { .. }
             | Request::ListUnitsByNames { .. }
             | Request::ListJobs

@@ -78,6 +78,7 @@ pub(super) fn of(occasion: Occasion) -> Vec<Scenario> {
             vec![Scenario::new("of one that has ended", referenced, |s| s.ask(of_unit("UnrefUnit", "a.scope")))]
         }
         Occasion::Reload => reloads(),
+        Occasion::Install => installs(),
         Occasion::Emptied | Occasion::Exited | Occasion::Departed | Occasion::TimeIsUp => ends(occasion),
         Occasion::Begin => begins(),
     };
@@ -276,6 +277,30 @@ fn referenced(s: &mut Stage) {
     s.granted(scope("a.scope", "app.slice", &[pid], [flag("AddRef", true)]));
     s.exit(pid, 0);
     s.settle();
+}
+
+fn to_be_wanted(s: &mut Stage) {
+    from_files(s);
+    s.unit_file("x.service", "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=web.slice idle.slice\n");
+}
+
+fn of_x(member: &str, arguments: usize) -> cgarbiter_core::systemd1::MethodCall {
+    let files = std::iter::once(Value::strings(["x.service"]));
+    calls::manager(member, files.chain(std::iter::repeat_n(Value::Bool(false), arguments)).collect())
+}
+
+fn installs() -> Vec<Scenario> {
+    vec![
+        Scenario::new("of links", to_be_wanted, |s| s.ask(of_x("EnableUnitFiles", 2))),
+        Scenario::new(
+            "of links that go",
+            |s| {
+                to_be_wanted(s);
+                s.granted(of_x("EnableUnitFiles", 2));
+            },
+            |s| s.ask(of_x("DisableUnitFiles", 1)),
+        ),
+    ]
 }
 
 fn reloads() -> Vec<Scenario> {

@@ -9,7 +9,7 @@ use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Counters, Pin, PlanId, WatchId};
-use cgarbiter_core::request::{CallId, JobRef, JobVerb, Object, PropertyList, UnitRef};
+use cgarbiter_core::request::{CallId, FileVerb, JobRef, JobVerb, Object, PropertyList, UnitRef};
 use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{Answer, Errno, Event, Instant, Now, OpError, Outcome, Report, Request};
@@ -231,11 +231,29 @@ fn asking() -> Any<Request> {
         vec(any::<u8>(), 0..20).prop_map(|id| Request::UnitByInvocationId { id }),
         text().prop_map(|name| Request::UnitFileState { name }),
         (texts(), texts()).prop_map(|(states, patterns)| Request::UnitFiles { states, patterns }),
+        (text(), any::<bool>()).prop_map(|(name, runtime)| Request::UnitFileLinks { name, runtime }),
+        (file_verb(), texts(), any::<[bool; 3]>()).prop_map(|(verb, files, [runtime, force, with_info])| {
+            Request::ChangeUnitFiles { verb, files, runtime, force, with_info }
+        }),
         (texts(), texts()).prop_map(|(states, patterns)| Request::ListUnits { states, patterns }),
         texts().prop_map(|names| Request::ListUnitsByNames { names }),
         text().prop_map(|path| Request::Introspect { path }),
         texts().prop_map(|patterns| Request::Dump { patterns }),
         refusal().prop_map(Request::NotServed),
+    ]
+    .boxed()
+}
+
+fn file_verb() -> Any<FileVerb> {
+    prop_oneof![
+        Just(FileVerb::Enable),
+        Just(FileVerb::Disable),
+        Just(FileVerb::Reenable),
+        Just(FileVerb::Link),
+        Just(FileVerb::Mask),
+        Just(FileVerb::Unmask),
+        Just(FileVerb::Revert),
+        (text(), text()).prop_map(|(target, kind)| FileVerb::AddDependency { target, kind }),
     ]
     .boxed()
 }

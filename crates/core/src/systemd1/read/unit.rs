@@ -2,6 +2,7 @@
 
 use crate::error::Refusal;
 use crate::graph::Edge;
+use crate::install;
 use crate::names::{UnitName, UnitType};
 use crate::settings::RareSettings;
 use crate::systemd1::encode::job_path;
@@ -29,7 +30,7 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("FragmentPath", "s", Const, |v| Value::str(v.subject().fragment.as_deref().unwrap_or(""))),
     setting("SourcePath", "s", Const),
     unit("DropInPaths", "as", Const, |v| Value::strings(&v.subject().drop_ins)),
-    unit("UnitFileState", "s", False, |v| Value::str(unit_file_state(v.subject()))),
+    unit("UnitFileState", "s", False, |v| Value::str(unit_file_state(v))),
     nothing("UnitFilePreset", "s", False),
     unit("StateChangeTimestamp", "t", True, |v| realtime(v.subject().times.state_change)),
     unit("StateChangeTimestampMonotonic", "t", True, |v| monotonic(v.subject().times.state_change)),
@@ -134,12 +135,12 @@ fn names(unit: &Unit) -> impl Iterator<Item = &UnitName> {
     core::iter::once(&unit.name).chain(&unit.aliases)
 }
 
-fn unit_file_state(unit: &Unit) -> &'static str {
-    match (unit.load, unit.transient, &unit.fragment) {
-        (LoadState::Masked, ..) => "masked",
-        (_, true, _) => "transient",
-        (_, false, Some(_)) => "static",
-        (_, false, None) => "",
+fn unit_file_state(view: &View<'_>) -> &'static str {
+    let unit = view.subject();
+    match (unit.transient, &unit.fragment) {
+        (true, _) => "transient",
+        (false, None) if unit.load != LoadState::Masked => "",
+        (false, _) => install::state(view.files, view.config, unit.name.as_str()).unwrap_or("bad"),
     }
 }
 

@@ -31,6 +31,9 @@ fn replies_have_the_types_that_the_table_promises() {
         ("GetUnitProcesses", Reply::Processes(vec![process])),
         ("Dump", Reply::Text("text".into())),
         ("ListUnitFiles", Reply::UnitFiles(vec![("/x.slice".into(), "static".into())])),
+        ("EnableUnitFiles", Reply::FileChanges { carries: Some(true), changes: Vec::new() }),
+        ("MaskUnitFiles", Reply::FileChanges { carries: None, changes: Vec::new() }),
+        ("GetUnitFileLinks", Reply::Texts(Vec::new())),
     ] {
         let wanted = objects::MANAGER.method(method).expect("a method").output.signature();
         assert_eq!(encode_reply(reply).iter().map(Value::signature).collect::<String>(), wanted, "{method}");
