@@ -1,7 +1,9 @@
-//! The search: level by level, a level being what is reached by so many things that somebody does. Within one, worlds
-//! are visited in the order of the moves that lead to them, so the first failure found has the shortest way.
+//! The search: level by level, a level being what is reached by so many things that somebody does. So the first failure
+//! found has the fewest of them on its way. Within a level each thread goes deep first: what its own moves make of a
+//! world is visited at once, and few worlds wait.
 //!
-//! A world that waits to be visited is kept as it is while there is room, and otherwise as the way that leads to it.
+//! A world of the next level is kept as it is while there is room, and otherwise as the way that leads to it, which is
+//! gone once more when its turn comes.
 
 use super::deed::Deed;
 use super::fingerprint::{Canonical, Fingerprint};
@@ -69,9 +71,9 @@ pub struct Progress {
     pub worlds: u64,
     /// Deeds done.
     pub transitions: u64,
-    /// Worlds of this round that are still to be visited.
+    /// Worlds at which this level begins and that are still to be visited.
     pub waiting: usize,
-    /// Worlds of the next level that are known.
+    /// Worlds at which the next level begins, as far as one thread knows.
     pub next: usize,
 }
 
@@ -80,7 +82,7 @@ pub struct Progress {
 pub struct Found {
     /// Distinct worlds.
     pub worlds: u64,
-    /// Of those, how many at each level.
+    /// Of those, how many were met while each level was visited.
     pub levels: Vec<u64>,
     /// The last level of which every world was visited.
     pub completed: Option<u32>,
@@ -104,12 +106,14 @@ struct Waiting {
     node: u32,
     print: Fingerprint,
     scene: Option<Box<Scene>>,
+    /// It takes some of the room for worlds of the next level.
+    is_counted: bool,
 }
 
 /// What one thread brings home.
 #[derive(Default)]
 struct Bag {
-    /// Worlds of this level.
+    /// Worlds of this level, the last to be visited first.
     here: Vec<Waiting>,
     /// Worlds of the next.
     next: Vec<Waiting>,
@@ -125,7 +129,9 @@ struct Search<'a> {
     worlds: AtomicU64,
     transitions: AtomicU64,
     kept: AtomicUsize,
-    is_over: AtomicBool,
+    /// As many worlds as were to be visited have been met.
+    is_full: AtomicBool,
+    is_failed: AtomicBool,
 }
 
 /// Searches, and says now and then where it is.
@@ -138,7 +144,8 @@ pub fn explore(limits: &Limits, tell: &(dyn Fn(&Progress) + Sync)) -> Found {
         worlds: AtomicU64::new(0),
         transitions: AtomicU64::new(0),
         kept: AtomicUsize::new(0),
-        is_over: AtomicBool::new(false),
+        is_full: AtomicBool::new(false),
+        is_failed: AtomicBool::new(false),
     };
     search.go(tell)
 }
@@ -150,11 +157,7 @@ impl Search<'_> {
         for depth in 0..=self.limits.depth {
             let before = self.worlds.load(Ordering::Relaxed);
             let mut bag = Bag::default();
-            let mut here = level;
-            while !here.is_empty() && !self.is_over() {
-                let round = self.round(depth, here, bag.next.len(), tell);
-                here = bag.take_in(round);
-            }
+            self.visit_all(depth, level, tell).into_iter().for_each(|other| bag.take_in(other));
             found.covered.add(&bag.covered);
             let gone = self.worlds.load(Ordering::Relaxed);
             found.levels.push(if depth == 0 { gone } else { gone - before });
@@ -173,7 +176,7 @@ impl Search<'_> {
     }
 
     fn is_over(&self) -> bool {
-        self.is_over.load(Ordering::Relaxed)
+        self.is_full.load(Ordering::Relaxed) || self.is_failed.load(Ordering::Relaxed)
     }
 
     /// The machine on which nothing is up, and the one on which everything is.
@@ -186,7 +189,7 @@ impl Search<'_> {
                 Ok(Ok(scene)) => {
                     let print = scene.fingerprint_with(&mut canonical);
                     let node = Node { parent: u32::MAX, choice, deed: None };
-                    first.push(self.keep(node, print, scene));
+                    first.push(self.keep(node, print, scene, true));
                     self.visited.meet(print, 0);
                     self.worlds.fetch_add(1, Ordering::Relaxed);
                 }
@@ -201,7 +204,7 @@ impl Search<'_> {
         if let Some(failure) = failure_of(outcome, false) {
             found.failure.get_or_insert((failure, self.story(vec![choice.into()])));
         }
-        self.is_over.store(true, Ordering::Relaxed);
+        self.is_failed.store(true, Ordering::Relaxed);
     }
 
     fn story(&self, choices: Vec<u32>) -> Story {
@@ -209,8 +212,8 @@ impl Search<'_> {
         Story { choices, options: Options { steps, size: Some(self.limits.size), ..self.options.clone() } }
     }
 
-    /// Visits these worlds, on all threads.
-    fn round(&self, depth: u32, worlds: Vec<Waiting>, next: usize, tell: &(dyn Fn(&Progress) + Sync)) -> Vec<Bag> {
+    /// Visits these worlds and what their own moves make of them, on all threads.
+    fn visit_all(&self, depth: u32, worlds: Vec<Waiting>, tell: &(dyn Fn(&Progress) + Sync)) -> Vec<Bag> {
         let queue = Mutex::new(worlds.into_iter());
         let jobs = self.limits.jobs.max(1);
         let work = |is_teller: bool| {
@@ -223,9 +226,12 @@ impl Search<'_> {
                     (waiting, queue.len())
                 };
                 if is_teller {
-                    tell(&self.progress(depth, left, next + bag.next.len()));
+                    tell(&self.progress(depth, left, bag.next.len()));
                 }
-                self.visit(depth, waiting, &mut canonical, &mut bag);
+                bag.here.push(waiting);
+                while let Some(waiting) = bag.here.pop().filter(|_| !self.is_over()) {
+                    self.visit(depth, waiting, &mut canonical, &mut bag);
+                }
             }
             bag
         };
@@ -244,7 +250,7 @@ impl Search<'_> {
 
     /// Everything that can happen in a world happens, each in a copy of its own.
     fn visit(&self, depth: u32, waiting: Waiting, canonical: &mut Canonical, bag: &mut Bag) {
-        if waiting.scene.is_some() {
+        if waiting.is_counted {
             self.kept.fetch_sub(1, Ordering::Relaxed);
         }
         // Met again with fewer deeds, and visited there.
@@ -300,7 +306,7 @@ impl Search<'_> {
             Met::New => {
                 let worlds = self.worlds.fetch_add(1, Ordering::Relaxed) + 1;
                 if worlds >= self.limits.worlds {
-                    self.is_over.store(true, Ordering::Relaxed);
+                    self.is_full.store(true, Ordering::Relaxed);
                 }
                 let one_in = u128::from(self.limits.heal_one_in);
                 if print.0.is_multiple_of(one_in) {
@@ -308,8 +314,9 @@ impl Search<'_> {
                 }
             }
         }
-        let waiting = self.keep(node, print, scene);
-        if level == depth { bag.here.push(waiting) } else { bag.next.push(waiting) }
+        let is_here = level == depth;
+        let waiting = self.keep(node, print, scene, is_here);
+        if is_here { bag.here.push(waiting) } else { bag.next.push(waiting) }
     }
 
     fn heal(&self, mut scene: Scene, node: Node, bag: &mut Bag) {
@@ -324,17 +331,25 @@ impl Search<'_> {
         let mut choices: Vec<u32> = self.way(node.parent).iter().map(|node| node.choice.into()).collect();
         choices.push(node.choice.into());
         bag.failures.push((failure, choices));
+        self.is_failed.store(true, Ordering::Relaxed);
     }
 
-    fn keep(&self, node: Node, print: Fingerprint, scene: Scene) -> Waiting {
-        let is_kept = self.kept.fetch_add(1, Ordering::Relaxed) < self.limits.kept;
-        if !is_kept {
-            self.kept.fetch_sub(1, Ordering::Relaxed);
-        }
+    fn keep(&self, node: Node, print: Fingerprint, scene: Scene, is_here: bool) -> Waiting {
+        let is_counted = !is_here && self.has_room();
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
         nodes.push(node);
         let node = u32::try_from(nodes.len() - 1).expect("fewer than 2^32 worlds");
-        Waiting { node, print, scene: is_kept.then(|| Box::new(scene)) }
+        let scene = (is_here || is_counted).then(|| Box::new(scene));
+        Waiting { node, print, scene, is_counted }
+    }
+
+    /// Takes some of the room for worlds of the next level, if any is left.
+    fn has_room(&self) -> bool {
+        let is_there = self.kept.fetch_add(1, Ordering::Relaxed) < self.limits.kept;
+        if !is_there {
+            self.kept.fetch_sub(1, Ordering::Relaxed);
+        }
+        is_there
     }
 
     /// The nodes that lead to this one, itself included.
@@ -365,17 +380,11 @@ impl Search<'_> {
 }
 
 impl Bag {
-    /// Puts together what threads bring home; the worlds that are to be visited next.
-    fn take_in(&mut self, round: Vec<Self>) -> Vec<Waiting> {
-        let mut here = Vec::new();
-        for mut bag in round {
-            here.append(&mut bag.here);
-            self.next.append(&mut bag.next);
-            self.failures.append(&mut bag.failures);
-            self.covered.add(&bag.covered);
-        }
-        // The shortest way is the first that is found.
-        if self.failures.is_empty() { here } else { Vec::new() }
+    /// Adds what another thread brings home.
+    fn take_in(&mut self, mut other: Self) {
+        self.next.append(&mut other.next);
+        self.failures.append(&mut other.failures);
+        self.covered.add(&other.covered);
     }
 }
 

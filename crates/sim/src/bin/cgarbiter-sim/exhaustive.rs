@@ -117,7 +117,7 @@ fn print(out: &mut impl Write, arguments: &Exhaustive, found: &Found, seconds: f
         resident_kib() / 1024
     )?;
     let done = completed.map_or("none".to_owned(), |depth| depth.to_string());
-    writeln!(out, "new at each depth: {levels:?}; completed up to depth {done}")?;
+    writeln!(out, "met while each depth was visited: {levels:?}; completed up to depth {done}")?;
     writeln!(out, "{} of them seen to come to rest by themselves", covered.healed)?;
     writeln!(out, "{:<16} {:>12} {:>12}", "deed", "possible", "done")?;
     for (name, (possible, done)) in Deed::NAMES.iter().zip(covered.possible.iter().zip(covered.done)) {
