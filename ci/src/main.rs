@@ -1,5 +1,5 @@
-//! The project's chores: `cargo ci check | tidy | mutant-cores | vm | power-cut | conformance | image | bench`. What
-//! each does is in ci/README.md.
+//! The project's chores: `cargo ci check | tidy | mutant-cores | mutation | vm | power-cut | conformance | image |
+//! bench`. What each does is in ci/README.md.
 //!
 //! This file reads the arguments and hands over; a chore has a file of its own.
 #![allow(clippy::print_stdout, clippy::print_stderr, reason = "a chore talks to the terminal it was started from")]
@@ -11,6 +11,7 @@ mod files;
 mod guest;
 mod image;
 mod mutant_cores;
+mod mutation;
 mod power_cut;
 mod step;
 mod tidy;
@@ -37,6 +38,8 @@ enum Chore {
     Tidy,
     /// Put historical bugs back into a copy of the code, and demand that the tests about them fail.
     MutantCores,
+    /// Change the core's rules at random places, and count which changes no test notices. Hours of work.
+    Mutation(mutation::Options),
     /// Boot a guest without systemd as pid 1 and test the daemon with unmodified clients.
     Vm(vm::Options),
     /// Boot a guest and compare its kernel with the imagined one, operation by operation.
@@ -54,6 +57,7 @@ fn main() -> ExitCode {
         Chore::Check(options) => check::run(&options),
         Chore::Tidy => tidy::run(),
         Chore::MutantCores => mutant_cores::run(),
+        Chore::Mutation(options) => mutation::run(&options),
         Chore::Vm(options) => vm::run(&options),
         Chore::Conformance(options) => conformance::run(&options),
         Chore::PowerCut(options) => power_cut::run(&options),

@@ -71,3 +71,65 @@ impl Atom {
         targets
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::example::Example;
+
+    fn targets(example: &Example, atom: Atom, unit: &str) -> alloc::string::String {
+        example.names(&atom.targets(&example.graph, example.id(unit))).join(" ")
+    }
+
+    #[test]
+    fn a_requirement_is_started_with_us_and_its_stop_and_failure_are_ours() {
+        for edge in [Edge::Requires, Edge::BindsTo] {
+            let example = Example::of(&["a.service", "b.service"]).tie("a.service", edge, "b.service");
+            assert_eq!(targets(&example, Atom::PullInStart, "a.service"), "b.service");
+            assert_eq!(targets(&example, Atom::PropagateStop, "b.service"), "a.service");
+            assert_eq!(targets(&example, Atom::PropagateStartFailure, "b.service"), "a.service");
+            for atom in [Atom::PullInStart, Atom::PullInStartIgnored, Atom::PropagateStopFailure] {
+                assert_eq!(targets(&example, atom, "b.service"), "", "{atom:?} does not go back");
+            }
+        }
+    }
+
+    #[test]
+    fn every_other_tie_means_one_thing() {
+        let rows = [
+            (Edge::Wants, Atom::PullInStartIgnored),
+            (Edge::Upholds, Atom::PullInStartIgnored),
+            (Edge::Requisite, Atom::PullInVerify),
+            (Edge::Conflicts, Atom::PullInStop),
+            (Edge::ConflictedBy, Atom::PullInStopIgnored),
+            (Edge::ConflictedBy, Atom::PropagateStopFailure),
+            (Edge::ConsistsOf, Atom::PropagateStop),
+            (Edge::PropagatesStopTo, Atom::PropagateStop),
+            (Edge::PropagatesReloadTo, Atom::PropagateReload),
+            (Edge::RequisiteOf, Atom::PropagateInactiveStartAsFailure),
+        ];
+        for (edge, atom) in rows {
+            let example = Example::of(&["a.service", "b.service"]).tie("a.service", edge, "b.service");
+            assert_eq!(targets(&example, atom, "a.service"), "b.service", "{edge:?} {atom:?}");
+            assert_eq!(targets(&example, Atom::PullInStart, "a.service"), "", "{edge:?} is no requirement");
+        }
+    }
+
+    #[test]
+    fn a_unit_requires_its_slice_and_each_target_comes_once() {
+        let example = Example::of(&["a.slice", "x.scope", "y.scope", "z.service"])
+            .inside("x.scope", "a.slice")
+            .inside("y.scope", "a.slice")
+            .tie("x.scope", Edge::Requires, "a.slice")
+            .tie("x.scope", Edge::Requires, "z.service")
+            .tie("x.scope", Edge::BindsTo, "z.service")
+            .tie("z.service", Edge::Requires, "a.slice");
+        assert_eq!(targets(&example, Atom::PullInStart, "x.scope"), "a.slice z.service");
+        assert_eq!(targets(&example, Atom::PullInStart, "y.scope"), "a.slice");
+        for atom in [Atom::PropagateStop, Atom::PropagateStartFailure] {
+            assert_eq!(targets(&example, atom, "a.slice"), "x.scope y.scope z.service");
+            assert_eq!(targets(&example, atom, "z.service"), "x.scope");
+        }
+        assert_eq!(targets(&example, Atom::PullInStartIgnored, "x.scope"), "");
+    }
+}

@@ -3,6 +3,9 @@
 //! The ties every unit has to its slice (`Requires`, `After`, `Before` from below) are not stored: they follow from the
 //! slice tree, so that a slice with many members costs its members nothing.
 
+#[cfg(test)]
+pub(crate) mod example;
+
 use crate::names::{CgroupPath, UnitName, UnitType};
 use crate::settings::Dependency;
 use crate::unit::{Unit, UnitId};

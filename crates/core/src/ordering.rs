@@ -114,3 +114,108 @@ impl Search<'_> {
         all
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::example::Example;
+    use JobType::{Nop, Restart, Start, Stop};
+
+    #[test]
+    fn stops_go_first_starts_follow_and_what_does_nothing_waits_for_nobody() {
+        // Ours, the other's; do we wait if we come after it, if it comes after us?
+        let rows = [
+            (Start, Start, true, false),
+            (Start, Stop, true, true),
+            (Stop, Start, false, false),
+            (Stop, Stop, false, true),
+            (Restart, Start, false, false),
+            (Start, Restart, true, true),
+            (Nop, Start, false, false),
+            (Nop, Stop, false, false),
+            (Start, Nop, false, false),
+        ];
+        for (kind, other, after, before) in rows {
+            let waits = (waits_for_predecessor(kind, other), waits_for_successor(kind, other));
+            assert_eq!(waits, (after, before), "{kind:?} and {other:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_is_blocked_by_those_it_has_to_wait_for() {
+        let tied = || {
+            Example::of(&["a.slice", "x.scope", "y.scope"]).inside("x.scope", "a.slice").tie(
+                "x.scope",
+                Edge::After,
+                "y.scope",
+            )
+        };
+        let blocked = |example: &Example, unit, kind| is_blocked(&example.graph, &example.jobs, example.id(unit), kind);
+        let example = tied().job("y.scope", Start);
+        assert!(blocked(&example, "x.scope", Start) && !blocked(&example, "x.scope", Stop));
+        let example = tied().job("a.slice", Start);
+        assert!(blocked(&example, "x.scope", Start), "the slice comes first");
+        let example = tied().job("x.scope", Stop);
+        assert!(blocked(&example, "a.slice", Stop) && blocked(&example, "a.slice", Start), "members stop first");
+        assert!(!blocked(&example, "a.slice", Nop));
+        assert!(blocked(&example, "y.scope", Start), "a stop of who comes after us goes first");
+        let example = tied().job("x.scope", Start);
+        assert!(!blocked(&example, "y.scope", Start) && !blocked(&example, "a.slice", Start));
+    }
+
+    #[test]
+    fn who_ignores_the_order_blocks_nobody() {
+        let mut example = Example::of(&["x.scope", "y.scope"]).tie("x.scope", Edge::After, "y.scope");
+        example = example.job("y.scope", Start);
+        let id = example.jobs.of_unit(example.id("y.scope")).expect("it was installed").id;
+        example.jobs.get_mut(id).expect("it is there").ignore_order = true;
+        assert!(!is_blocked(&example.graph, &example.jobs, example.id("x.scope"), Start));
+    }
+
+    fn cycle(example: &Example, jobs: &[(&str, JobType)]) -> Option<alloc::string::String> {
+        let transaction = jobs.iter().map(|(name, kind)| (example.id(name), *kind)).collect();
+        find_cycle(&example.graph, &example.jobs, &transaction).map(|units| example.names(&units).join(" "))
+    }
+
+    #[test]
+    fn a_cycle_is_found_and_told_each_after_the_next() {
+        let names = ["a.service", "b.service", "c.service", "d.service"];
+        let example = Example::of(&names)
+            .tie("d.service", Edge::After, "a.service")
+            .tie("a.service", Edge::After, "b.service")
+            .tie("b.service", Edge::After, "c.service");
+        let starts = names.map(|name| (name, Start));
+        assert_eq!(cycle(&example, &starts), None);
+        let example = example.tie("c.service", Edge::After, "a.service");
+        assert_eq!(cycle(&example, &starts).as_deref(), Some("a.service b.service c.service"));
+        assert_eq!(cycle(&example, &[("d.service", Start), ("a.service", Start)]), None, "the others have no job");
+        // One of them is installed already.
+        let example = example.job("c.service", Start);
+        assert!(cycle(&example, &[("a.service", Start), ("b.service", Start)]).is_some());
+    }
+
+    #[test]
+    fn two_ways_to_one_unit_are_no_cycle() {
+        let names = ["a.service", "b.service", "c.service", "d.service"];
+        let example = Example::of(&names)
+            .tie("a.service", Edge::After, "b.service")
+            .tie("a.service", Edge::After, "c.service")
+            .tie("b.service", Edge::After, "d.service")
+            .tie("c.service", Edge::After, "d.service");
+        assert_eq!(cycle(&example, &names.map(|name| (name, Start))), None);
+    }
+
+    #[test]
+    fn members_of_a_slice_that_stops_come_before_it() {
+        let example = Example::of(&["a.slice", "x.scope", "y.scope"])
+            .inside("x.scope", "a.slice")
+            .inside("y.scope", "a.slice")
+            // The slice after its member, and the member after its slice.
+            .tie("x.scope", Edge::Before, "a.slice");
+        assert!(cycle(&example, &[("a.slice", Start), ("x.scope", Start)]).is_some());
+        assert_eq!(cycle(&example, &[("a.slice", Start), ("y.scope", Start)]), None);
+        let jobs = [("a.slice", Stop), ("y.scope", Stop)];
+        assert_eq!(cycle(&example, &jobs), None);
+        assert!(cycle(&example.tie("y.scope", Edge::Before, "a.slice"), &jobs).is_some());
+    }
+}

@@ -72,3 +72,39 @@ fn is_open_to_all(request: &Request) -> bool {
         | Request::Dump { .. } => true,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::request::UnitRef;
+    use alloc::boxed::Box;
+
+    fn unit() -> UnitRef {
+        UnitRef::Name("a.scope".into())
+    }
+
+    #[test]
+    fn who_has_all_rights_may_do_everything() {
+        assert_eq!(check(Privilege::Full, &Request::Kill { unit: unit(), whom: "all".into(), signal: 9 }), Ok(()));
+        assert_eq!(check(Privilege::Full, &Request::Reexecute), Ok(()));
+    }
+
+    #[test]
+    fn others_may_look_and_change_nothing() {
+        let changes = [
+            Request::Freeze { unit: unit() },
+            Request::SetProperties { unit: unit(), runtime: true, properties: Default::default() },
+            Request::ClearJobs,
+            Request::Reload,
+        ];
+        for request in changes {
+            let refusal = check(Privilege::None, &request).expect_err("refused");
+            assert_eq!(refusal.kind, RefusalKind::AccessDenied, "{request:?}");
+            // Nor may they find out what would come of it.
+            assert!(check(Privilege::None, &Request::Plan(Box::new(request))).is_err());
+        }
+        for request in [Request::ListJobs, Request::GetUnit { name: "a.scope".into() }, Request::Subscribe] {
+            assert_eq!(check(Privilege::None, &request), Ok(()), "{request:?}");
+        }
+    }
+}

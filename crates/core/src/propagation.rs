@@ -46,11 +46,12 @@ pub fn enable_mask(graph: &Graph, config: &Config, unit: UnitId) -> ControllerMa
 #[must_use]
 pub fn target_mask(graph: &Graph, config: &Config, unit: UnitId) -> ControllerMask {
     let masks = &graph.unit(unit).masks;
-    let siblings = match graph.unit(unit).slice {
+    let needed = match graph.unit(unit).slice {
+        // What the unit itself needs is counted there, too.
         Some(slice) => graph.unit(slice).masks.members(),
         None => masks.own | masks.members(),
     };
-    (masks.own | masks.members() | siblings) & config.supported & !disabled(graph, unit)
+    needed & config.supported & !disabled(graph, unit)
 }
 
 /// Recomputes what the unit needs and tells its slices; the slices whose members' needs changed, nearest first.
@@ -140,4 +141,121 @@ pub(crate) fn check_masks(graph: &Graph, id: UnitId) {
         assert!(kept == counted, "{name} counts {kept} members with {}, has {counted}", controller.name());
     }
     assert!(masks.members() == members, "members of {name}");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::example::Example;
+    use alloc::string::{String, ToString};
+
+    const NAMES: [&str; 5] = ["-.slice", "a.slice", "a-b.slice", "x.scope", "y.scope"];
+
+    /// Two scopes in a slice in a slice; the first has a weight, the second nothing but what all have.
+    fn tree() -> Example {
+        let mut example = Example::of(&NAMES)
+            .inside("a.slice", "-.slice")
+            .inside("a-b.slice", "a.slice")
+            .inside("x.scope", "a-b.slice")
+            .inside("y.scope", "a-b.slice");
+        for name in NAMES {
+            let id = example.id(name);
+            let resources = &mut example.graph.unit_mut(id).settings.resources;
+            (resources.memory_accounting, resources.tasks_accounting) = (false, false);
+            resources.tasks_max = crate::settings::TasksMax::Infinity;
+            update(&mut example.graph, id);
+        }
+        give_weight(&mut example, "x.scope", 50);
+        example
+    }
+
+    fn give_weight(example: &mut Example, name: &str, weight: u64) -> String {
+        let id = example.id(name);
+        example.graph.unit_mut(id).settings.resources.cpu_weight = weight;
+        let changed = update(&mut example.graph, id);
+        example.names(&changed).join(" ")
+    }
+
+    fn disable(example: &mut Example, name: &str, mask: ControllerMask) {
+        let id = example.id(name);
+        example.graph.unit_mut(id).settings.resources.disable_controllers = mask;
+    }
+
+    fn masks(example: &Example, mask: fn(&Graph, &Config, UnitId) -> ControllerMask) -> Vec<String> {
+        let all = NAMES.map(|name| mask(&example.graph, &Config::example(), example.id(name)).to_string());
+        all.into()
+    }
+
+    #[test]
+    fn what_a_member_needs_is_handed_down_by_every_slice_above_and_seen_by_its_siblings() {
+        let mut example = tree();
+        assert_eq!(masks(&example, enable_mask), ["cpu", "cpu", "cpu", "", ""]);
+        assert_eq!(masks(&example, target_mask), ["cpu", "cpu", "cpu", "cpu", "cpu"]);
+        give_weight(&mut example, "-.slice", 70);
+        assert_eq!(masks(&example, target_mask)[0], "cpu", "the root and its members need it");
+        give_weight(&mut example, "a-b.slice", 70);
+        give_weight(&mut example, "y.scope", 70);
+        assert_eq!(masks(&example, enable_mask), ["cpu", "cpu", "cpu", "", ""], "a slice and its members need it");
+        for name in NAMES {
+            check_masks(&example.graph, example.id(name));
+        }
+    }
+
+    #[test]
+    fn slices_hear_of_the_first_who_needs_something_and_of_the_last() {
+        let mut example = tree();
+        assert_eq!(give_weight(&mut example, "y.scope", 70), "", "the other needs it already");
+        assert_eq!(give_weight(&mut example, "x.scope", u64::MAX), "", "the other still needs it");
+        assert_eq!(give_weight(&mut example, "y.scope", u64::MAX), "a-b.slice a.slice -.slice");
+        assert_eq!(masks(&example, enable_mask), ["", "", "", "", ""]);
+        assert_eq!(give_weight(&mut example, "a-b.slice", 70), "a.slice -.slice");
+        assert_eq!(masks(&example, enable_mask), ["cpu", "cpu", "", "", ""]);
+    }
+
+    #[test]
+    fn who_leaves_is_counted_no_more() {
+        let mut example = tree();
+        let id = example.id("x.scope");
+        let changed = withdraw(&mut example.graph, id);
+        assert_eq!(example.names(&changed), ["a-b.slice", "a.slice", "-.slice"]);
+        assert_eq!(withdraw(&mut example.graph, id), [], "once");
+    }
+
+    #[test]
+    fn what_any_slice_above_or_the_unit_itself_disables_is_not_used() {
+        let mut example = tree();
+        disable(&mut example, "a.slice", ControllerMask::CPU | ControllerMask::MEMORY);
+        disable(&mut example, "x.scope", ControllerMask::CPU | ControllerMask::IO);
+        let of = |name| disabled(&example.graph, example.id(name)).to_string();
+        assert_eq!(["-.slice", "a.slice", "a-b.slice"].map(of), ["", "cpu memory", "cpu memory"]);
+        assert_eq!(of("x.scope"), "cpu io memory");
+        assert_eq!(masks(&example, enable_mask), ["cpu", "", "", "", ""]);
+        assert_eq!(masks(&example, target_mask), ["cpu", "", "", "", ""]);
+    }
+
+    #[test]
+    fn what_the_tree_does_not_have_is_not_used() {
+        let example = tree();
+        let config = Config { supported: ControllerMask::MEMORY, ..Config::example() };
+        let id = example.id("a.slice");
+        assert_eq!(enable_mask(&example.graph, &config, id), ControllerMask::empty());
+        assert_eq!(target_mask(&example.graph, &config, id), ControllerMask::empty());
+    }
+
+    #[test]
+    fn the_subtree_of_a_slice_is_touched_with_all_that_is_above_it() {
+        let mut example = tree();
+        let id = example.id("a-b.slice");
+        let touched = update_subtree(&mut example.graph, id);
+        assert_eq!(example.names(&touched), ["a-b.slice", "y.scope", "x.scope", "a.slice", "-.slice"]);
+    }
+
+    #[test]
+    #[should_panic(expected = "x.scope is said to need")]
+    fn a_mask_that_is_not_so_is_noticed() {
+        let mut example = tree();
+        let id = example.id("x.scope");
+        example.graph.unit_mut(id).masks.own = ControllerMask::empty();
+        check_masks(&example.graph, id);
+    }
 }

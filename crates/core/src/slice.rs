@@ -18,3 +18,21 @@ pub fn default_description(name: &UnitName) -> Arc<str> {
         _ => name.shared().clone(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_without_a_description_are_described_by_their_names() {
+        let rows = [
+            ("-.slice", "Root Slice"),
+            ("system.slice", "System Slice"),
+            ("a-b\\x2dc.slice", "Slice /a/b-c"),
+            ("a-b.scope", "a-b.scope"),
+        ];
+        for (name, description) in rows {
+            assert_eq!(&*default_description(&UnitName::parse(name).expect("a valid name")), description);
+        }
+    }
+}

@@ -486,3 +486,6 @@ impl Transaction<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

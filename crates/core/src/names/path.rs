@@ -162,6 +162,13 @@ mod tests {
     }
 
     #[test]
+    fn a_path_is_shown_as_it_is() {
+        let path = CgroupPath::root().child("a.slice").child("cpu.service");
+        assert_eq!(format!("{path}"), "/a.slice/_cpu.service");
+        assert_eq!(format!("{}", CgroupPath::root()), "/");
+    }
+
+    #[test]
     fn only_normalized_absolute_paths_parse() {
         for good in ["", "/", "/a", "/a/b.scope"] {
             assert!(CgroupPath::parse(good).is_some(), "{good}");
