@@ -94,7 +94,8 @@ impl fmt::Display for Damage {
 }
 
 /// The states that are written down.
-const STATES: [State; 7] = [
+const STATES: [State; 8] = [
+    State::Dead,
     State::Abandoned,
     State::StopSigterm,
     State::StopSigkill,
@@ -115,7 +116,8 @@ impl Saved {
     pub(crate) fn of(unit: &Unit, boot_id: &str, now: Now) -> Self {
         let service = unit.service.as_deref();
         let main = service.and_then(|service| Some((service.main_pid?, service.exec_main_start)));
-        let state = Some(unit.state).filter(|state| is_saved(*state));
+        // A start is written down before anything of it is done; what comes of it is told by the directory.
+        let state = Some(unit.state).filter(|state| is_saved(*state) && !unit.work.starting);
         Self {
             boot_id: boot_id.into(),
             invocation_id: unit.invocation_id,

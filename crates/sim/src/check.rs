@@ -13,6 +13,7 @@ mod places;
 mod progress;
 mod promises;
 mod realized;
+mod survival;
 mod territory;
 mod work;
 
@@ -43,6 +44,8 @@ pub enum Next<'a> {
     Step(&'a Step),
     /// A call reaches the manager.
     Request(CallId, &'a Client, &'a Request),
+    /// The arbiter is killed.
+    Crash,
 }
 
 /// Something that has happened.
@@ -53,6 +56,9 @@ pub enum Past<'a> {
     Request(CallId, &'a Client, &'a Request),
     /// A reply or a signal.
     Told(&'a Visible),
+    /// The arbiter was killed, and the next one has started; nothing that it has to do has been done. Its jobs and
+    /// plans are counted from the beginning.
+    Crash,
 }
 
 /// All is well, or what is not.
@@ -136,7 +142,7 @@ pub struct Violation {
 }
 
 /// Names of all oracles, in the order in which they look.
-pub const NAMES: [&str; 11] = [
+pub const NAMES: [&str; 12] = [
     "realized",
     "answers",
     "territory",
@@ -148,6 +154,7 @@ pub const NAMES: [&str; 11] = [
     "work",
     "progress",
     "promises",
+    "survival",
 ];
 
 /// All oracles.
@@ -175,6 +182,7 @@ impl Checks {
             Box::<work::Work>::default(),
             Box::new(progress::Progress),
             Box::new(promises::Promises),
+            Box::<survival::Survival>::default(),
         ];
         assert!(oracles.iter().map(|oracle| oracle.name()).eq(NAMES), "the names are those of the oracles");
         Self { oracles, collects, unsatisfied: BTreeMap::new() }

@@ -11,6 +11,9 @@
 //!   a trace is not in the model, since the kernel does not lose one.
 //! * **Processes** fork and end between any two steps (`workload`). Numbers are used again: there are few of them.
 //! * **Clients** leave in the middle of their calls, and flood.
+//! * **The arbiter** is killed between any two things that happen, its recovery included, and in the middle of a step
+//!   that is more than one system call (`backend/parts.rs`). What was on its way to it is lost, and nobody answers
+//!   those who wait. What it wrote stays: a killed process loses nothing that the kernel has taken.
 //! * **Clocks.** The wall clock jumps. The other one does not, but time passes between any two steps, as much as it
 //!   takes for a deadline to come.
 //!
@@ -36,9 +39,10 @@ enum Fault {
     Flood,
     Clock,
     Delay,
+    Crash,
 }
 
-const ALL: [Fault; 9] = [
+const ALL: [Fault; 10] = [
     Fault::Step,
     Fault::Question,
     Fault::RepeatedNotice,
@@ -48,7 +52,11 @@ const ALL: [Fault; 9] = [
     Fault::Flood,
     Fault::Clock,
     Fault::Delay,
+    Fault::Crash,
 ];
+
+/// Of so many times that a crash could come, one does: a recovery takes its time.
+const CRASHES_ONE_IN: u32 = 4;
 
 /// What goes wrong in this run.
 #[derive(Clone, Debug)]
@@ -72,6 +80,11 @@ impl Faults {
         self.steps_one_in = 0;
     }
 
+    /// Nothing goes wrong but that the arbiter is killed.
+    pub fn crash_only(&mut self) {
+        (self.kinds, self.steps_one_in) = (vec![Fault::Crash], 0);
+    }
+
     /// Whether the next step fails, and how.
     pub fn of_step(&self, choice: &mut dyn Choice, op: &Op) -> Option<Errno> {
         if !choice.once_in(self.steps_one_in) {
@@ -80,14 +93,14 @@ impl Faults {
         pick(choice, errnos(op)).copied()
     }
 
-    /// Something other than a step goes wrong.
+    /// Something other than a step goes wrong. True when the arbiter is to be killed, which is left to the caller.
     pub fn strike(
         &self,
         choice: &mut dyn Choice,
         world: &mut World,
         workload: &mut Workload,
         reference: &mut Reference,
-    ) {
+    ) -> bool {
         match pick(choice, &self.kinds) {
             Some(Fault::Question) => world.fail_question(pick(choice, &[Errno::MFile, Errno::NoMem]).copied()),
             Some(Fault::RepeatedNotice) => world.backend_mut().repeat_notice(choice.below(32) as usize),
@@ -102,8 +115,10 @@ impl Faults {
                     world.set_time(next.max(world.now()));
                 }
             }
+            Some(Fault::Crash) => return choice.once_in(CRASHES_ONE_IN),
             Some(Fault::Step) | None => {}
         }
+        false
     }
 }
 

@@ -51,7 +51,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::KeepsDirectories,
         Self::RepliesTwice,
         Self::WritesIntoDelegated,
@@ -63,10 +63,17 @@ impl Mutant {
         Self::LooksAtEverything,
         Self::LosesNotices,
         Self::StopsNothing,
+        Self::KillsWhatItFinds,
     ];
 
     /// Those that only a crash brings to light.
     pub const OF_CRASHES: [Self; 3] = [Self::ForgetsRecords, Self::KillsWhatItFinds, Self::WritesInPlace];
+
+    /// Whether it shows in a world in which nothing goes wrong but that the arbiter is killed.
+    #[must_use]
+    pub fn is_of_crashes(self) -> bool {
+        Self::OF_CRASHES.contains(&self)
+    }
 
     /// Its name, as the command line has it.
     #[must_use]

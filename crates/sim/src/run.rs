@@ -146,6 +146,9 @@ impl Run {
         if options.faultless {
             faults.heal();
         }
+        if options.mutant.is_some_and(Mutant::is_of_crashes) {
+            faults.crash_only();
+        }
         let mut reference = Reference::default();
         let habits = Habits::draw(choice);
         let workload = Workload::new(choice, habits, &mut world, &mut reference);
@@ -203,12 +206,32 @@ impl Run {
                 let next = moves[choice.below(count) as usize];
                 return self.make(choice, next);
             }
-            (7, _) => self.faults.strike(choice, &mut self.world, &mut self.workload, &mut self.reference),
+            (7, _) => {
+                if self.faults.strike(choice, &mut self.world, &mut self.workload, &mut self.reference) {
+                    return self.crash(choice);
+                }
+            }
             (0, 0) => self.wait(),
             _ => self.workload.act(choice, &mut self.world, &mut self.reference),
         }
         self.is_stirred = true;
         self.see_who_died();
+        Ok(())
+    }
+
+    /// The arbiter is killed, and another one starts.
+    fn crash(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
+        let parts = u32::try_from(self.world.cuts_in_move()).unwrap_or(0);
+        self.world.make_partly(choice.below(parts + 1) as usize);
+        self.see_who_died();
+        self.take_visible()?;
+        self.before(&Next::Crash)?;
+        self.world.crash();
+        self.reference.crashed();
+        (self.is_stirred, self.is_reloading) = (true, false);
+        self.after(&Past::Crash)?;
+        self.see_who_died();
+        self.workload.subscribe(&mut self.world);
         Ok(())
     }
 

@@ -298,6 +298,9 @@ impl World {
 
     /// So many parts of a [`Move::Plan`] are done. Only a [`crash`](Self::crash) may follow.
     pub fn make_partly(&mut self, parts: usize) {
+        if parts == 0 {
+            return;
+        }
         self.note_step(&format!("  -> cut after {parts} parts"));
         match self.mutant {
             Some(mutant) => mutant.step_partly(&mut self.backend, parts),

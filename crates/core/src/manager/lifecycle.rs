@@ -69,7 +69,8 @@ impl Manager {
     /// Has the record written anew when there is more to say than it says; one of a unit that is down will go.
     pub(super) fn note_record(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
-        if unit.state == State::Dead {
+        let is_left = unit.realized.exists && unit.unit_type() != UnitType::Slice;
+        if unit.state == State::Dead && !is_left {
             unit.work.forget_record();
         } else if persist::is_saved(unit.state) {
             self.record_due(id);
@@ -436,6 +437,10 @@ impl Manager {
     pub(super) fn pruned(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
         unit.work.prune = false;
+        if unit.realized.exists {
+            // What it no longer needs is switched off all the same.
+            self.queue_realize(id);
+        }
         self.retry_later(id);
         self.requeue(id);
         self.queue_collect(id);

@@ -16,6 +16,7 @@ use crate::found::{Found, FoundCgroup};
 use crate::names::{CgroupPath, UnitName, UnitType, cgroup_escape, cgroup_unescape, default_slice};
 use crate::persist::Saved;
 use crate::plan::{Cause, OnError, Op, Step};
+use crate::propagation;
 use crate::properties;
 use crate::realized::Realized;
 use crate::unit::{LoadState, UnitId};
@@ -48,7 +49,12 @@ impl Manager {
         }
         let damaged: Vec<(UnitId, Option<FoundCgroup>)> =
             damaged.into_iter().map(|(name, why)| self.quarantine(&name, &why, &mut findings)).collect();
-        known.iter().for_each(|(id, _)| self.load(*id));
+        for (id, _) in &known {
+            self.load(*id);
+            // One that is always loaded was counted without what its record says.
+            let changed = propagation::update(&mut self.graph, *id);
+            self.realize_slices(&changed);
+        }
         self.take_over_slices(&mut findings);
         for (id, cgroup) in damaged {
             self.revive_damaged(id, cgroup.as_ref());

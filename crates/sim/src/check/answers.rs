@@ -48,6 +48,10 @@ impl Oracle for Answers {
                 }
             }
             Past::Told(Visible::Signal { message, .. }) => self.told(message),
+            Past::Crash => {
+                *self = Self::default();
+                Ok(())
+            }
             _ => Ok(()),
         }
     }

@@ -33,6 +33,9 @@ impl Oracle for Counters {
     }
 
     fn after(&mut self, view: &View<'_>, past: &Past<'_>) -> Verdict {
+        if matches!(past, Past::Crash) {
+            self.asked.clear();
+        }
         let Past::Told(Visible::Reply { call, result }) = past else { return Ok(()) };
         let Some(unit) = self.asked.remove(call) else { return Ok(()) };
         let graph = view.world.manager().graph();

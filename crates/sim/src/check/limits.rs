@@ -28,6 +28,9 @@ impl Oracle for Limits {
     }
 
     fn after(&mut self, view: &View<'_>, past: &Past<'_>) -> Verdict {
+        if matches!(past, Past::Crash) {
+            self.before = None;
+        }
         let Past::Told(Visible::Reply { call, result: Err(refusal) }) = past else { return Ok(()) };
         let Some((_, unit, Some(before))) = self.before.take_if(|(asked, ..)| asked == call) else { return Ok(()) };
         match settings(view, &unit) {

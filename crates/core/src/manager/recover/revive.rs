@@ -70,6 +70,8 @@ impl Manager {
         match self.graph.unit(id).unit_type() {
             // With a directory it has been taken over with the others.
             UnitType::Slice => {}
+            // It had been stopped, and somebody stayed behind.
+            _ if saved.state == Some(State::Dead) => self.revive_left(id, cgroup),
             _ if cgroup.is_none() => self.revive_ended(id, saved),
             _ if saved.state == Some(State::Failed) => self.revive_ended(id, saved),
             // Its processes ended while nobody was there, or its start was cut before they came.
@@ -85,6 +87,14 @@ impl Manager {
         if let Some(name) = name.filter(|_| cgroup.is_some()) {
             let question = Question::BusNameOwned(name.to_string());
             self.read(question, Waiting::RecoveredController { name });
+        }
+    }
+
+    /// A unit that was down already. Its directory is to go with the last who is in it.
+    fn revive_left(&mut self, id: UnitId, cgroup: Option<&FoundCgroup>) {
+        if cgroup.is_some() {
+            self.graph.unit_mut(id).work.prune = true;
+            self.queue_realize(id);
         }
     }
 
