@@ -235,3 +235,18 @@ fn a_slice_that_is_up_has_its_record_before_it_is_said_to_be_made() {
     let slice = kernel.lookup(&Caller::INIT, b"/a.slice").expect("it is up");
     assert_eq!(kernel.read(&Caller::INIT, slice, File::MemoryMax).as_deref(), Ok("1048576\n"));
 }
+
+#[test]
+fn a_failed_unit_that_is_reset_still_loses_its_directory() {
+    let mut story = Story::begin();
+    story.start_scope("s.scope", vec![slice("a.slice")]);
+    story.settle(|op| match op {
+        Op::Attach { .. } => Some(Errno::NoMem),
+        Op::Rmdir { .. } => Some(Errno::MFile),
+        _ => None,
+    });
+    assert_eq!(story.state("s.scope"), "failed");
+    story.call("ResetFailedUnit", unit("s.scope"));
+    story.rest();
+    assert_eq!(story.value("/a.slice/s.scope", File::CgroupEvents), None);
+}

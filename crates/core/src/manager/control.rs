@@ -155,6 +155,8 @@ impl Manager {
             unit.result = UnitResult::Success;
             self.queue_type_changed(id);
             self.set_state(id, State::Dead);
+            // Its deadlines are off, the one for a directory that would not go, too.
+            self.retry(id);
             if !self.graph.unit(id).references.is_empty() {
                 // It stays for a while, and is not to be found failed again.
                 self.record_due(id);

@@ -420,7 +420,7 @@ impl Manager {
     }
 
     /// Looks again at a cgroup that could not be removed.
-    fn retry(&mut self, id: UnitId) {
+    pub(super) fn retry(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
         if !unit.realized.exists || unit.work.starting {
             return;
