@@ -147,3 +147,34 @@ fn a_slice_that_would_not_go_hands_nothing_down() {
     assert_eq!(story.world.manager().outstanding(), [], "at rest nothing is left to do");
     assert_eq!(story.value("/a.slice", File::CgroupSubtreeControl).as_deref(), Some(""));
 }
+
+#[test]
+fn a_refused_value_does_not_come_to_life_by_a_crash() {
+    let mut story = Story::begin();
+    story.start_scope("s.scope", "a.slice", Vec::new());
+    for (bytes, fails) in [(2 << 20, false), (1 << 20, true)] {
+        let list = Value::Array("(sv)".into(), vec![limit("MemoryMax", bytes)]);
+        story.call("SetUnitProperties", vec![Value::str("s.scope"), Value::Bool(true), list]);
+        story.world.step();
+        while !fails && story.world.step() {}
+    }
+    story.world.refuse_step(Errno::NoSpc);
+    story.world.run_until_quiet();
+    story.crash();
+    assert_eq!(story.value("/a.slice/s.scope", File::MemoryMax).as_deref(), Some("2097152"));
+}
+
+#[test]
+fn a_scope_that_could_not_be_watched_at_once_is_watched_later() {
+    let mut story = Story::begin();
+    let pid = story.start_scope("s.scope", "a.slice", Vec::new());
+    story.world.run_until_quiet();
+    story.world.crash();
+    while let Some(next) = story.world.moves().next() {
+        let is_watch = story.world.backend().next_step().is_some_and(|step| matches!(step.op, Op::Watch { .. }));
+        if next == Move::Plan && is_watch { story.world.refuse_step(Errno::NoSpc) } else { story.world.make(next) }
+    }
+    story.world.backend_mut().kernel_mut().exit(pid, 0).expect("it lives");
+    story.world.advance(10_000_000);
+    assert_eq!(story.state("s.scope"), "gone");
+}

@@ -2,12 +2,12 @@
 
 use super::Manager;
 use super::requests::Answered;
-use crate::client::Client;
+use crate::client::{Client, Transport};
 use crate::effect::Reply;
 use crate::error::{OpError, Refusal, RefusalKind};
 use crate::plan::Op;
 use crate::propagation;
-use crate::properties::{self, Property};
+use crate::properties::{self, DropIn, Property};
 use crate::request::{CallId, PropertyList, UnitRef};
 use crate::settings::{Resources, Settings};
 use crate::unit::UnitId;
@@ -107,8 +107,8 @@ impl Manager {
     }
 
     fn apply_property(&mut self, id: UnitId, property: &Property, runtime: bool, undo: &mut Undo) {
+        let before = self.drop_in_before(id, property, &undo.settings);
         let unit = self.graph.unit_mut(id);
-        let before = property.drop_in(unit.unit_type(), &undo.settings);
         property.apply(&mut unit.settings);
         let Some(drop_in) = property.drop_in(unit.unit_type(), &unit.settings) else { return };
         let paths = &self.config.unit_paths;
@@ -136,6 +136,16 @@ impl Manager {
         if !unit.drop_ins.contains(&file) {
             unit.drop_ins.push(file);
         }
+    }
+
+    /// The drop-in with what the unit was configured to be before; the property at hand has the new value.
+    fn drop_in_before(&self, id: UnitId, property: &Property, before: &Settings) -> Option<DropIn> {
+        let unit_type = self.graph.unit(id).unit_type();
+        let transport = &Transport::Private;
+        let context = properties::Context { unit_type, creating: false, transport, config: &self.config };
+        let value = properties::read(property.name(), before, &self.config, unit_type);
+        let old = value.and_then(|value| properties::parse(property.name(), &value, &context).ok());
+        old.as_ref().unwrap_or(property).drop_in(unit_type, before)
     }
 
     /// A value that members inherit has changed: their files are compared again.

@@ -114,6 +114,11 @@ impl Manager {
                 self.drop_intent(id, op);
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
             }
+            (Op::Watch { .. }, Outcome::Refused(error)) => {
+                self.drop_intent(id, &step.op);
+                self.tell(Severity::Warning, Some(id), format!("not watched for now: {error}"));
+                self.watch_later(id);
+            }
             (Op::Xattr { .. }, Outcome::Refused(_)) => self.drop_intent(id, &step.op),
             (op, Outcome::Refused(error)) => {
                 self.drop_intent(id, op);

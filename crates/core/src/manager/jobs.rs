@@ -256,6 +256,7 @@ impl Manager {
             return None;
         }
         match state {
+            ActiveState::Active | ActiveState::Reloading if target.work.ending.is_some() => self.wait_again(id),
             ActiveState::Active | ActiveState::Reloading => {
                 // A slice taken over while it was up has new settings. They are on record before anybody is told that
                 // it is up with them, or the next arbiter would know nothing of them.

@@ -24,6 +24,8 @@ const SIGKILL: i32 = 9;
 const SIGCONT: i32 = 18;
 /// How long until a cgroup that would not go is tried again, in microseconds.
 const RETRY_USEC: u64 = 500_000;
+/// When a cgroup that could not be watched is tried again.
+const WATCH_RETRY_USEC: u64 = 5_000_000;
 
 impl Manager {
     /// Enters a state: times, jobs, signals (reference 02.2).
@@ -70,8 +72,12 @@ impl Manager {
     pub(super) fn note_record(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
         let is_left = unit.realized.exists && unit.unit_type() != UnitType::Slice;
+        // A start that waits for the end brings a record of its own.
+        let is_new = unit.job.is_some() && unit.work.intents.as_ref().is_some_and(|intents| intents.record.is_some());
         if unit.state == State::Dead && !is_left {
-            unit.work.forget_record();
+            if !is_new {
+                unit.work.forget_record();
+            }
         } else if persist::is_saved(unit.state) {
             self.record_due(id);
         }
@@ -430,7 +436,14 @@ impl Manager {
             self.queue_realize(id);
         } else if let Some(watch) = unit.realized.watch {
             self.look_at(watch);
+        } else {
+            self.queue_realize(id);
         }
+    }
+
+    /// Has a cgroup watched that could not be when it was found: nobody would hear that it has become empty.
+    pub(super) fn watch_later(&mut self, id: UnitId) {
+        self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(WATCH_RETRY_USEC));
     }
 
     /// A plan has tried to remove what a dead unit left behind.
