@@ -208,7 +208,7 @@ impl Run {
             }
             (7, _) => {
                 if self.faults.strike(choice, &mut self.world, &mut self.workload, &mut self.reference) {
-                    return self.crash(choice);
+                    return self.kill(choice);
                 }
             }
             (0, 0) => self.wait(),
@@ -219,20 +219,13 @@ impl Run {
         Ok(())
     }
 
-    /// The arbiter is killed, and another one starts.
-    fn crash(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
+    /// The arbiter is killed, perhaps in the middle of a step, and another one starts.
+    fn kill(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
         let parts = u32::try_from(self.world.cuts_in_move()).unwrap_or(0);
         self.world.make_partly(choice.below(parts + 1) as usize);
         self.see_who_died();
         self.take_visible()?;
-        self.before(&Next::Crash)?;
-        self.world.crash();
-        self.reference.crashed();
-        (self.is_stirred, self.is_reloading) = (true, false);
-        self.after(&Past::Crash)?;
-        self.see_who_died();
-        self.workload.subscribe(&mut self.world);
-        Ok(())
+        self.crash()
     }
 
     /// Time passes until something is due.
@@ -361,11 +354,13 @@ impl Run {
     /// # Errors
     /// The first oracle that is not satisfied.
     pub(crate) fn crash(&mut self) -> Result<(), Violation> {
+        self.before(&Next::Crash)?;
         self.world.crash();
         let graph = self.world.manager().graph();
         self.reference.crashed(|name| graph.find(name).is_some());
         self.checks.crashed();
-        self.is_reloading = false;
+        (self.is_stirred, self.is_reloading) = (true, false);
+        self.after(&Past::Crash)?;
         self.workload.subscribe(&mut self.world);
         self.see_who_died();
         self.make(&mut Replayed::default(), Move::Client)

@@ -48,10 +48,6 @@ impl Oracle for Answers {
                 }
             }
             Past::Told(Visible::Signal { message, .. }) => self.told(message),
-            Past::Crash => {
-                *self = Self::default();
-                Ok(())
-            }
             _ => Ok(()),
         }
     }

@@ -38,9 +38,6 @@ impl Oracle for LimitsFirst {
     }
 
     fn after(&mut self, view: &View<'_>, past: &Past<'_>) -> Verdict {
-        if matches!(past, Past::Crash) {
-            *self = Self::default();
-        }
         self.note_plan(view);
         let Past::Step(step, result, _) = past else { return Ok(()) };
         if let (Op::Mkdir { cgroup }, Ok(Outcome::Made { .. })) = (&step.op, result) {

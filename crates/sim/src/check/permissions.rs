@@ -29,9 +29,6 @@ impl Oracle for Permissions {
     }
 
     fn after(&mut self, _view: &View<'_>, past: &Past<'_>) -> Verdict {
-        if matches!(past, Past::Crash) {
-            self.forbidden.clear();
-        }
         let Past::Told(Visible::Reply { call, result }) = past else { return Ok(()) };
         if self.forbidden.remove(call) && result.is_ok() {
             return Err(format!("call {} was carried out for somebody who may not", call.0));

@@ -8,10 +8,11 @@ use crate::reference::Wish;
 use cgarbiter_core::names::UnitType;
 use cgarbiter_core::unit::invocation_hex;
 use std::collections::BTreeMap;
+use std::hash::Hasher;
 
 const MARK: &[u8] = b"user.invocation_id";
 
-#[derive(Default)]
+#[derive(Clone, Default)]
 pub(super) struct Survival {
     /// Who lived where when the arbiter was killed.
     places: BTreeMap<Pid, Option<CgroupId>>,
@@ -56,6 +57,10 @@ impl Oracle for Survival {
             }
         }
         Ok(())
+    }
+
+    fn hash_memory(&self, state: &mut dyn Hasher) {
+        self.units.keys().for_each(|name| state.write(name.as_bytes()));
     }
 
     fn size(&self) -> usize {

@@ -147,7 +147,8 @@ fn starts() -> Vec<Scenario> {
         .unheard("f.service"),
         Scenario::new("service without a program", nothing, |s| {
             s.ask(service("n.service", "exec", false, &["/nonexistent"]));
-        }),
+        })
+        .unheard("n.service"),
     ]
 }
 

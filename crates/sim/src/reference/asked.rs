@@ -6,7 +6,7 @@ use cgarbiter_core::client::Client;
 use cgarbiter_core::request::{JobVerb, PropertyList, Request, UnitRef};
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{CallId, Refusal};
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 /// What was asked for, as far as it promises anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -122,33 +122,6 @@ impl Reference {
             (None, wish @ (Wish::Up { kept: true } | Wish::Down { kept: true })) => wish,
             _ => Wish::Either,
         };
-    }
-
-    /// The arbiter was killed. Who waits is not answered, and what was asked for may have been done or not; what was
-    /// said to be done stays. Jobs end with it, and what they were for is promised to nobody.
-    pub fn crashed(&mut self) {
-        let asked = std::mem::take(&mut self.asked).into_values();
-        let asked = asked.filter(|asked| !matches!(asked.verb, Verb::Set | Verb::Attach | Verb::Look));
-        let jobs = std::mem::take(&mut self.jobs).into_values().map(|(unit, _)| unit);
-        let unsettled: BTreeSet<String> = asked.filter_map(|asked| asked.unit).chain(jobs).collect();
-        self.wanted.clear();
-        for (name, promise) in &mut self.units {
-            for (_, file, _) in std::mem::take(&mut promise.pending) {
-                promise.limits.remove(file);
-            }
-            // Of most slices nothing is known but the directory, which stays as long as somebody is in it.
-            let is_kept = match promise.wish {
-                Wish::Up { kept } => kept,
-                Wish::Down { kept } => kept && !name.ends_with(".slice"),
-                Wish::Either => false,
-            };
-            if !is_kept || unsettled.contains(name) {
-                promise.wish = Wish::Either;
-            }
-            if promise.wish != (Wish::Up { kept: true }) {
-                promise.limits.clear();
-            }
-        }
     }
 
     /// A unit is no longer known.

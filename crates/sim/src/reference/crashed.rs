@@ -11,15 +11,21 @@ impl Reference {
         self.asked.clear();
         self.jobs.clear();
         self.wanted.clear();
-        for promise in self.units.values_mut() {
-            if let Wish::Up { kept: false } | Wish::Down { kept: false } = promise.wish {
+        for (name, promise) in &mut self.units {
+            // Of most slices nothing is known but the directory, which stays as long as somebody is in it.
+            let is_open = match promise.wish {
+                Wish::Up { kept } => !kept,
+                Wish::Down { kept } => !kept || name.ends_with(".slice"),
+                Wish::Either => true,
+            };
+            if is_open {
                 promise.wish = Wish::Either;
             }
             // Half-way is any value.
             for (_, file, _) in std::mem::take(&mut promise.pending) {
                 promise.limits.remove(file);
             }
-            if promise.wish == Wish::Either {
+            if promise.wish != (Wish::Up { kept: true }) {
                 promise.limits.clear();
             }
         }
