@@ -32,6 +32,8 @@ pub struct Config {
     pub uid: u32,
     /// Which boot of the machine this is: records of another one speak of cgroups that have gone.
     pub boot_id: String,
+    /// The socket on which services tell of themselves (`$NOTIFY_SOCKET`); empty when there is none.
+    pub notify_socket: String,
     /// Whether the driver can give way to a new program that finds everything again.
     pub reexecutes: bool,
 }
@@ -216,6 +218,7 @@ impl Config {
                 virtualization: String::new(),
             },
             defaults: Defaults { tasks_max: 2362, ..Defaults::default() },
+            notify_socket: String::from("/run/cgarbiter/notify"),
             unit_paths: UnitPaths::systemd(),
             environment: Vec::new(),
             seed: [1, 2, 3, 4],

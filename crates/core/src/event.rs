@@ -58,6 +58,17 @@ pub enum Event {
         /// How.
         status: ExitStatus,
     },
+    /// A process has written to `$NOTIFY_SOCKET`. All but the message is the kernel's word.
+    Notified {
+        /// Who.
+        pid: u32,
+        /// As which user.
+        uid: u32,
+        /// Where it is, below the managed root; none when it has gone, or lives elsewhere.
+        cgroup: Option<CgroupPath>,
+        /// What: lines of `NAME=VALUE`.
+        message: String,
+    },
     /// What lies in the directories of [`UnitPaths::files`](crate::config::UnitPaths::files). The driver says so once,
     /// before anything else, unless it was [`Found`](crate::found::Found) already; later it is asked for.
     UnitFiles(Vec<UnitFile>),
@@ -96,6 +107,11 @@ pub enum Question {
     Readings(CgroupPath),
     /// Every process in the cgroup and below. Answer: [`Answer::Members`].
     Members(CgroupPath),
+    /// Processes in the cgroup and below whose parents are not in there. Answer: [`Answer::Pids`].
+    Orphans(CgroupPath),
+    /// The process that a file names, and where it is. Answer: [`Answer::Cgroup`], for process 0 when there is no such
+    /// file, or no number in it.
+    PidFile(String),
     /// Whether a bus name has an owner. Answer: [`Answer::Flag`].
     BusNameOwned(String),
     /// The files in these directories for units, and those in the directories beside units in there (`.d`, `.wants`,
@@ -122,6 +138,8 @@ pub enum Answer {
     Readings(Option<Readings>),
     /// Processes with their cgroup and command line; none when the cgroup is gone.
     Members(Option<Vec<Member>>),
+    /// Processes by number.
+    Pids(Vec<u32>),
     /// Yes or no.
     Flag(bool),
     /// All that there are.

@@ -51,7 +51,16 @@ fn check_state(unit: &Unit) {
     let name = &unit.name;
     let possible = match unit.unit_type() {
         UnitType::Slice => matches!(unit.state, State::Dead | State::Active),
-        UnitType::Scope => !matches!(unit.state, State::Active | State::Start | State::Exited),
+        UnitType::Scope => matches!(
+            unit.state,
+            State::Dead
+                | State::Failed
+                | State::Running
+                | State::StopSigterm
+                | State::StopSigkill
+                | State::StartChown
+                | State::Abandoned
+        ),
         UnitType::Service => !matches!(unit.state, State::Active | State::StartChown | State::Abandoned),
         _ => unit.state == State::Dead,
     };

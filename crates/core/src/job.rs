@@ -61,10 +61,12 @@ impl JobType {
         .find(|kind| kind.as_str() == word)
     }
 
-    /// What a verb asks for, before it is collapsed with the unit's state.
+    /// What a verb asks for, before it is collapsed with the unit's state. What can reload need not be restarted.
     #[must_use]
-    pub fn of_verb(verb: JobVerb) -> Self {
+    pub fn of_verb(verb: JobVerb, can_reload: bool) -> Self {
         match verb {
+            JobVerb::ReloadOrRestart if can_reload => Self::ReloadOrStart,
+            JobVerb::ReloadOrTryRestart if can_reload => Self::TryReload,
             JobVerb::Start => Self::Start,
             JobVerb::Stop => Self::Stop,
             JobVerb::Reload => Self::Reload,
@@ -134,7 +136,7 @@ impl JobType {
             Self::Start | Self::VerifyActive | Self::Nop => true,
             Self::Stop => !unit.perpetual,
             Self::Restart | Self::TryRestart => !unit.perpetual && unit.can_start(),
-            Self::Reload | Self::TryReload | Self::ReloadOrStart => false,
+            Self::Reload | Self::TryReload | Self::ReloadOrStart => unit.can_reload(),
         }
     }
 }

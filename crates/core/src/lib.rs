@@ -37,6 +37,7 @@ pub mod job;
 pub mod jobs;
 pub mod manager;
 pub mod names;
+pub mod notification;
 mod ordering;
 pub mod persist;
 pub mod plan;

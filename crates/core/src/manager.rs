@@ -28,6 +28,7 @@ mod queries;
 mod recover;
 mod rehearse;
 mod requests;
+mod service;
 mod transient;
 
 use crate::client::{Client, ClientId};
@@ -210,6 +211,7 @@ impl Manager {
             Event::CgroupChanged { watch } => self.look_at(watch),
             Event::Executed { pid, failure } => self.child_executed(pid, failure),
             Event::Exited { pid, status } => self.child_exited(pid, status),
+            Event::Notified { pid, uid, cgroup, message } => self.notified(pid, uid, cgroup.as_ref(), &message),
             Event::UnitFiles(files) => self.take_files(files),
         }
         self.drain();

@@ -27,14 +27,17 @@
 //! | transient, fragment, owner, controller, invocation id | the section; of a slice, the mark on its directory |
 //! | state, result, times | the directory: up, unless the section says otherwise |
 //! | the same, without a directory | the section: failed, or remains after its exit; else nothing is left of it |
-//! | main process, its command | the section, checked against the processes in the cgroup |
+//! | main and control process, their commands | the section, checked against the processes in the cgroup |
+//! | how often it was restarted | the section |
 //! | realized: path, id, controllers | the directory |
 //! | realized: values, watch | nothing; made again by the diff |
 //! | freezer | `cgroup.freeze` |
 //! | masks, edges, members | computed from settings |
-//! | stop and runtime deadlines | the times in the section |
+//! | start, stop, restart and runtime deadlines | the times in the section |
+//! | what a service has told of itself, how its commands ended, its starts of late | nothing |
 //! | job, references, subscriptions, replies, pins, work, job deadlines | nothing: they die with the arbiter |
 
+use crate::settings::ServiceCommand;
 use crate::time::{Now, Timestamp};
 use crate::unit::{State, Unit, UnitResult, invocation_hex, parse_invocation};
 use crate::unit_file::{push_line, push_text};
@@ -71,6 +74,12 @@ pub struct Saved {
     pub main: Option<(u32, Timestamp)>,
     /// Which of several commands runs.
     pub command: usize,
+    /// The process beside the main one and when it was started.
+    pub control: Option<(u32, Timestamp)>,
+    /// What it is for: the step, and which of its commands.
+    pub step: Option<(ServiceCommand, usize)>,
+    /// How often it has been restarted.
+    pub restarts: u32,
 }
 
 /// Why a record cannot be used.
@@ -94,9 +103,21 @@ impl fmt::Display for Damage {
 }
 
 /// The states that are written down.
-const STATES: [State; 8] = [
+const STATES: [State; 20] = [
     State::Dead,
     State::Abandoned,
+    State::Condition,
+    State::StartPre,
+    State::Start,
+    State::StartPost,
+    State::Reload,
+    State::ReloadSignal,
+    State::ReloadNotify,
+    State::Stop,
+    State::StopWatchdog,
+    State::StopPost,
+    State::FinalWatchdog,
+    State::AutoRestart,
     State::StopSigterm,
     State::StopSigkill,
     State::FinalSigterm,
@@ -116,6 +137,7 @@ impl Saved {
     pub(crate) fn of(unit: &Unit, boot_id: &str, now: Now) -> Self {
         let service = unit.service.as_deref();
         let main = service.and_then(|service| Some((service.main_pid?, service.exec_main_start)));
+        let control = service.and_then(|service| Some((service.control_pid?, service.control_start)));
         // A start is written down before anything of it is done; what comes of it is told by the directory.
         let state = Some(unit.state).filter(|state| is_saved(*state) && !unit.work.starting);
         Self {
@@ -129,6 +151,9 @@ impl Saved {
             result: unit.result,
             main,
             command: service.map_or(0, |service| service.command_index),
+            control,
+            step: service.and_then(|service| service.control),
+            restarts: service.map_or(0, |service| service.restarts),
         }
     }
 }
@@ -180,6 +205,16 @@ pub fn section(saved: &Saved) -> String {
     }
     if saved.command != 0 {
         push_line(&mut out, "Command", saved.command);
+    }
+    if let Some((step, index)) = saved.step {
+        push_line(&mut out, "Step", format_args!("{} {index}", step.name()));
+    }
+    if let Some((pid, since)) = saved.control {
+        push_line(&mut out, "ControlPID", pid);
+        push_time(&mut out, "ControlStarted", since);
+    }
+    if saved.restarts != 0 {
+        push_line(&mut out, "Restarts", saved.restarts);
     }
     out
 }
@@ -246,10 +281,22 @@ impl Saved {
             "MainPID" => self.main = Some((value.parse().ok().filter(|pid| *pid > 0)?, Timestamp::default())),
             "MainStarted" => self.main = Some((self.main?.0, time(value)?)),
             "Command" => self.command = value.parse().ok()?,
+            "Step" => self.step = Some(step(value)?),
+            "ControlPID" => {
+                self.control = Some((value.parse().ok().filter(|pid| *pid > 0)?, Timestamp::default()));
+            }
+            "ControlStarted" => self.control = Some((self.control?.0, time(value)?)),
+            "Restarts" => self.restarts = value.parse().ok()?,
             _ => {}
         }
         Some(())
     }
+}
+
+fn step(text: &str) -> Option<(ServiceCommand, usize)> {
+    let (name, index) = text.split_once(' ')?;
+    let step = ServiceCommand::ALL.into_iter().find(|step| step.name() == name)?;
+    Some((step, index.parse().ok()?))
 }
 
 fn time(text: &str) -> Option<Timestamp> {

@@ -32,6 +32,7 @@ pub use print::DropIn;
 pub(crate) use print::ranges;
 pub use property::{Markers, Property, Setting};
 pub use read::read;
+pub(crate) use signals::name as signal_name;
 pub use table::{Row, Types, When, row, rows};
 pub(crate) use text::{Fault, assign, instance_for};
 

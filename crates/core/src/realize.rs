@@ -68,7 +68,8 @@ impl<'a> Builder<'a> {
                 self.freeze(Phase::Signal, id, unit, &cgroup);
             }
             self.remove(id, unit);
-        } else if unit.work.starting || (unit.realized.exists && !unit.active().is_inactive_or_failed()) {
+        } else if unit.work.starting || spawns(unit) || (unit.realized.exists && !unit.active().is_inactive_or_failed())
+        {
             self.add_signals(id, unit);
             self.disable(id, unit);
             self.make_chain(id);
@@ -271,9 +272,10 @@ impl<'a> Builder<'a> {
 
     /// A main process that an arbiter before us has spawned has to be held before it can be signalled.
     fn watch_process(&mut self, id: UnitId, unit: &Unit) {
-        let Some(service) = unit.service.as_ref().filter(|service| !service.is_watched) else { return };
-        if let (Some(pid), Some(cgroup)) = (service.main_pid, self.graph.cgroup_path(id)) {
-            let op = Op::WatchProcess { cgroup, pid };
+        let (Some(service), Some(cgroup)) = (&unit.service, self.graph.cgroup_path(id)) else { return };
+        let main = service.main_pid.filter(|_| !service.is_watched);
+        for pid in main.into_iter().chain(service.control_pid.filter(|_| !service.control_is_watched)) {
+            let op = Op::WatchProcess { cgroup: cgroup.clone(), pid };
             self.push(Phase::Signal, 0, id, Cause::Recover, OnError::Report, op);
         }
     }
@@ -377,6 +379,11 @@ fn cause_of(unit: &Unit) -> Cause {
     } else {
         Cause::Member
     }
+}
+
+/// A process is to be started, which needs a cgroup.
+fn spawns(unit: &Unit) -> bool {
+    unit.work.intents.as_ref().is_some_and(|intents| intents.spawn.is_some())
 }
 
 fn has_accounting(unit: &Unit) -> bool {

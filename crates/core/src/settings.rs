@@ -3,9 +3,14 @@
 
 mod exec;
 mod resources;
+mod service;
 
 pub use exec::{DirectorySettings, ExecSettings, Preserve, ProtectHome, ProtectSystem, StreamKind, StreamSettings};
 pub use resources::{CpuSet, DevicePolicy, ExtraResources, IpPrefix, Resources, TasksMax};
+pub use service::{
+    ExecCommand, ExitType, FailureMode, NotifyAccess, OomPolicy, Restart, ServiceCommand, ServiceSettings, ServiceType,
+    StatusSet,
+};
 
 use crate::names::UnitName;
 use alloc::boxed::Box;
@@ -76,6 +81,10 @@ pub struct RareSettings {
     pub job_running_timeout_usec: Option<u64>,
     /// `Markers`
     pub markers: Vec<String>,
+    /// `StartLimitIntervalUSec`; none is the manager's.
+    pub start_limit_interval_usec: Option<u64>,
+    /// `StartLimitBurst`; none is the manager's.
+    pub start_limit_burst: Option<u32>,
 }
 
 impl RareSettings {
@@ -92,10 +101,30 @@ impl RareSettings {
         job_timeout_usec: None,
         job_running_timeout_usec: None,
         markers: Vec::new(),
+        start_limit_interval_usec: None,
+        start_limit_burst: None,
     };
 }
 
+/// How often a unit may be started in how long a time, unless its own settings say otherwise.
+pub const START_LIMIT: (u64, u32) = (10_000_000, 5);
+
 impl Settings {
+    /// Interval and burst of the limit on starts.
+    #[must_use]
+    pub fn start_limit(&self) -> (u64, u32) {
+        let rare = self.rare();
+        let (interval, burst) = START_LIMIT;
+        (rare.start_limit_interval_usec.unwrap_or(interval), rare.start_limit_burst.unwrap_or(burst))
+    }
+
+    /// What a service does when the kernel has killed one of its processes because memory ran out.
+    #[must_use]
+    pub fn oom_policy(&self) -> OomPolicy {
+        let default = if self.resources.delegate { OomPolicy::Continue } else { OomPolicy::Stop };
+        self.service().oom_policy.unwrap_or(default)
+    }
+
     /// The rarely set ones, for reading.
     #[must_use]
     pub fn rare(&self) -> &RareSettings {
@@ -196,42 +225,6 @@ pub enum KillMode {
     Process,
     Mixed,
     None,
-}
-
-/// What only services have; as much of reference 06.6 as is served.
-#[derive(Clone, Debug, Default, PartialEq, Hash)]
-#[expect(missing_docs, reason = "named as the properties")]
-pub struct ServiceSettings {
-    pub kind: Option<ServiceType>,
-    pub exec_start: Vec<ExecCommand>,
-    pub remain_after_exit: bool,
-    pub environment: Vec<String>,
-}
-
-impl ServiceSettings {
-    /// Nothing set.
-    pub const NONE: Self =
-        Self { kind: None, exec_start: Vec::new(), remain_after_exit: false, environment: Vec::new() };
-}
-
-/// `Type`
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "named as the values")]
-pub enum ServiceType {
-    Simple,
-    Exec,
-    Oneshot,
-}
-
-/// One command line.
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-#[expect(missing_docs, reason = "the words say it")]
-pub struct ExecCommand {
-    pub path: String,
-    pub arguments: Vec<String>,
-    pub ignore_failure: bool,
-    /// `$NAME` in the arguments stays as it is.
-    pub no_env_expand: bool,
 }
 
 impl Default for KillSettings {

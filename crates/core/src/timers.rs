@@ -14,8 +14,14 @@ pub enum TimerReason {
     StartTimeout,
     /// The unit has run for as long as it may.
     RuntimeMax,
+    /// A service is to be started anew.
+    Restart,
+    /// A service has not been heard of for too long.
+    Watchdog,
     /// The unit's job has waited or run for as long as it may. It does not end with the unit's state, but with the job.
     JobTimeout,
+    /// The file that names the main process is looked for again.
+    PidFile,
     /// A cgroup that could not be removed or read is looked at again.
     Retry,
 }
@@ -57,10 +63,25 @@ impl Timers {
         }
     }
 
+    /// Moves a deadline, if there is one and it is sooner.
+    pub(crate) fn set_later(&mut self, unit: UnitId, reason: TimerReason, at: Instant) {
+        if self.by_unit.get(&(unit, reason)).is_some_and(|present| at > *present) {
+            self.set(unit, reason, at);
+        }
+    }
+
     /// Removes all deadlines that come with the state of a unit.
     pub(crate) fn clear_all(&mut self, unit: UnitId) {
-        for reason in [TimerReason::StopTimeout, TimerReason::StartTimeout, TimerReason::RuntimeMax, TimerReason::Retry]
-        {
+        let all = [
+            TimerReason::StopTimeout,
+            TimerReason::StartTimeout,
+            TimerReason::RuntimeMax,
+            TimerReason::Restart,
+            TimerReason::Watchdog,
+            TimerReason::PidFile,
+            TimerReason::Retry,
+        ];
+        for reason in all {
             self.clear(unit, reason);
         }
     }

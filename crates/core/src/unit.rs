@@ -218,13 +218,42 @@ pub enum State {
     StartChown,
     Abandoned,
     /// Services.
+    Condition,
+    StartPre,
     Start,
+    StartPost,
     Exited,
+    Reload,
+    ReloadSignal,
+    ReloadNotify,
+    Stop,
+    StopWatchdog,
+    StopPost,
+    FinalWatchdog,
     FinalSigterm,
     FinalSigkill,
+    AutoRestart,
 }
 
 impl State {
+    /// Signals have been sent, and the processes are waited for.
+    #[must_use]
+    pub fn is_signal_phase(self) -> bool {
+        self.is_stop_phase() || self.is_final_phase()
+    }
+
+    /// Those before the commands of `ExecStopPost`.
+    #[must_use]
+    pub fn is_stop_phase(self) -> bool {
+        matches!(self, Self::StopWatchdog | Self::StopSigterm | Self::StopSigkill)
+    }
+
+    /// Those after them.
+    #[must_use]
+    pub fn is_final_phase(self) -> bool {
+        matches!(self, Self::FinalWatchdog | Self::FinalSigterm | Self::FinalSigkill)
+    }
+
     /// The word on the bus.
     #[must_use]
     pub fn sub(self) -> &'static str {
@@ -237,8 +266,19 @@ impl State {
             Self::StopSigkill => "stop-sigkill",
             Self::StartChown => "start-chown",
             Self::Abandoned => "abandoned",
+            Self::Condition => "condition",
+            Self::StartPre => "start-pre",
             Self::Start => "start",
+            Self::StartPost => "start-post",
             Self::Exited => "exited",
+            Self::Reload => "reload",
+            Self::ReloadSignal => "reload-signal",
+            Self::ReloadNotify => "reload-notify",
+            Self::Stop => "stop",
+            Self::StopWatchdog => "stop-watchdog",
+            Self::StopPost => "stop-post",
+            Self::FinalWatchdog => "final-watchdog",
+            Self::AutoRestart => "auto-restart",
             Self::FinalSigterm => "final-sigterm",
             Self::FinalSigkill => "final-sigkill",
         }
@@ -251,10 +291,18 @@ impl State {
             Self::Dead => ActiveState::Inactive,
             Self::Failed => ActiveState::Failed,
             Self::Active | Self::Running | Self::Abandoned | Self::Exited => ActiveState::Active,
-            Self::StartChown | Self::Start => ActiveState::Activating,
-            Self::StopSigterm | Self::StopSigkill | Self::FinalSigterm | Self::FinalSigkill => {
-                ActiveState::Deactivating
+            Self::Reload | Self::ReloadSignal | Self::ReloadNotify => ActiveState::Reloading,
+            Self::StartChown | Self::Condition | Self::StartPre | Self::Start | Self::StartPost | Self::AutoRestart => {
+                ActiveState::Activating
             }
+            Self::Stop
+            | Self::StopWatchdog
+            | Self::StopSigterm
+            | Self::StopSigkill
+            | Self::StopPost
+            | Self::FinalWatchdog
+            | Self::FinalSigterm
+            | Self::FinalSigkill => ActiveState::Deactivating,
         }
     }
 }
@@ -273,6 +321,8 @@ pub enum UnitResult {
     OomKill,
     Protocol,
     StartLimitHit,
+    Watchdog,
+    ExecCondition,
 }
 
 impl UnitResult {
@@ -289,6 +339,8 @@ impl UnitResult {
             Self::OomKill => "oom-kill",
             Self::Protocol => "protocol",
             Self::StartLimitHit => "start-limit-hit",
+            Self::Watchdog => "watchdog",
+            Self::ExecCondition => "exec-condition",
         }
     }
 
@@ -305,6 +357,8 @@ impl UnitResult {
             Self::OomKill,
             Self::Protocol,
             Self::StartLimitHit,
+            Self::Watchdog,
+            Self::ExecCondition,
         ];
         all.into_iter().find(|result| result.as_str() == word)
     }
@@ -438,6 +492,12 @@ impl Unit {
     pub fn can_start(&self) -> bool {
         let spent = self.unit_type() == UnitType::Scope && self.times.inactive_exit.is_set();
         self.load == LoadState::Loaded && self.unit_type().is_managed() && !spent
+    }
+
+    /// Can a reload job do anything with it?
+    #[must_use]
+    pub fn can_reload(&self) -> bool {
+        self.unit_type() == UnitType::Service && self.settings.service().can_reload()
     }
 
     /// The default text of the type, or what was set.

@@ -4,6 +4,7 @@
 use crate::plan::{Op, Pin, Signals, Spawn};
 use crate::request::CallId;
 use crate::settings::Settings;
+use crate::unit::State;
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -56,6 +57,8 @@ pub(crate) struct Planned {
     pub(crate) start: bool,
     pub(crate) end: bool,
     pub(crate) prune: bool,
+    /// A process is started.
+    pub(crate) spawn: bool,
     /// Every value of its cgroup has been compared.
     pub(crate) compared: bool,
     pub(crate) replies: Vec<CallId>,
@@ -80,6 +83,8 @@ pub(crate) struct Undo {
 pub(crate) struct Ending {
     /// Also when processes are left in the cgroup.
     pub(crate) force: bool,
+    /// A service may be started anew afterwards.
+    pub(crate) restart: bool,
 }
 
 /// One-shot operations.
@@ -116,6 +121,10 @@ pub(crate) struct SignalIntent {
     pub(crate) spare: Vec<u32>,
     /// A client's kill: its count decides the reply, not the unit's state.
     pub(crate) by_client: Option<ClientKill>,
+    /// The phase of a service's stop that it belongs to.
+    pub(crate) phase: Option<State>,
+    /// The plan in flight sends it.
+    pub(crate) is_planned: bool,
 }
 
 /// What a client's kill is answered with.
@@ -149,13 +158,16 @@ impl Work {
         let mut undo = core::mem::take(&mut self.planned.undo);
         if let Some(intents) = &mut self.intents {
             replies.append(&mut intents.replies);
+            intents.signals.iter_mut().for_each(|signal| signal.is_planned = true);
             undo.append(&mut intents.undo);
         }
         if self.record == RecordWork::Due {
             self.record = RecordWork::Planned;
         }
         let (end, prune) = (self.ending.is_some(), self.prune);
-        self.planned = Planned { start: self.starting, end, prune, compared: is_up && !end && !prune, replies, undo };
+        let spawn = self.intents.as_ref().is_some_and(|intents| intents.spawn.is_some());
+        let compared = is_up && !end && !prune;
+        self.planned = Planned { start: self.starting, end, prune, spawn, compared, replies, undo };
     }
 
     /// Whether anything is pending.

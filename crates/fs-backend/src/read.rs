@@ -38,6 +38,8 @@ impl Executor {
                 Err(errno) => Answer::Failed(at(self.path_of(cgroup, ""))(errno)),
             },
             Question::UnitFiles(search) => self.unit_files(search),
+            Question::Orphans(cgroup) => Answer::Pids(self.orphans(cgroup)),
+            Question::PidFile(file) => self.pid_file(file),
             Question::BusNameOwned(name) => Answer::Failed(at(format!("bus name {name}"))(Errno::EOPNOTSUPP)),
         }
     }
@@ -146,11 +148,49 @@ impl Executor {
         Ok(members)
     }
 
+    /// Processes whose parents are not among them; zombies are none.
+    fn orphans(&mut self, cgroup: &CgroupPath) -> Vec<u32> {
+        let members: Vec<u32> = self.members(cgroup).unwrap_or_default().iter().map(|member| member.pid).collect();
+        let is_orphan = |pid: &u32| parent_of(*pid).is_some_and(|parent| !members.contains(&parent));
+        members.iter().copied().filter(is_orphan).collect()
+    }
+
+    /// The file is believed as far as the number goes; where the process lies is asked of the kernel.
+    fn pid_file(&mut self, file: &str) -> Answer {
+        let text = read_pid_file(file).unwrap_or_default();
+        let pid = text.trim().parse::<u32>().ok().filter(|pid| *pid > 0);
+        Answer::Cgroup { pid: pid.unwrap_or(0), cgroup: pid.and_then(|pid| self.cgroup_of(pid)) }
+    }
+
     /// A whole file as text, trimmed at the end; none when it cannot be read.
     pub(crate) fn read_text(&mut self, cgroup: &CgroupPath, file: &str) -> Option<String> {
         let (root, buffer) = (&self.shared.root, &mut self.text);
         self.dirs.with(root, cgroup, |dir| read_file(dir, file, buffer).map(|text| text.trim_end().to_owned())).ok()
     }
+}
+
+/// Longest file that can hold a number.
+const PID_FILE_MAX: usize = 64;
+
+/// A short regular file. Whoever made it may have put something else there: nothing is waited for.
+fn read_pid_file(file: &str) -> Option<String> {
+    let flags = OFlag::O_RDONLY | OFlag::O_CLOEXEC | OFlag::O_NONBLOCK | OFlag::O_NOCTTY;
+    let file = open(file, flags, Mode::empty()).ok()?;
+    let is_regular = nix::sys::stat::fstat(&file).is_ok_and(|stat| stat.st_mode & libc::S_IFMT == libc::S_IFREG);
+    let mut text = [0_u8; PID_FILE_MAX];
+    let length = if is_regular { read(&file, &mut text).ok()? } else { 0 };
+    String::from_utf8(text[..length].to_vec()).ok()
+}
+
+/// The parent of a process that lives.
+fn parent_of(pid: u32) -> Option<u32> {
+    let mut path = [0_u8; 32];
+    let text = read_proc(proc_path(pid, "stat", &mut path), &mut Vec::new()).ok()?.to_owned();
+    // The name may hold anything, even parentheses.
+    let mut fields = text.rsplit_once(')')?.1.split_whitespace();
+    let state = fields.next()?;
+    let parent = fields.next()?.parse().ok()?;
+    (!matches!(state, "Z" | "X")).then_some(parent)
 }
 
 /// Reads a whole interface file.

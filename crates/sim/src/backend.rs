@@ -26,14 +26,14 @@ mod watches;
 
 pub use real::Real;
 
-use crate::kernel::{Caller, CgroupId, Config, Errno, Exit, File, Fork, Kernel, Notice, Pid};
+use crate::kernel::{Caller, CgroupId, Config, Disposition, Errno, Exit, File, Fork, Kernel, Notice, Pid, State};
 use crate::store::Store;
 use cgarbiter_core::event::ExitStatus;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{OnError, Op, Pin, Step, WatchId};
 use cgarbiter_core::{Event, Instant, OpError, Outcome, Plan, Report};
 use pins::Pins;
-use programs::Programs;
+use programs::{Act, Programs};
 use real::Outside;
 use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -204,9 +204,36 @@ impl SimBackend {
     /// In: time goes on; programs that end by themselves until `now` have ended.
     pub fn pass_time(&mut self, now: Instant) {
         self.programs.set_time(now);
-        while let Some((pid, code)) = self.programs.take_due(&self.kernel) {
-            // A program that was killed meanwhile does not end once more.
-            let _ = self.kernel.exit(pid, code);
+        while let Some((pid, act)) = self.programs.take_due(&self.kernel) {
+            self.act(pid, act);
+        }
+    }
+
+    /// A program does something. One that was killed meanwhile does nothing any more.
+    fn act(&mut self, pid: Pid, act: Act) {
+        if self.kernel.state(pid) != Some(State::Alive) {
+            return;
+        }
+        let itself = Caller::root(pid);
+        match act {
+            Act::Sleep { .. } | Act::Live => {}
+            Act::Ignore { signal } => drop(self.kernel.set_disposition(pid, signal, Disposition::Ignore)),
+            Act::Raise { signal } => drop(self.kernel.kill(&itself, pid, signal)),
+            Act::End { code } => drop(self.kernel.exit(pid, code)),
+            Act::Notify { message } if self.programs.notifies(pid) => {
+                let (uid, cgroup) = (self.kernel.caller(pid).map_or(0, |caller| caller.uid), self.place(pid));
+                self.exits.push_back(Event::Notified { pid: number(pid), uid, cgroup, message });
+            }
+            Act::Notify { .. } => {}
+            Act::Fork { acts } => {
+                if let Ok(child) = self.kernel.fork(&itself, &Fork::default()) {
+                    self.programs.forked(pid, child, acts);
+                }
+            }
+            Act::WriteChild { file } => {
+                let child = self.programs.child_of(pid);
+                self.store.write(file, child.to_string());
+            }
         }
     }
 

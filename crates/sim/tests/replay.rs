@@ -154,7 +154,7 @@ fn a_start_comes_first_and_once() {
     let error =
         |text: String| replay(text.as_bytes(), &Options::default(), &mut |_| {}).expect_err("no trace").to_string();
     assert_eq!(error(format!("{}{}", &trace[..start], &trace[event..])), "line 3: an input before the start");
-    assert_eq!(error(format!("{}{}", &trace[..event], &trace[start..])), "line 17: a second start");
+    assert_eq!(error(format!("{}{}", &trace[..event], &trace[start..])), "line 18: a second start");
 }
 
 #[test]

@@ -16,6 +16,7 @@ record!(Config {
     quotas,
     uid,
     boot_id,
+    notify_socket,
     reexecutes,
 });
 record!(Machine { memory_bytes, page_size, tasks_max, architecture, virtualization });

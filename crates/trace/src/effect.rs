@@ -38,6 +38,8 @@ choice!(out Severity { Info, Warning, Error });
 choice!(out Question {
     Pin(pids),
     CgroupOf(pid),
+    Orphans(cgroup),
+    PidFile(file),
     CgroupOfPin(pin),
     Events(cgroup),
     Readings(cgroup),

@@ -17,6 +17,7 @@ choice!(Answer {
     Events(events),
     Readings(readings),
     Members(members),
+    Pids(pids),
     Flag(flag),
     UnitFiles(files),
     Failed(error),
@@ -42,6 +43,7 @@ impl Print for Event {
             Self::CgroupChanged { watch } => ("changed", &[watch]),
             Self::Executed { pid, failure } => ("executed", &[pid, failure]),
             Self::Exited { pid, status } => ("exited", &[pid, status]),
+            Self::Notified { pid, uid, cgroup, message } => ("notified", &[pid, uid, cgroup, message]),
             Self::UnitFiles(files) => ("unit-files", &[files]),
         };
         out.push_str(word);
@@ -69,6 +71,12 @@ impl Parse for Event {
             "changed" => Self::CgroupChanged { watch: Parse::parse(cursor)? },
             "executed" => Self::Executed { pid: Parse::parse(cursor)?, failure: Parse::parse(cursor)? },
             "exited" => Self::Exited { pid: Parse::parse(cursor)?, status: Parse::parse(cursor)? },
+            "notified" => Self::Notified {
+                pid: Parse::parse(cursor)?,
+                uid: Parse::parse(cursor)?,
+                cgroup: Parse::parse(cursor)?,
+                message: Parse::parse(cursor)?,
+            },
             "unit-files" => Self::UnitFiles(Parse::parse(cursor)?),
             _ => return Err(cursor.wrong_at(at, EXPECTED)),
         })
@@ -76,4 +84,4 @@ impl Parse for Event {
 }
 
 const EXPECTED: &str =
-    "one of start request connected gone name-gone done read changed executed exited unit-files timeout end";
+    "one of start request connected gone name-gone done read changed executed exited notified unit-files timeout end";

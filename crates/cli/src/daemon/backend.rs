@@ -245,6 +245,7 @@ fn config(choices: &Choices, machine: Machine) -> std::io::Result<Config> {
         quotas: Quotas::default(),
         uid: nix::unistd::geteuid().as_raw(),
         boot_id: std::fs::read_to_string("/proc/sys/kernel/random/boot_id")?.trim_end().to_owned(),
+        notify_socket: String::new(),
         reexecutes: false,
     })
 }

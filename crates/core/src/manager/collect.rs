@@ -175,5 +175,5 @@ fn keeps_itself(unit: &Unit) -> bool {
         || unit.work.is_pending()
         || has_cgroup
         || !over
-        || unit.service.as_ref().is_some_and(|service| service.main_pid.is_some())
+        || unit.service.as_ref().is_some_and(|service| !service.is_alone())
 }

@@ -24,8 +24,13 @@ impl Manager {
         if !new.is_inactive_or_failed() || old == new {
             return;
         }
+        // One that comes back has neither succeeded nor failed yet.
+        let comes_back = self.graph.unit(id).service.as_ref().is_some_and(|service| service.will_restart);
         let edge = if new == ActiveState::Failed { Edge::OnFailure } else { Edge::OnSuccess };
-        if (new == ActiveState::Failed || !old.is_inactive_or_failed()) && self.graph.edges(id, edge).next().is_some() {
+        if !comes_back
+            && (new == ActiveState::Failed || !old.is_inactive_or_failed())
+            && self.graph.edges(id, edge).next().is_some()
+        {
             self.consequences.push_back(Consequence::Trigger(id, edge));
         }
         let bound = self.graph.edges(id, Edge::BoundBy).map(Consequence::Bound);

@@ -58,7 +58,7 @@ impl Manager {
             return if must_kill { Err(nobody()) } else { Ok(Some(Reply::Done)) };
         }
         let by_client = Some(ClientKill { call, must_kill });
-        let signal = SignalIntent { signals, only, spare: Vec::new(), by_client };
+        let signal = SignalIntent { signals, only, spare: Vec::new(), by_client, phase: None, is_planned: false };
         self.graph.unit_mut(id).work.intents_mut().signals.push(signal);
         self.queue_realize(id);
         Ok(None)
@@ -77,7 +77,10 @@ impl Manager {
             "control" if unit.unit_type() != UnitType::Service => {
                 nobody(format!("{kind} units have no control processes"))
             }
-            "control" => nobody("No control process to kill".into()),
+            "control" => match unit.service.as_ref().and_then(|service| service.control_pid) {
+                None => nobody("No control process to kill".into()),
+                control => Ok(control),
+            },
             _ => Ok(None),
         }
     }
@@ -150,6 +153,7 @@ impl Manager {
     }
 
     fn reset_failed_unit(&mut self, id: UnitId) {
+        self.forget_failures(id);
         let unit = self.graph.unit_mut(id);
         if unit.state == State::Failed {
             unit.result = UnitResult::Success;

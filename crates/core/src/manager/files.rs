@@ -99,6 +99,7 @@ impl Manager {
         let drop_ins = self.read_drop_ins(&name, path.as_deref().unwrap_or(""), &mut settings)?;
         self.add_ties(&name, &mut settings);
         check_type(unit_type, &settings).map_err(|_| bad_setting(&name))?;
+        self.check_can_notify(&settings).map_err(|_| bad_setting(&name))?;
         Ok(Configured { settings, fragment: path, drop_ins })
     }
 

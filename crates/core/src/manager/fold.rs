@@ -308,6 +308,7 @@ impl Manager {
                 self.lost_directory(Some(id));
             }
             (Op::Spawn { .. }, _) if is_exec_error(step, &error) => self.spawn_failed(id, &error),
+            (Op::Spawn { .. }, _) if !unit.work.starting => self.spawn_refused(id, &error),
             _ => self.give_up(id, step, &error, units),
         }
     }

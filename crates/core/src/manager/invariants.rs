@@ -31,8 +31,10 @@ impl Manager {
             let state = unit.active();
             let fits = match reason {
                 TimerReason::StopTimeout => state == ActiveState::Deactivating,
-                TimerReason::StartTimeout => state == ActiveState::Activating,
-                TimerReason::RuntimeMax => matches!(state, ActiveState::Active | ActiveState::Activating),
+                TimerReason::StartTimeout => matches!(state, ActiveState::Activating | ActiveState::Reloading),
+                TimerReason::RuntimeMax | TimerReason::Watchdog => state.is_active_or_activating(),
+                TimerReason::Restart => unit.state == State::AutoRestart,
+                TimerReason::PidFile => matches!(unit.state, State::Start | State::StartPost),
                 TimerReason::JobTimeout => unit.job.is_some(),
                 TimerReason::Retry => unit.realized.exists || state.is_inactive_or_failed(),
             };
@@ -65,8 +67,10 @@ impl Manager {
                 *owned.entry(unit.owner).or_default() += 1;
             }
             // One that did not die in time may be a child, too, and of a unit that has gone.
-            let main = unit.service.as_ref().and_then(|service| service.main_pid);
-            assert!(main.is_none_or(|pid| self.children.get(&pid) == Some(&id)), "{name} has a lost child");
+            let own = unit.service.iter().flat_map(|service| service.main_pid.into_iter().chain(service.control_pid));
+            for pid in own {
+                assert!(self.children.get(&pid) == Some(&id), "{name} has a lost child");
+            }
         }
         // Every unit is found, and nothing else is.
         assert!(self.watches.len() == watched, "{watched} watches in {:?}", self.watches);

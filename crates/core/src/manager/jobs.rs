@@ -16,7 +16,7 @@ use crate::settings::RareSettings;
 use crate::time::INFINITY;
 use crate::timers::TimerReason;
 use crate::transaction;
-use crate::unit::{ActiveState, LoadState, State, UnitId};
+use crate::unit::{ActiveState, LoadState, State, UnitId, UnitResult};
 use crate::work::RecordWork;
 use alloc::format;
 use alloc::vec::Vec;
@@ -226,6 +226,7 @@ impl Manager {
             JobType::VerifyActive if state == ActiveState::Activating => self.wait_again(id),
             JobType::VerifyActive => Some(JobResult::Skipped),
             JobType::Stop | JobType::Restart => self.run_stop(id, unit, state),
+            JobType::Reload if self.graph.unit(unit).can_reload() => self.reload_service(unit),
             JobType::Reload => Some(JobResult::Invalid),
             JobType::Nop | JobType::TryRestart | JobType::TryReload | JobType::ReloadOrStart => {
                 unreachable!("{} is never installed", kind.as_str())
@@ -245,13 +246,17 @@ impl Manager {
         }
     }
 
-    fn wait_again(&mut self, id: JobId) -> Option<JobResult> {
+    pub(super) fn wait_again(&mut self, id: JobId) -> Option<JobResult> {
         self.jobs.get_mut(id).expect("only installed jobs wait").running = false;
         None
     }
 
     fn run_start(&mut self, id: JobId, unit: UnitId, state: ActiveState) -> Option<JobResult> {
         let target = self.graph.unit(unit);
+        if target.state == State::AutoRestart {
+            // The pause ends by itself; a restart is what hurries it up.
+            return self.wait_again(id);
+        }
         if target.work.starting || state == ActiveState::Activating {
             return None;
         }
@@ -270,11 +275,22 @@ impl Manager {
             _ if target.unit_type() == UnitType::Scope && target.state == State::Failed => Some(JobResult::Failed),
             _ if target.unit_type() == UnitType::Scope && target.times.inactive_exit.is_set() => Some(JobResult::Once),
             _ if !target.unit_type().is_managed() => Some(JobResult::Unsupported),
+            _ if target.unit_type() == UnitType::Service && !self.may_start(unit) => {
+                self.start_refused(unit);
+                Some(JobResult::Failed)
+            }
             _ => {
                 self.start_unit(unit);
                 None
             }
         }
+    }
+
+    /// A start that the limit forbids leaves the unit failed.
+    fn start_refused(&mut self, unit: UnitId) {
+        self.service_mut(unit).will_restart = false;
+        self.set_state(unit, State::Failed);
+        self.service_ended(unit);
     }
 
     fn run_stop(&mut self, id: JobId, unit: UnitId, state: ActiveState) -> Option<JobResult> {
@@ -376,6 +392,11 @@ impl Manager {
         }
     }
 
+    fn reload_outcome(&self, unit: UnitId) -> JobResult {
+        let is_well = self.service(unit).reload_result == UnitResult::Success;
+        if is_well { JobResult::Done } else { JobResult::Failed }
+    }
+
     /// What a change of state means for the unit's job (reference 03.8).
     pub(super) fn update_job(&mut self, unit: UnitId) {
         let Some(job) = self.jobs.of_unit(unit) else { return };
@@ -390,6 +411,12 @@ impl Manager {
                 ActiveState::Active | ActiveState::Reloading | ActiveState::Inactive => Some(JobResult::Done),
                 ActiveState::Failed => Some(JobResult::Failed),
                 ActiveState::Activating | ActiveState::Deactivating => None,
+            },
+            JobType::Reload => match state {
+                ActiveState::Active => Some(self.reload_outcome(unit)),
+                ActiveState::Inactive => Some(JobResult::Done),
+                ActiveState::Failed => Some(JobResult::Failed),
+                ActiveState::Activating | ActiveState::Reloading | ActiveState::Deactivating => None,
             },
             JobType::Stop | JobType::Restart if state.is_inactive_or_failed() => Some(JobResult::Done),
             JobType::Stop | JobType::Restart if state != ActiveState::Deactivating => Some(JobResult::Failed),

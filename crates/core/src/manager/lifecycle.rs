@@ -9,11 +9,11 @@ use crate::job::JobResult;
 use crate::names::UnitType;
 use crate::persist;
 use crate::plan::{Op, Pin, Signals};
-use crate::settings::{KillMode, ServiceType};
+use crate::settings::KillMode;
 use crate::time::{INFINITY, Timestamp};
 use crate::timers::TimerReason;
-use crate::unit::{FreezerState, State, UnitId, UnitResult, invocation_hex};
-use crate::work::{Ending, RecordWork, SignalIntent};
+use crate::unit::{ActiveState, FreezerState, State, UnitId, UnitResult, invocation_hex};
+use crate::work::{Ending, RecordWork};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -59,6 +59,7 @@ impl Manager {
         self.note_consequences(id, old, new);
         self.queue_changed(id);
         self.note_record(id);
+        self.clear_outlived_timers(id, state);
         if new.is_inactive_or_failed() {
             self.timers.clear_all(id);
             self.forget_intents(id);
@@ -66,6 +67,22 @@ impl Manager {
             self.queue_collect(id);
         }
         self.update_job(id);
+    }
+
+    /// Deadlines that are about what the unit was before.
+    fn clear_outlived_timers(&mut self, id: UnitId, state: State) {
+        let active = state.active();
+        if !matches!(active, ActiveState::Activating | ActiveState::Reloading) {
+            self.timers.clear(id, TimerReason::StartTimeout);
+            self.timers.clear(id, TimerReason::PidFile);
+        }
+        if !active.is_active_or_activating() {
+            self.timers.clear(id, TimerReason::RuntimeMax);
+            self.timers.clear(id, TimerReason::Watchdog);
+        }
+        if state != State::AutoRestart {
+            self.timers.clear(id, TimerReason::Restart);
+        }
     }
 
     /// Has the record written anew when there is more to say than it says; one of a unit that is down will go.
@@ -131,7 +148,7 @@ impl Manager {
             self.prepare_directory(id, invocation);
         }
         if self.graph.unit(id).unit_type() == UnitType::Service {
-            self.prepare_spawn(id);
+            self.prepare_service(id);
         }
         self.record_due(id);
         self.queue_realize_up(id);
@@ -187,24 +204,13 @@ impl Manager {
         self.set_state(id, State::Running);
     }
 
-    fn service_started(&mut self, id: UnitId) {
-        let unit = self.graph.unit_mut(id);
-        let kind = unit.settings.service.as_ref().and_then(|service| service.kind);
-        let runtime_max = unit.settings.runtime_max_usec;
-        if runtime_max != INFINITY {
-            self.timers.set(id, TimerReason::RuntimeMax, self.now.monotonic.after(runtime_max));
-        }
-        match kind {
-            Some(ServiceType::Oneshot | ServiceType::Exec) => self.set_state(id, State::Start),
-            _ => self.set_state(id, State::Running),
-        }
-        self.queue_type_changed(id);
-    }
-
     /// Begins a stop.
     pub(super) fn stop_unit(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         if unit.work.starting {
+            if unit.unit_type() == UnitType::Service {
+                self.service_mut(id).forbid_restart = true;
+            }
             self.abort_start(id, UnitResult::Success);
             return;
         }
@@ -215,6 +221,7 @@ impl Manager {
         let unit = self.graph.unit(id);
         match unit.unit_type() {
             UnitType::Slice => self.end(id, UnitResult::Success, true),
+            UnitType::Service => self.stop_service(id),
             _ if unit.controller.is_some() && unit.state == State::Running => self.ask_controller(id),
             _ => self.signal_phase(id, State::StopSigterm, UnitResult::Success),
         }
@@ -239,7 +246,9 @@ impl Manager {
     /// What was to be done with the cgroup and its processes is not to be done any more. Records are still written, and
     /// who waits is answered.
     pub(super) fn forget_intents(&mut self, id: UnitId) {
-        let work = &mut self.graph.unit_mut(id).work;
+        let unit = self.graph.unit_mut(id);
+        unit.service.iter_mut().for_each(|service| service.spawning = None);
+        let work = &mut unit.work;
         if work.record == RecordWork::Kept {
             // The start that it is about is not to be.
             work.forget_record();
@@ -272,23 +281,28 @@ impl Manager {
         self.set_state(id, State::StopSigterm);
     }
 
-    fn arm_stop_timer(&mut self, id: UnitId) {
-        let timeout = self.graph.unit(id).settings.timeout_stop_usec;
-        if timeout == INFINITY {
-            self.timers.clear(id, TimerReason::StopTimeout);
-        } else {
-            self.timers.set(id, TimerReason::StopTimeout, self.now.monotonic.after(timeout));
-        }
+    pub(super) fn arm_stop_timer(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let settings = &unit.settings;
+        let abort = settings.service().timeout_abort_usec.filter(|_| settings.service.is_some());
+        let timeout = match unit.state {
+            State::StopWatchdog | State::FinalWatchdog => abort.unwrap_or(settings.timeout_stop_usec),
+            _ => settings.timeout_stop_usec,
+        };
+        self.arm(id, TimerReason::StopTimeout, timeout);
     }
 
     /// Sends the signals of a stop phase and waits for the processes to go.
     pub(super) fn signal_phase(&mut self, id: UnitId, state: State, result: UnitResult) {
+        if self.graph.unit(id).unit_type() == UnitType::Service {
+            self.enter_signal(id, state, result);
+            return;
+        }
         self.note_result(id, result);
         self.timers.clear(id, TimerReason::RuntimeMax);
         let unit = self.graph.unit_mut(id);
         let kill = &unit.settings.kill;
-        let is_kill = matches!(state, State::StopSigkill | State::FinalSigkill);
-        let main = unit.service.as_ref().and_then(|service| service.main_pid);
+        let is_kill = state == State::StopSigkill;
         let everything = match kill.mode {
             KillMode::ControlGroup => true,
             KillMode::Mixed => is_kill,
@@ -300,20 +314,17 @@ impl Manager {
             then_continue: first != SIGKILL && first != SIGCONT,
             then_hangup: kill.send_sighup && !is_kill && first != SIGHUP,
         };
-        let nobody = kill.mode == KillMode::None || main.is_none() && (!everything || !unit.realized.exists);
-        if nobody {
-            self.nobody_signalled(id, state);
+        if !everything || !unit.realized.exists {
+            self.no_scope_signalled(id, state);
             return;
         }
-        let only = if everything { None } else { main };
-        unit.work.intents_mut().signals.push(SignalIntent { signals, only, spare: Vec::new(), by_client: None });
+        self.push_signal(id, signals, None, None);
         self.arm_stop_timer(id);
-        self.queue_realize(id);
         self.set_state(id, state);
     }
 
-    /// A stop phase found nobody to wait for.
-    pub(super) fn nobody_signalled(&mut self, id: UnitId, state: State) {
+    /// A stop phase of a scope found nobody to wait for.
+    fn no_scope_signalled(&mut self, id: UnitId, state: State) {
         let unit = self.graph.unit(id);
         let result = unit.result;
         match state {
@@ -337,11 +348,7 @@ impl Manager {
     /// It is over: the cgroup is removed, then the unit becomes dead or failed. With `force` also when the kernel says
     /// that somebody is still there.
     pub(super) fn end(&mut self, id: UnitId, result: UnitResult, force: bool) {
-        self.note_result(id, result);
-        let unit = self.graph.unit_mut(id);
-        let force = force || unit.work.ending.is_some_and(|ending| ending.force);
-        unit.work.ending = Some(Ending { force });
-        self.queue_realize(id);
+        self.enter_dead(id, result, Ending { force, restart: true });
     }
 
     /// The plan has tried to remove the cgroup of a unit that is ending.
@@ -356,13 +363,20 @@ impl Manager {
             self.queue_realize(id);
             return;
         }
-        let is_slice = unit.unit_type() == UnitType::Slice;
-        let failed = unit.result != UnitResult::Success && !is_slice;
-        match unit.state {
+        let is_service = unit.unit_type() == UnitType::Service;
+        let is_well = matches!(unit.result, UnitResult::Success | UnitResult::ExecCondition);
+        let failed = !is_well && unit.unit_type() != UnitType::Slice;
+        if is_service {
+            self.decide_restart(id, ending);
+        }
+        match self.graph.unit(id).state {
             State::Failed => self.start_came_to_nothing(id),
             _ if failed => self.set_state(id, State::Failed),
             State::Dead => self.start_came_to_nothing(id),
             _ => self.set_state(id, State::Dead),
+        }
+        if is_service {
+            self.service_ended(id);
         }
         if self.graph.unit(id).realized.exists {
             // A directory that stays hands down no more than is needed.
@@ -399,19 +413,22 @@ impl Manager {
         let unit = self.graph.unit(id);
         match reason {
             TimerReason::Retry => self.retry(id),
+            _ if reason != TimerReason::JobTimeout && unit.unit_type() == UnitType::Service => {
+                self.service_timed_out(id, reason);
+            }
             TimerReason::JobTimeout => {
                 if let Some(job) = unit.job {
                     self.finish_job(job, JobResult::Timeout);
                 }
             }
-            TimerReason::RuntimeMax if matches!(unit.state, State::Running | State::Start | State::Exited) => {
+            TimerReason::RuntimeMax if unit.state == State::Running => {
                 self.signal_phase(id, State::StopSigterm, UnitResult::Timeout);
             }
             TimerReason::StopTimeout => match unit.state {
                 State::StopSigterm if unit.settings.kill.send_sigkill => {
                     self.signal_phase(id, State::StopSigkill, UnitResult::Timeout);
                 }
-                State::StopSigterm | State::StopSigkill | State::FinalSigterm | State::FinalSigkill => {
+                State::StopSigterm | State::StopSigkill => {
                     self.tell(
                         Severity::Warning,
                         Some(id),
@@ -421,7 +438,11 @@ impl Manager {
                 }
                 _ => {}
             },
-            TimerReason::RuntimeMax | TimerReason::StartTimeout => {}
+            TimerReason::RuntimeMax
+            | TimerReason::StartTimeout
+            | TimerReason::Restart
+            | TimerReason::Watchdog
+            | TimerReason::PidFile => {}
         }
     }
 

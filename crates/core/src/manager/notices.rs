@@ -58,19 +58,17 @@ impl Manager {
         if unit.work.starting || unit.work.ending.is_some() || spawns {
             return;
         }
+        if unit.unit_type() == UnitType::Service {
+            self.service_emptied(id);
+            return;
+        }
         match unit.state {
             State::Dead | State::Failed if unit.realized.exists => {
                 self.graph.unit_mut(id).work.prune = true;
                 self.queue_realize(id);
             }
             State::Dead | State::Failed => self.queue_collect(id),
-            // Its own child's exit status is on its way and counts for more.
-            _ if unit.service.as_ref().is_some_and(|service| service.main_pid.is_some()) => {}
-            State::Exited if unit.realized.exists => {
-                self.graph.unit_mut(id).work.prune = true;
-                self.queue_realize(id);
-            }
-            State::Exited | State::Active => {}
+            State::Active => {}
             _ => self.end(id, result, false),
         }
     }
@@ -82,8 +80,12 @@ impl Manager {
         unit.realized.oom_kills = kills;
         let state = unit.state;
         self.tell(Severity::Warning, Some(id), String::from("a process was killed because memory ran out"));
+        if self.graph.unit(id).unit_type() == UnitType::Service {
+            self.service_out_of_memory(id);
+            return;
+        }
         match state {
-            State::Running | State::StopSigterm | State::Start => {
+            State::Running | State::StopSigterm => {
                 self.signal_phase(id, State::StopSigkill, UnitResult::OomKill);
             }
             State::StopSigkill => self.note_result(id, UnitResult::OomKill),
@@ -184,14 +186,15 @@ impl Manager {
             return;
         }
         let state = unit.state;
-        if matches!(state, State::StopSigterm | State::StopSigkill) {
-            let is_service = unit.unit_type() == UnitType::Service;
-            if signal.only.is_some() || is_service {
-                self.nobody_signalled(id, state);
-            } else {
-                // Empty already, as it seems; the notice of it may be on its way, too.
-                self.end(id, unit.result, false);
+        if unit.unit_type() == UnitType::Service {
+            // Own processes that did not hear it have ended, and their ends will be told.
+            let is_of_phase = signal.phase == Some(state) && signal.only.is_none();
+            if is_of_phase && self.service(id).is_alone() {
+                self.nobody_signalled(id, state, true);
             }
+        } else if matches!(state, State::StopSigterm | State::StopSigkill) {
+            // Empty already, as it seems; the notice of it may be on its way, too.
+            self.end(id, unit.result, false);
         }
     }
 

@@ -385,7 +385,12 @@ impl Manager {
     /// A reading failed in a way that leaves nothing to say but that.
     pub(super) fn unanswered(&mut self, waiting: Waiting) {
         let call = match waiting {
-            Waiting::Events { .. } | Waiting::Controller | Waiting::RecoveredController { .. } => return,
+            Waiting::Events { .. }
+            | Waiting::Controller
+            | Waiting::RecoveredController { .. }
+            | Waiting::Orphans { .. }
+            | Waiting::PidFile { .. }
+            | Waiting::MainPid { .. } => return,
             Waiting::Pinned { call, .. }
             | Waiting::UnitOfPid { call, .. }
             | Waiting::OwnUnit { call, .. }

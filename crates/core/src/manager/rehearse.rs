@@ -117,6 +117,8 @@ fn imagine(question: Question) -> Answer {
         Question::Members(_) => Answer::Members(None),
         Question::CgroupOf(pid) => Answer::Cgroup { pid, cgroup: None },
         Question::CgroupOfPin(_) => Answer::Cgroup { pid: 0, cgroup: None },
+        Question::Orphans(_) => Answer::Pids(Vec::new()),
+        Question::PidFile(_) => Answer::Cgroup { pid: 0, cgroup: None },
         Question::BusNameOwned(_) => Answer::Flag(true),
         Question::UnitFiles(_) => Answer::UnitFiles(Vec::new()),
     }

@@ -111,19 +111,22 @@ impl Manager {
     fn job(&mut self, client: &Client, unit: &UnitRef, verb: JobVerb, mode: &str) -> Answered {
         let id = self.find_or_load(unit)?;
         let mode = parse_mode(mode, "Job mode {} invalid")?;
-        let job = self.enqueue(id, JobType::of_verb(verb), mode, client)?;
+        let can_reload = self.graph.unit(id).can_reload();
+        let job = self.enqueue(id, JobType::of_verb(verb, can_reload), mode, client)?;
         Ok(Some(Reply::Job(job.0)))
     }
 
     fn enqueue_job(&mut self, client: &Client, unit: &UnitRef, kind: &str, mode: &str) -> Answered {
         let invalid = || Refusal::new(RefusalKind::InvalidArgs, format!("Job type {kind} invalid"));
         let kind = match kind {
-            "reload-or-restart" => JobType::of_verb(JobVerb::ReloadOrRestart),
-            "reload-or-try-restart" => JobType::of_verb(JobVerb::ReloadOrTryRestart),
-            word => JobType::parse(word).ok_or_else(invalid)?,
+            "reload-or-restart" => Err(JobVerb::ReloadOrRestart),
+            "reload-or-try-restart" => Err(JobVerb::ReloadOrTryRestart),
+            word => Ok(JobType::parse(word).ok_or_else(invalid)?),
         };
         let mode = parse_mode(mode, "Job mode {} invalid")?;
         let id = self.find_or_load(unit)?;
+        let can_reload = self.graph.unit(id).can_reload();
+        let kind = kind.unwrap_or_else(|verb| JobType::of_verb(verb, can_reload));
         let kind_now = kind.collapse(self.graph.unit(id).active());
         let before: BTreeSet<_> = self.jobs.iter().map(|job| job.id).collect();
         let anchor = self.enqueue(id, kind, mode, client)?;

@@ -13,7 +13,7 @@ use crate::plan::{Op, Pin};
 use crate::propagation;
 use crate::properties::{self, Property};
 use crate::request::{CallId, PropertyList, Request, UnitRef};
-use crate::settings::Settings;
+use crate::settings::{ExitType, NotifyAccess, Restart, ServiceCommand, ServiceType, Settings};
 use crate::unit::{LoadState, Unit, UnitId};
 use crate::unit_file::TransientFile;
 use crate::value::Value;
@@ -175,6 +175,7 @@ impl Manager {
             }
         }
         check_type(unit_type, &settings)?;
+        self.check_can_notify(&settings)?;
         let name = self.graph.unit(id).name.clone();
         let path: Arc<str> = [&*self.config.unit_paths.transient, "/", name.as_str()].concat().into();
         let has_pids = checked.iter().any(|p| matches!(p, Property::Pids(_) | Property::PidFds(_)));
@@ -196,6 +197,18 @@ impl Manager {
         }
         self.queue_realize(id);
         Ok(add_ref)
+    }
+
+    /// Where no socket is, nobody can say that it is ready.
+    pub(super) fn check_can_notify(&self, settings: &Settings) -> Result<(), Refusal> {
+        let Some(service) = settings.service.as_ref().filter(|_| self.config.notify_socket.is_empty()) else {
+            return Ok(());
+        };
+        if service.notify_access() == NotifyAccess::None {
+            return Ok(());
+        }
+        let text = "Type=notify, NotifyAccess= and WatchdogSec= need a socket that this arbiter does not have.";
+        Err(Refusal::new(RefusalKind::NotSupported, text))
     }
 
     /// Pass 1: every property is checked, in order; the slice it names is loaded, the processes are looked up.
@@ -450,12 +463,21 @@ pub(super) fn check_type(unit_type: UnitType, settings: &Settings) -> Result<(),
     let Some(service) = settings.service.as_ref().filter(|_| unit_type == UnitType::Service) else {
         return Ok(());
     };
-    let oneshot = service.kind == Some(crate::settings::ServiceType::Oneshot);
-    if service.exec_start.is_empty() && !(oneshot || service.remain_after_exit) {
+    let has = |step: ServiceCommand| !service.commands(step).is_empty();
+    let oneshot = service.kind() == ServiceType::Oneshot;
+    if !has(ServiceCommand::Start) && (!oneshot || service.kind.is_none() && !service.remain_after_exit) {
         return bad("Service has no ExecStart= setting, which is only allowed for Type=oneshot services.");
     }
-    if service.exec_start.len() > 1 && !oneshot {
+    if service.commands(ServiceCommand::Start).len() > 1 && !oneshot {
         return bad("Service has more than one ExecStart= setting, which is only allowed for Type=oneshot services.");
+    }
+    if oneshot && matches!(service.restart, Restart::Always | Restart::OnSuccess) {
+        return bad(
+            "Service has Restart= set to either always or on-success, which isn't allowed for Type=oneshot services.",
+        );
+    }
+    if oneshot && service.exit_type == ExitType::Cgroup {
+        return bad("Service has ExitType=cgroup set, which isn't allowed for Type=oneshot services.");
     }
     Ok(())
 }

@@ -20,6 +20,9 @@ fn saved() -> Saved {
         result: UnitResult::OomKill,
         main: Some((4711, Timestamp { realtime: 3, monotonic: 4 })),
         command: 2,
+        control: Some((4712, Timestamp { realtime: 5, monotonic: 6 })),
+        step: Some((ServiceCommand::StopPost, 1)),
+        restarts: 3,
     }
 }
 
@@ -34,7 +37,8 @@ fn a_record_reads_like_a_unit_file() {
         "\n[X-Cgarbiter]\nVersion=1\nBootID=9b3f5a0c-0000-4000-8000-000000000000\n\
          InvocationID=e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1\nOwner=1000\nController=:1.7\n\
          Started=1790000001000000 1000000\nState=stop-sigterm\nSince=1790000009000000 9000000\nResult=oom-kill\n\
-         MainPID=4711\nMainStarted=3 4\nCommand=2\n"
+         MainPID=4711\nMainStarted=3 4\nCommand=2\nStep=ExecStopPost 1\nControlPID=4712\n\
+         ControlStarted=5 6\nRestarts=3\n"
     );
 }
 
@@ -104,6 +108,9 @@ fn any_saved() -> impl Strategy<Value = Saved> {
             result,
             main,
             command,
+            control: main.filter(|_| command % 2 == 0),
+            step: ServiceCommand::ALL.get(command % 9).map(|step| (*step, command)),
+            restarts: owner,
         },
     )
 }

@@ -6,7 +6,7 @@ use super::values::{Checked, OtherControllers};
 use super::{devices, exec, markers};
 use crate::controllers::ControllerMask;
 use crate::names::UnitName;
-use crate::settings::{Dependency, Resources, Settings, TasksMax};
+use crate::settings::{Dependency, Resources, Settings, StatusSet, TasksMax};
 
 impl Property {
     /// Pass 2: makes it so in the settings. What concerns more than the settings (moving processes, the place in the
@@ -45,6 +45,13 @@ impl Setting {
             (Kind::Patience(field), Checked::Number(usec)) => {
                 *(field.get_mut)(s) = Some(*usec).filter(|usec| !matches!(*usec, 0 | u64::MAX));
             }
+            (Kind::OptionalTime(field, true), Checked::Number(0)) => *(field.get_mut)(s) = Some(u64::MAX),
+            (Kind::OptionalTime(field, _), Checked::Number(usec)) => *(field.get_mut)(s) = Some(*usec),
+            (Kind::OptionalCount(field), Checked::Number(count)) => {
+                *(field.get_mut)(s) = Some(u32::try_from(*count).unwrap_or(u32::MAX));
+            }
+            (Kind::Statuses(field), Checked::Statuses(None)) => *(field.get_mut)(s) = StatusSet::NONE,
+            (Kind::Statuses(field), Checked::Statuses(Some(more))) => (field.get_mut)(s).add(more),
             (
                 Kind::Time(field)
                 | Kind::StopTime(field)
@@ -96,8 +103,8 @@ impl Setting {
             (Kind::Environment, Checked::Strings(list)) => {
                 exec::merge_environment(&mut s.service_mut().environment, list);
             }
-            (Kind::Commands | Kind::CommandsEx, Checked::Commands(list)) => {
-                append(&mut s.service_mut().exec_start, list);
+            (Kind::Commands(step) | Kind::CommandsEx(step), Checked::Commands(list)) => {
+                append(&mut s.service_mut().commands[*step as usize], list);
             }
             _ => unreachable!("the check of {:?} gives no such value", self.row),
         }

@@ -46,7 +46,11 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
         Kind::Description => Checked::Text(Some(values::string(value)?.into())),
         Kind::Choice(choice) => Checked::Choice(word(row.name, choice, value)?),
         Kind::Signal(..) => Checked::Signal(signal(row.name, value)?),
-        Kind::Time(_) | Kind::StopTime(_) | Kind::Patience(_) | Kind::Period(_) => Checked::Number(values::u64(value)?),
+        Kind::Time(_) | Kind::StopTime(_) | Kind::Patience(_) | Kind::OptionalTime(..) | Kind::Period(_) => {
+            Checked::Number(values::u64(value)?)
+        }
+        Kind::OptionalCount(_) => Checked::Number(values::u32(value)?.into()),
+        Kind::Statuses(_) => Checked::Statuses(exec::check_statuses(value)?),
         Kind::Weight(_, min, max, _) => number(row.name, value, |n| (*min..=*max).contains(&n) || n == u64::MAX)?,
         Kind::Quota(_) => quota(value)?,
         Kind::CpuSet(_) => Checked::Set(cpu_set(value)?),
@@ -66,8 +70,8 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
         Kind::DelegateControllers | Kind::DisableControllers => controllers(value)?,
         Kind::Strings(_, accepts, refusal) => strings(row.name, value, *accepts, refusal)?,
         Kind::Environment => Checked::Strings(exec::check_environment(value)?),
-        Kind::Commands => Checked::Commands(exec::check_commands(value, false)?),
-        Kind::CommandsEx => Checked::Commands(exec::check_commands(value, true)?),
+        Kind::Commands(_) => Checked::Commands(exec::check_commands(value, false)?),
+        Kind::CommandsEx(_) => Checked::Commands(exec::check_commands(value, true)?),
         Kind::Slice
         | Kind::Pids
         | Kind::PidFds

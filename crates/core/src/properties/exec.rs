@@ -1,8 +1,8 @@
 //! Commands and environments of services.
 
-use super::{invalid, values};
+use super::{invalid, signals, values};
 use crate::error::Refusal;
-use crate::settings::ExecCommand;
+use crate::settings::{ExecCommand, StatusSet};
 use crate::unit_file::{Escapes, Words, push_text, quote};
 use crate::value::Value;
 use alloc::format;
@@ -52,6 +52,73 @@ fn set_flag(command: &mut ExecCommand, flag: &str) -> Result<(), Refusal> {
 fn is_program(path: &str) -> bool {
     let name = !path.contains('/') && path.len() <= 255 && !matches!(path, "." | "..");
     !path.is_empty() && path.len() < 4096 && (path.starts_with('/') || name)
+}
+
+/// Exit codes and signals; none when both lists are empty.
+pub(super) fn check_statuses(value: &Value) -> Result<Option<StatusSet>, Refusal> {
+    let [codes, numbers] = values::fields::<2>(value)?;
+    let mut set = StatusSet::NONE;
+    for code in values::array(codes, "i")? {
+        let code = values::i32(code)?;
+        let bad = || invalid(format!("Invalid status code in {code}"));
+        set.add_code(u8::try_from(code).map_err(|_| bad())?);
+    }
+    for number in values::array(numbers, "i")? {
+        let number = values::i32(number)?;
+        // The C library keeps two to itself, which have no names.
+        let is_usable = signals::is_valid(number) && !matches!(number, 32 | 33);
+        let valid = u8::try_from(number).ok().filter(|_| is_usable);
+        set.add_signal(valid.ok_or_else(|| invalid(format!("Invalid signal in {number}")))?);
+    }
+    Ok((!set.is_empty()).then_some(set))
+}
+
+/// What some exit codes are called.
+const STATUS_NAMES: [(&str, u8); 23] = [
+    ("SUCCESS", 0),
+    ("FAILURE", 1),
+    ("INVALIDARGUMENT", 2),
+    ("NOTIMPLEMENTED", 3),
+    ("NOPERMISSION", 4),
+    ("NOTINSTALLED", 5),
+    ("NOTCONFIGURED", 6),
+    ("NOTRUNNING", 7),
+    ("USAGE", 64),
+    ("DATAERR", 65),
+    ("NOINPUT", 66),
+    ("NOUSER", 67),
+    ("NOHOST", 68),
+    ("UNAVAILABLE", 69),
+    ("SOFTWARE", 70),
+    ("OSERR", 71),
+    ("OSFILE", 72),
+    ("CANTCREAT", 73),
+    ("IOERR", 74),
+    ("TEMPFAIL", 75),
+    ("PROTOCOL", 76),
+    ("NOPERM", 77),
+    ("CONFIG", 78),
+];
+
+/// Adds an exit code, by number or name, or a signal by its name.
+pub(super) fn add_status(set: &mut StatusSet, word: &str) -> Option<()> {
+    let named = STATUS_NAMES.iter().find(|(name, _)| *name == word).map(|(_, code)| *code);
+    if let Some(code) = word.parse().ok().or(named) {
+        set.add_code(code);
+        return Some(());
+    }
+    if word.parse::<i64>().is_ok() {
+        return None;
+    }
+    set.add_signal(u8::try_from(signals::from_name(word)?).ok()?);
+    Some(())
+}
+
+/// The set as unit files have it.
+pub(super) fn status_words(set: &StatusSet) -> String {
+    let codes = set.codes().map(|code| format!("{code}"));
+    let names = set.signals().map(|number| signals::name(number).into_owned());
+    codes.chain(names).collect::<Vec<_>>().join(" ")
 }
 
 /// `NAME=VALUE` each.

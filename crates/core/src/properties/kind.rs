@@ -1,7 +1,7 @@
 //! The kinds of properties: how a value is stored. Checking, applying, printing and reading hang on the kind alone, so
 //! that a property is nothing but a row of the table.
 
-use crate::settings::{CpuSet, Dependency, IpPrefix, Settings};
+use crate::settings::{CpuSet, Dependency, IpPrefix, ServiceCommand, Settings, StatusSet};
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -82,6 +82,12 @@ pub(super) enum Kind {
     StopTime(Field<u64>),
     /// `t`: microseconds; 0 is never.
     Patience(Field<Option<u64>>),
+    /// `t`: microseconds, or unset. With `true`, 0 in a file is without end.
+    OptionalTime(Field<Option<u64>>, bool),
+    /// `u`, or unset.
+    OptionalCount(Field<Option<u32>>),
+    /// `(aiai)`: exit codes and signals; nothing at all resets.
+    Statuses(Field<StatusSet>),
     /// `t`: a number in a range, or `u64::MAX` for unset. With `true`, 0 is `idle`.
     Weight(Field<u64>, u64, u64, bool),
     /// `t`: microseconds per second.
@@ -124,10 +130,10 @@ pub(super) enum Kind {
     Environment,
     /// `as`
     Markers,
-    /// `a(sasb)`
-    Commands,
+    /// `a(sasb)`: the commands of one step of a service.
+    Commands(ServiceCommand),
     /// `a(sasas)`: the same with flags by name.
-    CommandsEx,
+    CommandsEx(ServiceCommand),
     /// `as`: names of units.
     Dependency(Dependency),
     /// `as`: the other end of a dependency, which only the graph makes.
@@ -159,12 +165,14 @@ impl Kind {
             Self::Time(_)
             | Self::StopTime(_)
             | Self::Patience(_)
+            | Self::OptionalTime(..)
             | Self::Weight(..)
             | Self::Quota(_)
             | Self::Period(_)
             | Self::Memory(_)
             | Self::TasksMax => "t",
-            Self::MemoryScale(_) | Self::TasksMaxScale | Self::Fraction(_) => "u",
+            Self::MemoryScale(_) | Self::TasksMaxScale | Self::Fraction(_) | Self::OptionalCount(_) => "u",
+            Self::Statuses(_) => "(aiai)",
             Self::CpuSet(_) => "ay",
             Self::DeviceWeights(..) | Self::DeviceLimit(_) | Self::DeviceLatency | Self::DeviceBandwidth(_) => "a(st)",
             Self::DeviceAllow => "a(ss)",
@@ -176,8 +184,8 @@ impl Kind {
             | Self::Markers
             | Self::Dependency(_)
             | Self::Inverse => "as",
-            Self::Commands => "a(sasb)",
-            Self::CommandsEx => "a(sasas)",
+            Self::Commands(_) => "a(sasb)",
+            Self::CommandsEx(_) => "a(sasas)",
             Self::Pids => "au",
             Self::PidFds => "ah",
         }

@@ -6,7 +6,7 @@ use super::values::{Checked, OtherControllers};
 use super::{devices, exec, signals};
 use crate::controllers::ControllerMask;
 use crate::names::UnitType;
-use crate::settings::{CpuSet, IpPrefix, Settings};
+use crate::settings::{CpuSet, IpPrefix, Settings, StatusSet};
 use crate::unit_file::{
     self, Limit, Percent, Quota, Section, TimeSpan, TransientFile, escape_specifiers, plain_word, push_line, yes_no,
 };
@@ -79,8 +79,11 @@ impl Setting {
             (Kind::Weight(_, _, _, idle), Checked::Number(number)) => push_line(out, key, weight(*number, *idle)),
             (Kind::Quota(_), Checked::Number(usec)) => push_line(out, key, unless_unset(*usec, Quota)),
             (Kind::Period(_), Checked::Number(usec)) => push_line(out, key, unless_unset(*usec, TimeSpan)),
-            (Kind::Time(_) | Kind::StopTime(_) | Kind::Patience(_), Checked::Number(usec)) => {
+            (Kind::Time(_) | Kind::StopTime(_) | Kind::Patience(_) | Kind::OptionalTime(..), Checked::Number(usec)) => {
                 push_line(out, key, TimeSpan(*usec));
+            }
+            (Kind::Statuses(_), Checked::Statuses(set)) => {
+                push_line(out, key, exec::status_words(&set.unwrap_or(StatusSet::NONE)));
             }
             (_, Checked::Number(number)) => push_line(out, key, Limit(*number)),
             (_, Checked::Fraction(fraction) | Checked::Share(fraction, _)) => push_line(out, key, Percent(*fraction)),
@@ -118,8 +121,8 @@ impl Setting {
             Kind::Strings(field, ..) => {
                 (field.get)(settings).iter().for_each(|text| line(&plain_word(text)));
             }
-            Kind::Commands | Kind::CommandsEx => {
-                settings.service().exec_start.iter().for_each(|command| line(&exec::command_line(command)));
+            Kind::Commands(step) | Kind::CommandsEx(step) => {
+                settings.service().commands(*step).iter().for_each(|command| line(&exec::command_line(command)));
             }
             _ => unreachable!("{:?} is no list", self.row),
         }

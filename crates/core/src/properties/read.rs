@@ -7,7 +7,7 @@ use super::values::OtherControllers;
 use crate::config::Config;
 use crate::names::UnitType;
 use crate::resources::resolve_tasks_max;
-use crate::settings::{CpuSet, IpPrefix, Resources, Settings};
+use crate::settings::{CpuSet, IpPrefix, Resources, Settings, StatusSet};
 use crate::time::INFINITY;
 use crate::value::Value;
 use alloc::string::String;
@@ -41,6 +41,9 @@ fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Op
         Kind::Description => Value::str(s.description.as_deref()?),
         Kind::Choice(choice) => Value::str(choice.words[(choice.get)(s)]),
         Kind::Signal(get, _) => Value::I32(get(s)),
+        Kind::OptionalTime(field, _) => Value::U64((*(field.get)(s))?),
+        Kind::OptionalCount(field) => Value::U32((*(field.get)(s))?),
+        Kind::Statuses(field) => statuses((field.get)(s)),
         Kind::Patience(field) => Value::U64((field.get)(s).unwrap_or(INFINITY)),
         Kind::Time(field)
         | Kind::StopTime(field)
@@ -63,13 +66,13 @@ fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Op
         Kind::Strings(field, ..) => Value::strings((field.get)(s)),
         Kind::Environment => Value::strings(&s.service().environment),
         Kind::Markers => Value::strings(&s.rare().markers),
-        Kind::Commands
+        Kind::Commands(_)
         | Kind::Slice
         | Kind::Controller
         | Kind::Dependency(_)
         | Kind::MemoryScale(_)
         | Kind::TasksMaxScale
-        | Kind::CommandsEx
+        | Kind::CommandsEx(_)
         | Kind::Inverse
         | Kind::Pids
         | Kind::PidFds
@@ -85,6 +88,11 @@ fn set_bytes(set: &CpuSet) -> Value {
 fn devices<'a>(list: impl Iterator<Item = (&'a str, u64)>) -> Value {
     let entry = |(path, number)| Value::Struct(vec![Value::str(path), Value::U64(number)]);
     Value::Array("(st)".into(), list.map(entry).collect())
+}
+
+fn statuses(set: &StatusSet) -> Value {
+    let numbers = |list: Vec<i32>| Value::Array("i".into(), list.into_iter().map(Value::I32).collect());
+    Value::Struct(vec![numbers(set.codes().collect()), numbers(set.signals().collect())])
 }
 
 fn allow(list: &[(String, String)]) -> Value {

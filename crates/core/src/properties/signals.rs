@@ -20,7 +20,7 @@ pub(super) fn is_valid(number: i32) -> bool {
 }
 
 /// The name that unit files use.
-pub(super) fn name(number: i32) -> Cow<'static, str> {
+pub(crate) fn name(number: i32) -> Cow<'static, str> {
     let known = usize::try_from(number - 1).ok().and_then(|index| NAMES.get(index));
     match known {
         Some(name) => Cow::Borrowed(name),

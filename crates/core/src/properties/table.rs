@@ -87,7 +87,7 @@ impl Row {
             self.kind,
             Kind::MemoryScale(_)
                 | Kind::TasksMaxScale
-                | Kind::CommandsEx
+                | Kind::CommandsEx(_)
                 | Kind::Pids
                 | Kind::PidFds
                 | Kind::AddRef

@@ -192,6 +192,7 @@ fn containers(signature: &str) -> BoxedStrategy<Value> {
         "(ss)" => &["s", "s"],
         "(sasb)" => &["s", "as", "b"],
         "(sasas)" => &["s", "as", "as"],
+        "(aiai)" => &["ai", "ai"],
         "(iayu)" => &["i", "ay", "u"],
         other => panic!("no values for {other}"),
     };

@@ -8,9 +8,9 @@ use super::table::{Row, rows_with_key};
 use super::values::Checked;
 use super::{check, defaults, devices, exec, signals};
 use crate::error::Refusal;
-use crate::names::{NameError, UnitName};
+use crate::names::{NameError, UnitName, UnitType};
 use crate::resources::memory_permyriad;
-use crate::settings::{CpuSet, Settings, UNSET};
+use crate::settings::{CpuSet, Settings, StatusSet, UNSET};
 use crate::unit_file::{self, Escapes, Section, Source, Words, expand};
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -52,6 +52,11 @@ pub(crate) fn assign(
     notes: &mut Vec<String>,
 ) -> Result<(), Fault> {
     let unit_type = source.name.unit_type();
+    if (section, key, unit_type) == (Section::Type, "TimeoutSec", UnitType::Service) {
+        // One word for two settings.
+        assign(section, "TimeoutStartSec", value, source, settings, notes)?;
+        return assign(section, "TimeoutStopSec", value, source, settings, notes);
+    }
     let mut known = rows_with_key(key).filter(|row| row.section == section).peekable();
     if known.peek().is_none() {
         return Err(format!("Unknown key name '{key}' in section '{}', ignoring.", section.name(unit_type)).into());
@@ -99,6 +104,11 @@ impl Text<'_> {
             Kind::Signal(..) => Checked::Signal(signals::from_name(self.value).ok_or_else(|| self.invalid("signal"))?),
             Kind::Time(_) | Kind::Patience(_) => Checked::Number(self.time_span()?),
             Kind::StopTime(_) => Checked::Number(self.stop_time()?),
+            Kind::OptionalTime(_, endless) => {
+                Checked::Number(self.time_span().map(|usec| if usec == 0 && *endless { UNSET } else { usec })?)
+            }
+            Kind::OptionalCount(_) => Checked::Number(self.count()?),
+            Kind::Statuses(_) => return self.statuses(),
             Kind::Period(_) | Kind::Weight(..) | Kind::Quota(_) if is_empty => Checked::Number(UNSET),
             Kind::Period(_) => Checked::Number(self.time_span()?),
             Kind::Weight(_, min, max, idle) => Checked::Number(self.weight(*min, *max, *idle)?),
@@ -143,7 +153,7 @@ impl Text<'_> {
                 return self.words(Escapes::Plain, |text, word| text.string(word, *accepts), Checked::Strings);
             }
             Kind::Environment => return self.words(Escapes::C, Self::variable, Checked::Strings),
-            Kind::Commands | Kind::CommandsEx => Checked::Commands(self.commands()?),
+            Kind::Commands(_) | Kind::CommandsEx(_) => Checked::Commands(self.commands()?),
             _ => unreachable!("{:?} has no key of its own", self.row),
         }))
     }
@@ -197,6 +207,25 @@ impl Text<'_> {
 
     fn time_span(&self) -> Result<u64, Fault> {
         unit_file::time_span(self.value).ok_or_else(|| self.invalid("time span"))
+    }
+
+    fn count(&self) -> Result<u64, Fault> {
+        let count = unit_file::number(self.value).filter(|count| u32::try_from(*count).is_ok());
+        count.ok_or_else(|| self.invalid("number"))
+    }
+
+    /// Codes and signals; what is neither is noted.
+    fn statuses(&mut self) -> Result<Option<Checked>, Fault> {
+        if self.value.is_empty() {
+            return Ok(Some(Checked::Statuses(None)));
+        }
+        let mut set = StatusSet::NONE;
+        for word in self.value.split_whitespace() {
+            if exec::add_status(&mut set, word).is_none() {
+                self.notes.push(format!("Invalid exit status or signal '{word}', ignoring."));
+            }
+        }
+        Ok((!set.is_empty()).then_some(Checked::Statuses(Some(set))))
     }
 
     /// For services, no time at all has always meant that they are waited for without end.

@@ -3,7 +3,7 @@
 use super::wrong_type;
 use crate::controllers::ControllerMask;
 use crate::error::Refusal;
-use crate::settings::{CpuSet, ExecCommand, IpPrefix};
+use crate::settings::{CpuSet, ExecCommand, IpPrefix, StatusSet};
 use crate::value::Value;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -32,6 +32,8 @@ pub(super) enum Checked {
     Prefixes(Vec<IpPrefix>),
     Controllers(ControllerMask, OtherControllers),
     Commands(Vec<ExecCommand>),
+    /// None when empty.
+    Statuses(Option<StatusSet>),
 }
 
 /// Names that systemd takes for controllers, beside ours, as a set of places in [`OTHER_CONTROLLERS`].

@@ -124,7 +124,8 @@ fn a_service_as_people_write_it() {
     assert_eq!((settings.timeout_stop_usec, settings.kill.signal), (90_000_000, 2));
     let service = settings.service();
     assert_eq!(service.environment, ["B=two words", "A=3"]);
-    let [shell, last] = service.exec_start.as_slice() else { panic!("{:?}", service.exec_start) };
+    let start = service.commands(crate::settings::ServiceCommand::Start);
+    let [shell, last] = start else { panic!("{start:?}") };
     assert_eq!(shell.arguments, ["/bin/sh", "-c", "echo $A; exit 1", "web@eu.service"]);
     assert!(shell.ignore_failure && !last.ignore_failure);
     assert_eq!((last.path.as_str(), last.arguments.join(" ").as_str()), ("/bin/true", "true ;"));

@@ -156,6 +156,8 @@ impl Machine {
             }
             Question::Readings(_) => Answer::Readings(None),
             Question::Members(_) => Answer::Members(None),
+            Question::Orphans(_) => Answer::Pids(Vec::new()),
+            Question::PidFile(_) => Answer::Cgroup { pid: 0, cgroup: None },
             Question::BusNameOwned(_) => Answer::Flag(true),
             Question::UnitFiles(_) => Answer::UnitFiles(self.files.clone()),
         }

@@ -24,6 +24,8 @@ impl SimBackend {
             Question::Events(cgroup) => Answer::Events(self.find(cgroup).ok().and_then(|id| self.events(id))),
             Question::Readings(cgroup) => Answer::Readings(self.find(cgroup).ok().map(|id| self.readings(id))),
             Question::Members(cgroup) => Answer::Members(self.find(cgroup).ok().and_then(|id| self.processes(id).ok())),
+            Question::Orphans(cgroup) => Answer::Pids(self.orphans(cgroup)),
+            Question::PidFile(file) => self.pid_file(file),
             Question::BusNameOwned(_) => Answer::Flag(true),
             Question::UnitFiles(search) => {
                 Answer::UnitFiles(search.iter().flat_map(|directory| self.store.unit_files(directory)).collect())
@@ -45,7 +47,19 @@ impl SimBackend {
         PinAnswer::Held { pin: self.pins.hold(pid), uid }
     }
 
-    fn place(&self, pid: Pid) -> Option<CgroupPath> {
+    fn orphans(&self, cgroup: &CgroupPath) -> Vec<u32> {
+        let members = self.find(cgroup).ok().and_then(|top| self.members(top).ok()).unwrap_or_default();
+        let is_alive = |pid: &Pid| self.kernel.state(*pid) == Some(State::Alive);
+        let is_orphan = |pid: &Pid| self.kernel.parent_of(*pid).is_none_or(|parent| !members.contains(&parent));
+        members.iter().copied().filter(is_alive).filter(is_orphan).map(number).collect()
+    }
+
+    fn pid_file(&self, file: &str) -> Answer {
+        let pid: Option<Pid> = self.store.read(file).and_then(|text| text.trim().parse().ok()).filter(|pid| *pid > 0);
+        Answer::Cgroup { pid: pid.map_or(0, number), cgroup: pid.and_then(|pid| self.place(pid)) }
+    }
+
+    pub(super) fn place(&self, pid: Pid) -> Option<CgroupPath> {
         if self.kernel.state(pid) != Some(State::Alive) {
             return None;
         }

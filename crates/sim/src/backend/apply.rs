@@ -1,6 +1,6 @@
 //! What each operation of a plan does to kernel and store: one function per kind, with the kernel's own answers.
 
-use super::programs::{Behaviour, behaviour};
+use super::programs::{Act, acts};
 use super::{SimBackend, error, number};
 use crate::kernel::{CgroupId, Disposition, Errno, File, Fork, Pid, SetMode, State};
 use cgarbiter_core::controllers::ControllerMask;
@@ -209,17 +209,19 @@ impl SimBackend {
 
     fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
         let id = self.find(cgroup)?;
-        let known = behaviour(command);
-        let behaviour = known.unwrap_or(Behaviour::End { after_usec: 0, code: EXIT_EXEC });
+        let known = acts(command);
+        let is_known = known.is_some();
+        let mut acts = known.unwrap_or_else(|| vec![Act::Sleep { usec: 0 }, Act::End { code: EXIT_EXEC }]);
         let into = Fork { into: Some(id), ..Fork::default() };
         let pid = self.kernel.fork(&self.myself(), &into).map_err(|errno| error(cgroup, "", errno))?;
-        if let Behaviour::LiveIgnoring { signal } = behaviour {
+        while let Some(Act::Ignore { signal }) = acts.first() {
             // A process that dies at birth has no dispositions to set.
-            let _ = self.kernel.set_disposition(pid, signal, Disposition::Ignore);
+            let _ = self.kernel.set_disposition(pid, *signal, Disposition::Ignore);
+            acts.remove(0);
         }
-        self.programs.started(pid, command, behaviour);
+        self.programs.started(pid, command, acts);
         let pid = number(pid);
-        if known.is_none() {
+        if !is_known {
             let what = command.path.clone();
             let failure = ExecFailure { status: i32::from(EXIT_EXEC), what, errno: Word::NoEnt };
             self.exits.push_back(Event::Executed { pid, failure: Some(failure) });

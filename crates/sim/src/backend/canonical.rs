@@ -50,7 +50,10 @@ impl Hash for Watches {
 /// Command lines are only shown.
 impl Hash for Programs {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.ends.hash(state);
+        self.due.hash(state);
+        self.programs
+            .iter()
+            .for_each(|(pid, program)| (pid, &program.acts, program.notifies, program.child).hash(state));
     }
 }
 
@@ -61,8 +64,11 @@ impl Hash for Outside {
 }
 
 fn hash_exit<H: Hasher>(event: &Event, state: &mut H) {
-    let Event::Exited { pid, status } = event else { panic!("only exits wait here") };
-    (pid, status).hash(state);
+    match event {
+        Event::Exited { pid, status } => (pid, status).hash(state),
+        Event::Notified { pid, uid, cgroup, message } => (pid, uid, cgroup, message).hash(state),
+        other => panic!("{other:?} does not wait here"),
+    }
 }
 
 fn hash_outcome<H: Hasher>(outcome: &Outcome, state: &mut H) {

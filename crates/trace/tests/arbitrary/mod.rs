@@ -368,6 +368,7 @@ fn answer() -> Any<Answer> {
         of(readings).prop_map(Answer::Readings),
         of(vec(member, 0..3)).prop_map(Answer::Members),
         any::<bool>().prop_map(Answer::Flag),
+        vec(any::<u32>(), 0..3).prop_map(Answer::Pids),
         unit_files().prop_map(Answer::UnitFiles),
         op_error().prop_map(Answer::Failed),
     ]
@@ -393,6 +394,8 @@ pub(crate) fn event() -> Any<Event> {
         3 => (number(), answer()).prop_map(|(id, answer)| Event::ReadDone { id: ReadId(id), answer }),
         1 => number().prop_map(|watch| Event::CgroupChanged { watch: WatchId(watch) }),
         1 => (any::<u32>(), of(failure)).prop_map(|(pid, failure)| Event::Executed { pid, failure }),
+        1 => (any::<u32>(), any::<u32>(), of(cgroup()), text())
+            .prop_map(|(pid, uid, cgroup, message)| Event::Notified { pid, uid, cgroup, message }),
         1 => (any::<u32>(), status).prop_map(|(pid, status)| Event::Exited { pid, status }),
         1 => unit_files().prop_map(Event::UnitFiles),
     ]
@@ -438,6 +441,7 @@ pub(crate) fn config() -> Any<Config> {
             quotas: Quotas { units_per_uid: uid, ..Quotas::default() },
             uid,
             boot_id: "b".into(),
+            notify_socket: "/run/n".into(),
             reexecutes: uid % 2 == 0,
         })
         .boxed()

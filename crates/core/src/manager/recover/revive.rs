@@ -103,7 +103,7 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         let since = saved.since;
         match saved.state {
-            Some(State::Exited) => self.revive_up(id, saved, State::Exited),
+            Some(State::Exited | State::AutoRestart) => self.revive_up(id, saved, State::Exited),
             Some(_) if saved.result != UnitResult::Success => {
                 unit.state = State::Failed;
                 unit.result = saved.result;
@@ -130,11 +130,31 @@ impl Manager {
             unit.times.active_enter = saved.started;
         }
         let runtime_max = unit.settings.runtime_max_usec;
-        if runtime_max != INFINITY && matches!(unit.state, State::Running | State::Start | State::Exited) {
+        let state = unit.state;
+        if runtime_max != INFINITY && matches!(state, State::Running | State::Exited) {
             self.timers.set(id, TimerReason::RuntimeMax, Instant(saved.started.monotonic).after(runtime_max));
         }
+        self.revive_deadlines(id, saved, state);
         if let Some(stop) = stops {
             self.go_on_stopping(id, saved, stop);
+        }
+    }
+
+    /// The time of a step, or of the pause before a restart, has not begun anew.
+    fn revive_deadlines(&mut self, id: UnitId, saved: &Saved, state: State) {
+        if self.graph.unit(id).unit_type() != UnitType::Service {
+            return;
+        }
+        let since = Instant(saved.since.monotonic);
+        let (reason, timeout) = match state {
+            State::AutoRestart => (TimerReason::Restart, self.service_settings(id).restart_usec),
+            _ if matches!(state.active(), ActiveState::Activating | ActiveState::Reloading) => {
+                (TimerReason::StartTimeout, self.timeout_start(id))
+            }
+            _ => return,
+        };
+        if timeout != INFINITY {
+            self.timers.set(id, reason, since.after(timeout));
         }
     }
 
@@ -144,7 +164,11 @@ impl Manager {
             self.thaw_for_stop(id);
         }
         let asks = self.graph.unit(id).controller.is_some() && state == State::StopSigterm;
-        if asks {
+        if matches!(state, State::Stop | State::StopPost) {
+            // Its command is found, or missed, afterwards.
+            let unit = self.graph.unit_mut(id);
+            (unit.state, unit.times.active_enter) = (state, saved.started);
+        } else if asks {
             self.ask_controller(id);
         } else {
             self.signal_phase(id, state, saved.result);
@@ -163,24 +187,38 @@ impl Manager {
     fn revive_service(&mut self, id: UnitId, saved: &Saved, cgroup: Option<&FoundCgroup>) {
         let pids = cgroup.map_or(&[][..], |cgroup| &cgroup.pids);
         let lives = |pid: u32| pids.contains(&pid);
-        // The first process of a start that was not recorded in time is alone, or not to be told from its children.
+        // The first process of a step that was not recorded in time is alone, or not to be told from its children.
         let alone = || if let [pid] = pids { Some((*pid, saved.started)) } else { None };
-        let main = saved.main.or_else(alone).filter(|_| saved.state != Some(State::Exited));
+        let is_beside = saved.step.is_some() && saved.main.is_none();
+        let control = saved.control.or_else(|| alone().filter(|_| is_beside)).filter(|_| saved.step.is_some());
+        let main = saved.main.or_else(|| alone().filter(|_| !is_beside)).filter(|_| saved.state != Some(State::Exited));
         let unit = self.graph.unit_mut(id);
-        let oneshot = unit.settings.service.as_ref().and_then(|service| service.kind) == Some(ServiceType::Oneshot);
+        let oneshot = unit.settings.service().kind() == ServiceType::Oneshot;
         let service = unit.service.get_or_insert_with(Box::default);
-        service.command_index = saved.command;
+        (service.command_index, service.restarts, service.control) = (saved.command, saved.restarts, saved.step);
         if let Some((pid, since)) = main {
             service.exec_main_pid = pid;
             service.exec_main_start = since;
             service.main_pid = Some(pid).filter(|pid| lives(*pid));
-            if lives(pid) {
-                self.children.insert(pid, id);
-            }
+            service.main_known = true;
+        }
+        if let Some((pid, since)) = control {
+            (service.control_pid, service.control_start) = (Some(pid).filter(|pid| lives(*pid)), since);
+        }
+        let found = [service.main_pid, service.control_pid];
+        for pid in found.into_iter().flatten() {
+            self.children.insert(pid, id);
         }
         self.revive_up(id, saved, if oneshot { State::Start } else { State::Running });
         if let Some((pid, _)) = main.filter(|(pid, _)| !lives(*pid)) {
             self.main_process_lost(id, pid);
+        }
+        if saved.step.is_some() && self.service(id).control == saved.step && self.service(id).control_pid.is_none() {
+            self.tell(Severity::Warning, Some(id), "a command of it ended while no arbiter was there".into());
+            self.control_exited(id, ExitStatus::Lost);
+        }
+        if self.graph.unit(id).state == State::Running {
+            self.start_watchdog(id);
         }
     }
 
@@ -188,7 +226,7 @@ impl Manager {
     fn main_process_lost(&mut self, id: UnitId, pid: u32) {
         self.tell(Severity::Warning, Some(id), format!("process {pid} ended while no arbiter was there"));
         self.graph.unit_mut(id).service.get_or_insert_with(Box::default).main_pid = Some(pid);
-        self.main_exited(id, pid, ExitStatus::Lost);
+        self.main_exited(id, ExitStatus::Lost);
     }
 
     fn revive_freezer(&mut self, id: UnitId, cgroup: &FoundCgroup) {

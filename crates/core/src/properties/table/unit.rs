@@ -66,6 +66,32 @@ pub(super) const SETTINGS: &[Row] = &[
         }),
     ),
     creation("JobTimeoutUSec", "JobTimeoutSec", Kind::Patience(field!(rare job_timeout_usec))),
+    creation(
+        "StartLimitIntervalUSec",
+        "StartLimitIntervalSec",
+        Kind::OptionalTime(field!(rare start_limit_interval_usec), false),
+    ),
+    creation("StartLimitBurst", "StartLimitBurst", Kind::OptionalCount(field!(rare start_limit_burst))),
+    creation(
+        "StartLimitAction",
+        "StartLimitAction",
+        Kind::Choice(Choice {
+            words: &["none"],
+            unserved: &[
+                "reboot",
+                "reboot-force",
+                "reboot-immediate",
+                "poweroff",
+                "poweroff-force",
+                "poweroff-immediate",
+                "exit",
+                "exit-force",
+            ],
+            get: |_| 0,
+            set: |_, _| {},
+            named_refusal: true,
+        }),
+    ),
     creation("JobRunningTimeoutUSec", "JobRunningTimeoutSec", Kind::Patience(field!(rare job_running_timeout_usec))),
     creation(
         "RequiresMountsFor",

@@ -23,7 +23,7 @@ fn read_file(text: &str, unit_type: UnitType, settings: &mut Settings) -> Vec<Wa
 /// are quoted; but a program whose name begins like a prefix is taken for one.
 fn for_a_line(row: &Row, value: Value) -> Value {
     match value {
-        Value::Str(text) if matches!(row.kind, Kind::Commands | Kind::CommandsEx) => {
+        Value::Str(text) if matches!(row.kind, Kind::Commands(_) | Kind::CommandsEx(_)) => {
             Value::Str(text.trim_start_matches(['-', '@', ':', '+', '!']).into())
         }
         Value::Str(text) if matches!(row.kind, Kind::Environment) => Value::Str(text),

@@ -2,14 +2,15 @@
 //! the execution environment only what the arbiter itself sets is shown; the rest is as the arbiter's own.
 
 use super::unit::{monotonic, realtime};
-use crate::service::ServiceState;
-use crate::settings::{ExecCommand, ServiceSettings, ServiceType};
+use crate::service::{CommandRun, ServiceState};
+use crate::settings::{ExecCommand, ServiceCommand, ServiceSettings, ServiceType};
 use crate::systemd1::read::View;
 use crate::systemd1::table::Emits::{Const, False, Invalidates, True};
 use crate::systemd1::table::{Property, nothing, setting, unit};
 use crate::time::{INFINITY, Timestamp};
 use crate::value::Value;
 use alloc::vec;
+use alloc::vec::Vec;
 
 pub(crate) const SCOPE_PROPERTIES: &[Property] = &[
     unit("Controller", "s", True, |v| Value::str(v.subject().controller.as_deref().unwrap_or(""))),
@@ -21,42 +22,43 @@ pub(crate) const SCOPE_PROPERTIES: &[Property] = &[
 ];
 
 pub(crate) const PROPERTIES: &[Property] = &[
-    unit("Type", "s", Const, |v| Value::str(kind(v))),
-    unit("ExitType", "s", Const, |_| Value::str("main")),
+    setting("Type", "s", Const),
+    setting("ExitType", "s", Const),
     setting("Restart", "s", Const),
-    nothing("PIDFile", "s", Const),
-    unit("NotifyAccess", "s", Const, |_| Value::str("none")),
-    unit("RestartUSec", "t", Const, |_| Value::U64(100_000)),
+    setting("PIDFile", "s", Const),
+    setting("NotifyAccess", "s", Const),
+    setting("RestartUSec", "t", Const),
     unit("TimeoutStartUSec", "t", Const, |v| Value::U64(timeout_start(v))),
     setting("TimeoutStopUSec", "t", Const),
-    unit("TimeoutAbortUSec", "t", False, |v| Value::U64(v.subject().settings.timeout_stop_usec)),
-    unit("TimeoutStartFailureMode", "s", Const, |_| Value::str("terminate")),
-    unit("TimeoutStopFailureMode", "s", Const, |_| Value::str("terminate")),
+    unit("TimeoutAbortUSec", "t", False, |v| Value::U64(timeout_abort(v))),
+    setting("TimeoutStartFailureMode", "s", Const),
+    setting("TimeoutStopFailureMode", "s", Const),
     setting("RuntimeMaxUSec", "t", Const),
     setting("RuntimeRandomizedExtraUSec", "t", Const),
-    nothing("WatchdogUSec", "t", False),
-    nothing("WatchdogTimestamp", "t", False),
-    nothing("WatchdogTimestampMonotonic", "t", False),
+    unit("WatchdogUSec", "t", False, |v| Value::U64(watchdog_usec(v))),
+    unit("WatchdogTimestamp", "t", False, |v| realtime(watchdog(v))),
+    unit("WatchdogTimestampMonotonic", "t", False, |v| monotonic(watchdog(v))),
     nothing("RootDirectoryStartOnly", "b", Const),
     setting("RemainAfterExit", "b", Const),
-    unit("GuessMainPID", "b", Const, |_| Value::Bool(true)),
-    nothing("RestartPreventExitStatus", "(aiai)", Const),
-    nothing("RestartForceExitStatus", "(aiai)", Const),
-    nothing("SuccessExitStatus", "(aiai)", Const),
+    setting("GuessMainPID", "b", Const),
+    setting("RestartPreventExitStatus", "(aiai)", Const),
+    setting("RestartForceExitStatus", "(aiai)", Const),
+    setting("SuccessExitStatus", "(aiai)", Const),
     unit("MainPID", "u", True, |v| Value::U32(state(v).and_then(|s| s.main_pid).unwrap_or(0))),
-    nothing("ControlPID", "u", True),
+    unit("ControlPID", "u", True, |v| Value::U32(state(v).and_then(|s| s.control_pid).unwrap_or(0))),
     nothing("BusName", "s", Const),
     nothing("FileDescriptorStoreMax", "u", Const),
     nothing("NFileDescriptorStore", "u", False),
-    nothing("StatusText", "s", True),
-    nothing("StatusErrno", "i", True),
+    unit("StatusText", "s", True, |v| Value::str(state(v).and_then(|s| s.notified.text.as_deref()).unwrap_or(""))),
+    unit("StatusErrno", "i", True, |v| Value::I32(state(v).map_or(0, |s| s.notified.errno))),
     unit("Result", "s", True, |v| Value::str(v.subject().result.as_str())),
-    unit("ReloadResult", "s", True, |_| Value::str("success")),
+    unit("ReloadResult", "s", True, |v| Value::str(state(v).map_or("success", |s| s.reload_result.as_str()))),
+    setting("ReloadSignal", "i", Const),
     unit("CleanResult", "s", True, |_| Value::str("success")),
     unit("UID", "u", True, |_| Value::U32(u32::MAX)),
     unit("GID", "u", True, |_| Value::U32(u32::MAX)),
-    nothing("NRestarts", "u", True),
-    unit("OOMPolicy", "s", Const, |v| Value::str(oom_policy(v))),
+    unit("NRestarts", "u", True, |v| Value::U32(state(v).map_or(0, |s| s.restarts))),
+    setting("OOMPolicy", "s", Const),
     unit("ExecMainStartTimestamp", "t", True, |v| realtime(started(v))),
     unit("ExecMainStartTimestampMonotonic", "t", True, |v| monotonic(started(v))),
     unit("ExecMainExitTimestamp", "t", True, |v| realtime(ended(v))),
@@ -64,20 +66,20 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("ExecMainPID", "u", True, |v| Value::U32(state(v).map_or(0, |s| s.exec_main_pid))),
     unit("ExecMainCode", "i", True, |v| Value::I32(state(v).map_or(0, |s| s.exec_main_code))),
     unit("ExecMainStatus", "i", True, |v| Value::I32(state(v).map_or(0, |s| s.exec_main_status))),
-    nothing("ExecCondition", COMMANDS, Invalidates),
-    nothing("ExecConditionEx", COMMANDS_EX, Invalidates),
-    nothing("ExecStartPre", COMMANDS, Invalidates),
-    nothing("ExecStartPreEx", COMMANDS_EX, Invalidates),
-    unit("ExecStart", COMMANDS, Invalidates, |v| commands(v, COMMAND, |c| Value::Bool(c.ignore_failure))),
-    unit("ExecStartEx", COMMANDS_EX, Invalidates, |v| commands(v, COMMAND_EX, flags)),
-    nothing("ExecStartPost", COMMANDS, Invalidates),
-    nothing("ExecStartPostEx", COMMANDS_EX, Invalidates),
-    nothing("ExecReload", COMMANDS, Invalidates),
-    nothing("ExecReloadEx", COMMANDS_EX, Invalidates),
-    nothing("ExecStop", COMMANDS, Invalidates),
-    nothing("ExecStopEx", COMMANDS_EX, Invalidates),
-    nothing("ExecStopPost", COMMANDS, Invalidates),
-    nothing("ExecStopPostEx", COMMANDS_EX, Invalidates),
+    unit("ExecCondition", COMMANDS, Invalidates, |v| commands(v, ServiceCommand::Condition)),
+    unit("ExecConditionEx", COMMANDS_EX, Invalidates, |v| commands_ex(v, ServiceCommand::Condition)),
+    unit("ExecStartPre", COMMANDS, Invalidates, |v| commands(v, ServiceCommand::StartPre)),
+    unit("ExecStartPreEx", COMMANDS_EX, Invalidates, |v| commands_ex(v, ServiceCommand::StartPre)),
+    unit("ExecStart", COMMANDS, Invalidates, |v| commands(v, ServiceCommand::Start)),
+    unit("ExecStartEx", COMMANDS_EX, Invalidates, |v| commands_ex(v, ServiceCommand::Start)),
+    unit("ExecStartPost", COMMANDS, Invalidates, |v| commands(v, ServiceCommand::StartPost)),
+    unit("ExecStartPostEx", COMMANDS_EX, Invalidates, |v| commands_ex(v, ServiceCommand::StartPost)),
+    unit("ExecReload", COMMANDS, Invalidates, |v| commands(v, ServiceCommand::Reload)),
+    unit("ExecReloadEx", COMMANDS_EX, Invalidates, |v| commands_ex(v, ServiceCommand::Reload)),
+    unit("ExecStop", COMMANDS, Invalidates, |v| commands(v, ServiceCommand::Stop)),
+    unit("ExecStopEx", COMMANDS_EX, Invalidates, |v| commands_ex(v, ServiceCommand::Stop)),
+    unit("ExecStopPost", COMMANDS, Invalidates, |v| commands(v, ServiceCommand::StopPost)),
+    unit("ExecStopPostEx", COMMANDS_EX, Invalidates, |v| commands_ex(v, ServiceCommand::StopPost)),
     setting("Environment", "as", Const),
     setting("User", "s", Const),
     setting("Group", "s", Const),
@@ -106,56 +108,63 @@ fn ended(view: &View<'_>) -> Timestamp {
     state(view).map_or_else(Timestamp::default, |s| s.exec_main_exit)
 }
 
-fn service_type(view: &View<'_>) -> ServiceType {
-    let default =
-        |s: &ServiceSettings| if s.exec_start.is_empty() { ServiceType::Oneshot } else { ServiceType::Simple };
-    settings(view).map_or(ServiceType::Simple, |s| s.kind.unwrap_or_else(|| default(s)))
-}
-
-fn kind(view: &View<'_>) -> &'static str {
-    match service_type(view) {
-        ServiceType::Simple => "simple",
-        ServiceType::Exec => "exec",
-        ServiceType::Oneshot => "oneshot",
-    }
-}
-
 fn timeout_start(view: &View<'_>) -> u64 {
-    match service_type(view) {
+    let default = |kind| match kind {
         ServiceType::Oneshot => INFINITY,
-        ServiceType::Simple | ServiceType::Exec => view.config.defaults.timeout_start_usec,
-    }
+        _ => view.config.defaults.timeout_start_usec,
+    };
+    settings(view).map_or(INFINITY, |s| s.timeout_start_usec.unwrap_or_else(|| default(s.kind())))
+}
+
+fn timeout_abort(view: &View<'_>) -> u64 {
+    settings(view).and_then(|s| s.timeout_abort_usec).unwrap_or(view.subject().settings.timeout_stop_usec)
+}
+
+fn watchdog_usec(view: &View<'_>) -> u64 {
+    let told = state(view).and_then(|state| state.notified.watchdog_usec);
+    told.unwrap_or_else(|| settings(view).map_or(0, |s| s.watchdog_usec))
+}
+
+fn watchdog(view: &View<'_>) -> Timestamp {
+    state(view).map_or_else(Timestamp::default, |s| s.notified.watchdog)
 }
 
 fn oom_policy(view: &View<'_>) -> &'static str {
     if view.subject().settings.resources.delegate { "continue" } else { "stop" }
 }
 
-fn commands(view: &View<'_>, signature: &str, flags: fn(&ExecCommand) -> Value) -> Value {
-    let all = settings(view).map_or(&[][..], |s| &s.exec_start);
+fn commands(view: &View<'_>, step: ServiceCommand) -> Value {
+    rows(view, step, COMMAND, |command| Value::Bool(command.ignore_failure))
+}
+
+fn commands_ex(view: &View<'_>, step: ServiceCommand) -> Value {
+    rows(view, step, COMMAND_EX, flags)
+}
+
+fn rows(view: &View<'_>, step: ServiceCommand, signature: &str, flags: fn(&ExecCommand) -> Value) -> Value {
+    let all = settings(view).map_or(&[][..], |s| s.commands(step));
     let row = |(index, command): (usize, &ExecCommand)| {
         let mut fields = vec![Value::str(&command.path), Value::strings(&command.arguments), flags(command)];
-        fields.extend(last_run(state(view).filter(|s| s.command_index == index)));
+        fields.extend(last_run(state(view).map_or_else(CommandRun::default, |state| state.run_of((step, index)))));
         Value::Struct(fields)
     };
     Value::Array(signature.into(), all.iter().enumerate().map(row).collect())
 }
 
 /// Start and end on both clocks, pid, how and with what it ended.
-fn last_run(run: Option<&ServiceState>) -> [Value; 7] {
-    let none = ServiceState::default();
-    let run = run.unwrap_or(&none);
+fn last_run(run: CommandRun) -> [Value; 7] {
     [
-        realtime(run.exec_main_start),
-        monotonic(run.exec_main_start),
-        realtime(run.exec_main_exit),
-        monotonic(run.exec_main_exit),
-        Value::U32(run.exec_main_pid),
-        Value::I32(run.exec_main_code),
-        Value::I32(run.exec_main_status),
+        realtime(run.start),
+        monotonic(run.start),
+        realtime(run.exit),
+        monotonic(run.exit),
+        Value::U32(run.pid),
+        Value::I32(run.code),
+        Value::I32(run.status),
     ]
 }
 
 fn flags(command: &ExecCommand) -> Value {
-    Value::strings(command.ignore_failure.then_some("ignore-failure"))
+    let ignores = command.ignore_failure.then_some("ignore-failure");
+    Value::strings(ignores.into_iter().chain(command.no_env_expand.then_some("no-env-expand")).collect::<Vec<_>>())
 }

@@ -44,7 +44,7 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("InactiveEnterTimestampMonotonic", "t", True, |v| monotonic(v.subject().times.inactive_enter)),
     unit("CanStart", "b", Const, |v| Value::Bool(can_start(v))),
     unit("CanStop", "b", Const, |v| Value::Bool(can_stop(v))),
-    unit("CanReload", "b", Const, |v| Value::Bool(v.graph.edges(v.unit, Edge::PropagatesReloadTo).next().is_some())),
+    unit("CanReload", "b", Const, |v| Value::Bool(can_reload(v))),
     unit("CanIsolate", "b", Const, |v| Value::Bool(can_start(v) && rare(v).is_some_and(|r| r.allow_isolate))),
     nothing("CanClean", "as", Const),
     unit("CanFreeze", "b", Const, |v| Value::Bool(can_freeze(v.subject()))),
@@ -75,8 +75,8 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("LoadError", "(ss)", Const, |v| load_error(v.subject().load_error.as_deref())),
     unit("Transient", "b", Const, |v| Value::Bool(v.subject().transient)),
     unit("Perpetual", "b", Const, |v| Value::Bool(v.subject().perpetual)),
-    unit("StartLimitIntervalUSec", "t", Const, |_| Value::U64(10_000_000)),
-    unit("StartLimitBurst", "u", Const, |_| Value::U32(5)),
+    unit("StartLimitIntervalUSec", "t", Const, |v| Value::U64(v.subject().settings.start_limit().0)),
+    unit("StartLimitBurst", "u", Const, |v| Value::U32(v.subject().settings.start_limit().1)),
     unit("StartLimitAction", "s", Const, |_| Value::str("none")),
     unit("FailureAction", "s", Const, |_| Value::str("none")),
     unit("FailureActionExitStatus", "i", Const, |_| Value::I32(-1)),
@@ -106,6 +106,10 @@ fn rare<'a>(view: &View<'a>) -> Option<&'a RareSettings> {
 /// Whether a client may start it; dependencies may still do so when this is false.
 fn can_start(view: &View<'_>) -> bool {
     view.subject().can_start() && !rare(view).is_some_and(|rare| rare.refuse_manual_start)
+}
+
+fn can_reload(view: &View<'_>) -> bool {
+    view.subject().can_reload() || view.graph.edges(view.unit, Edge::PropagatesReloadTo).next().is_some()
 }
 
 fn can_stop(view: &View<'_>) -> bool {
