@@ -1,8 +1,10 @@
 //! `Executor`: what runs plans and answers questions, and what it shares with its clones.
 
 use crate::dirs::Dirs;
+use crate::notify::NotifySocket;
 use crate::pins::{Pins, examine_pidfd, is_pidfd};
 use crate::probe::Kernel;
+use crate::read::cgroup_of;
 use crate::root::Root;
 use crate::spawner::{SPAWNER_ARGUMENT, Spawner, SpawnerCommand};
 use crate::store::Store;
@@ -14,7 +16,7 @@ use cgarbiter_core::{OpError, Outcome, Report};
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Choices of the driver.
@@ -205,7 +207,22 @@ impl Executor {
     /// Hands over what has happened: ends of spawned processes first, then each changed watch once. Never blocks.
     /// Answers whether that was all; if not, come again before waiting for the descriptor.
     pub fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
-        self.shared.notices.drain(hand_over)
+        // Where a sender is, is asked while it may still be waiting to be heard.
+        self.shared.notices.drain(&mut |event| match event {
+            Event::Notified { pid, uid, message, .. } => {
+                let cgroup = cgroup_of(&self.shared.root, pid);
+                hand_over(Event::Notified { pid, uid, cgroup, message });
+            }
+            event => hand_over(event),
+        })
+    }
+
+    /// Makes the socket on which services tell of themselves.
+    ///
+    /// # Errors
+    /// It cannot be made there.
+    pub fn listen_notify(&self, path: &Path) -> Result<(), OpError> {
+        self.shared.notices.listen(NotifySocket::bind(path)?)
     }
 
     /// The managed root.

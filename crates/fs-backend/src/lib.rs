@@ -29,6 +29,7 @@ mod executor;
 mod find;
 mod launcher;
 mod machine;
+mod notify;
 pub mod parse;
 mod pins;
 mod probe;

@@ -7,6 +7,7 @@ use crate::errno::at;
 use crate::executor::Executor;
 use crate::parse;
 use crate::pins::examine_pid;
+use crate::root::Root;
 use crate::sys;
 use crate::tree::{Visit, walk};
 use cgarbiter_core::event::{CgroupEvents, Member, PinAnswer, Readings};
@@ -167,6 +168,13 @@ impl Executor {
         let (root, buffer) = (&self.shared.root, &mut self.text);
         self.dirs.with(root, cgroup, |dir| read_file(dir, file, buffer).map(|text| text.trim_end().to_owned())).ok()
     }
+}
+
+/// The cgroup of a process, below the managed root.
+pub(crate) fn cgroup_of(root: &Root, pid: u32) -> Option<CgroupPath> {
+    let (mut path, mut buffer) = ([0_u8; 32], Vec::new());
+    let text = read_proc(proc_path(pid, "cgroup", &mut path), &mut buffer).ok()?;
+    root.below(parse::proc_cgroup(text)?)
 }
 
 /// Longest file that can hold a number.

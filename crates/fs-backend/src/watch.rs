@@ -7,6 +7,7 @@
 //! four times the memory and one descriptor each.
 
 use crate::errno::at;
+use crate::notify::{MESSAGES_MAX, NotifySocket};
 use crate::sys;
 use cgarbiter_core::event::{Event, ExitStatus};
 use cgarbiter_core::exec::ExecFailure;
@@ -19,7 +20,7 @@ use nix::sys::inotify::{AddWatchFlags, InitFlags, Inotify, WatchDescriptor};
 use nix::unistd::read;
 use std::collections::{BTreeMap, HashMap};
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 /// Where an operator raises the limit that `ENOSPC` is about.
 const WATCH_LIMIT: &str = "/proc/sys/fs/inotify/max_user_watches";
@@ -29,6 +30,7 @@ const INSTANCE_LIMIT: &str = "/proc/sys/fs/inotify/max_user_instances";
 /// Marks in the epoll set; processes are marked by their pid.
 const INOTIFY: u64 = u64::MAX;
 const WAKE: u64 = u64::MAX - 1;
+const NOTIFY: u64 = u64::MAX - 2;
 /// Goes with the number of a child whose way to its program is watched.
 const EXECUTION: u64 = 1 << 40;
 /// Rounds of one drain, so that a flood of notices cannot keep the caller for ever.
@@ -42,6 +44,8 @@ pub(crate) struct Notices {
     epoll: Epoll,
     inotify: Inotify,
     wake: EventFd,
+    /// Where services tell of themselves.
+    socket: OnceLock<NotifySocket>,
     table: Mutex<Table>,
 }
 
@@ -90,7 +94,15 @@ impl Notices {
             Ok((epoll, wake))
         };
         let (epoll, wake) = make().map_err(|errno| at("epoll".to_owned())(errno))?;
-        Ok(Self { epoll, inotify, wake, table: Mutex::default() })
+        Ok(Self { epoll, inotify, wake, socket: OnceLock::new(), table: Mutex::default() })
+    }
+
+    /// Hears what services tell on this socket, too.
+    pub(crate) fn listen(&self, socket: NotifySocket) -> Result<(), OpError> {
+        let event = EpollEvent::new(EpollFlags::EPOLLIN, NOTIFY);
+        self.epoll.add(socket.fd(), event).map_err(|errno| at("epoll".to_owned())(errno))?;
+        assert!(self.socket.set(socket).is_ok(), "there is one socket for all");
+        Ok(())
     }
 
     /// Becomes readable when there is something to drain.
@@ -183,22 +195,35 @@ impl Notices {
     /// Hands over what has happened: ends of processes first, then each changed watch once. Answers whether that was
     /// all; if not, the caller shall come again before it waits.
     pub(crate) fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
+        let mut left = MESSAGES_MAX;
         for _ in 0..ROUNDS_MAX {
             let round = self.drain_round();
+            // What somebody has said comes before the news of its end.
+            while let Some(message) = self.socket.get().and_then(|socket| socket.take(&mut left)) {
+                hand_over(message.event.clone());
+            }
+            if left == 0 {
+                Self::hand_over_round(round, hand_over);
+                return false;
+            }
             if round.executed.is_empty() && round.exited.is_empty() && round.changed.is_empty() && !round.read {
                 return true;
             }
-            for (pid, failure) in round.executed {
-                hand_over(Event::Executed { pid, failure });
-            }
-            for (pid, status) in round.exited {
-                hand_over(Event::Exited { pid, status });
-            }
-            for watch in round.changed {
-                hand_over(Event::CgroupChanged { watch });
-            }
+            Self::hand_over_round(round, hand_over);
         }
         false
+    }
+
+    fn hand_over_round(round: Round, hand_over: &mut dyn FnMut(Event)) {
+        for (pid, failure) in round.executed {
+            hand_over(Event::Executed { pid, failure });
+        }
+        for (pid, status) in round.exited {
+            hand_over(Event::Exited { pid, status });
+        }
+        for watch in round.changed {
+            hand_over(Event::CgroupChanged { watch });
+        }
     }
 
     fn drain_round(&self) -> Round {
@@ -209,6 +234,8 @@ impl Notices {
         for event in &ready[..count] {
             match event.data() {
                 INOTIFY => round.read |= self.read_inotify(&mut table, &mut round.changed),
+                // Read with every round.
+                NOTIFY => round.read = true,
                 WAKE => {
                     let _ = self.wake.read();
                     round.read = true;

@@ -21,6 +21,9 @@ const LEAF: &str = "init.scope";
 /// What children find in their environment.
 const PATH: &str = "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin";
 
+/// Below the prefix of all files.
+const NOTIFY_SOCKET: &str = "/run/cgarbiter/notify";
+
 /// Why there is no backend.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
@@ -101,6 +104,7 @@ impl Backend {
         let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported.in_words());
         let options = Options { file_root: choices.file_root.clone(), ..Options::default() };
         let mut executor = Executor::new(root, kernel, &options)?;
+        let config = Config { notify_socket: notify_socket(&executor, choices), ..config };
         let found = executor.find(&config.unit_paths)?;
         Ok(Chosen { backend: Self::Real(Box::new(executor)), config, found, summary, lock: Some(lock) })
     }
@@ -204,6 +208,18 @@ impl Backend {
 pub fn controllers_to_share() -> Option<(std::path::PathBuf, ControllerMask)> {
     let root = Root::find(&RootChoice::default()).ok()?;
     Some((root.directory().into(), root.enabled().ok()?))
+}
+
+/// The socket on which services tell of themselves; nothing when it cannot be made.
+fn notify_socket(executor: &Executor, choices: &Choices) -> String {
+    let path = choices.file_root.join(NOTIFY_SOCKET.trim_start_matches('/'));
+    match executor.listen_notify(&path) {
+        Ok(()) => path.to_string_lossy().into_owned(),
+        Err(error) => {
+            tracing::warn!("services cannot tell of themselves (Type=notify, WatchdogSec=): {error}");
+            String::new()
+        }
+    }
 }
 
 /// One tree, one writer.
