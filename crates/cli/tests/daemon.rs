@@ -362,3 +362,42 @@ fn busctl_reads_and_is_refused_in_systemds_words() {
 fn eprint_skip(why: &str) {
     eprintln!("skipped: {why}");
 }
+
+#[test]
+fn unit_files_are_masked_listed_and_shown() {
+    let daemon = Daemon::start();
+    let plan = daemon.says(&["mask", "--plan", "m"]);
+    assert!(plan.contains("link     /etc/cgarbiter/units/m.service /dev/null"), "{plan}");
+    assert!(!daemon.says(&["list-unit-files"]).contains("m.service"), "a plan changes nothing");
+    assert_eq!(daemon.says(&["mask", "m"]), "linked /etc/cgarbiter/units/m.service -> /dev/null\n");
+    assert_eq!(daemon.says(&["mask", "m"]), "");
+    let listed = daemon.says(&["list-unit-files", "--json", "m*"]);
+    assert!(listed.contains("\"masked\"") && listed.contains("/etc/cgarbiter/units/m.service"), "{listed}");
+    let refused = daemon.client(&["start", "m"]);
+    assert!(String::from_utf8_lossy(&refused.stderr).contains("m.service is masked"));
+    assert_eq!(daemon.says(&["unmask", "m"]), "removed /etc/cgarbiter/units/m.service\n");
+    assert_eq!(daemon.client(&["start", "m"]).status.code(), Some(5));
+    assert_eq!(daemon.client(&["enable", "m"]).status.code(), Some(5));
+    assert_eq!(daemon.says(&["list-jobs"]), "no jobs\n");
+    assert_eq!(daemon.says(&["reload"]), "");
+    assert_eq!(daemon.says(&["analyze", "cycles"]), "no cycles\n");
+    let edit = daemon.client(&["edit", "m"]);
+    assert_eq!(edit.status.code(), Some(2), "no editor without a terminal");
+}
+
+#[test]
+fn faults_in_files_are_named_without_a_server() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("a.service");
+    let check = || Command::new(CLIENT).arg("check").arg(&path).output().unwrap();
+    std::fs::write(&path, "[Service]\nExecStart=/bin/true\nMemoryMax=lots\n").unwrap();
+    let output = check();
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(text.starts_with(&format!("{}:3: MemoryMax:", path.display())), "{text}");
+    std::fs::write(&path, "[Service]\nExecStart=/bin/true\nMemoryMax=1M\n").unwrap();
+    assert!(check().status.success());
+    std::fs::remove_file(&path).unwrap();
+    std::fs::create_dir(&path).unwrap();
+    assert_eq!(check().status.code(), Some(1), "a directory is no file");
+}

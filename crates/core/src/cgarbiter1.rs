@@ -2,7 +2,7 @@
 //! Answers are rows (unit, cause, step), in the order in which the steps would be taken.
 
 use crate::error::{Refusal, RefusalKind};
-use crate::request::{PropertyList, Request, UnitRef};
+use crate::request::{FileVerb, PropertyList, Request, UnitRef};
 use crate::systemd1::MethodCall;
 use crate::value::Value;
 use alloc::boxed::Box;
@@ -46,6 +46,13 @@ pub const INTROSPECTION: &str = r#"<!DOCTYPE node PUBLIC "-//freedesktop//DTD D-
    <arg type="a(sv)" name="properties" direction="in"/>
    <arg type="a(sss)" name="steps" direction="out"/>
   </method>
+  <method name="PlanUnitFiles">
+   <arg type="s" name="verb" direction="in"/>
+   <arg type="as" name="files" direction="in"/>
+   <arg type="b" name="runtime" direction="in"/>
+   <arg type="b" name="force" direction="in"/>
+   <arg type="a(sss)" name="steps" direction="out"/>
+  </method>
  </interface>
 </node>
 "#;
@@ -78,6 +85,13 @@ pub fn decode(call: MethodCall) -> Result<Request, Refusal> {
             runtime: args.boolean()?,
             properties: args.properties()?,
         },
+        "PlanUnitFiles" => Request::ChangeUnitFiles {
+            verb: args.file_verb()?,
+            files: args.strings()?,
+            runtime: args.boolean()?,
+            force: args.boolean()?,
+            with_info: false,
+        },
         member => {
             let text = format!("Unknown method {member} or interface {INTERFACE}.");
             return Err(Refusal::new(RefusalKind::UnknownMethod, text));
@@ -86,6 +100,17 @@ pub fn decode(call: MethodCall) -> Result<Request, Refusal> {
     args.end()?;
     Ok(Request::Plan(Box::new(planned)))
 }
+
+/// What `PlanUnitFiles` calls the methods about unit files.
+const VERBS: [(&str, FileVerb); 7] = [
+    ("enable", FileVerb::Enable),
+    ("disable", FileVerb::Disable),
+    ("reenable", FileVerb::Reenable),
+    ("link", FileVerb::Link),
+    ("mask", FileVerb::Mask),
+    ("unmask", FileVerb::Unmask),
+    ("revert", FileVerb::Revert),
+];
 
 /// Takes arguments one by one, each of the one type it must have.
 struct Arguments<'a> {
@@ -108,6 +133,18 @@ impl Arguments<'_> {
 
     fn boolean(&mut self) -> Result<bool, Refusal> {
         self.next(|value| if let Value::Bool(value) = value { Some(value) } else { None })
+    }
+
+    fn strings(&mut self) -> Result<Vec<String>, Refusal> {
+        self.next(|value| match value {
+            Value::Array(signature, items) if signature == "s" => items.into_iter().map(string).collect(),
+            _ => None,
+        })
+    }
+
+    fn file_verb(&mut self) -> Result<FileVerb, Refusal> {
+        let word = self.string()?;
+        VERBS.iter().find(|(known, _)| *known == word).map(|(_, verb)| verb.clone()).ok_or_else(|| self.wrong())
     }
 
     fn properties(&mut self) -> Result<PropertyList, Refusal> {
@@ -188,6 +225,21 @@ mod tests {
             call("PlanSetUnitProperties", vec![Value::str("a.slice"), Value::Bool(true), list()]),
             Ok(Request::Plan(Box::new(Request::SetProperties { unit, runtime: true, properties })))
         );
+    }
+
+    #[test]
+    fn verbs_about_files_go_by_their_words() {
+        let arguments =
+            |verb: &str| vec![Value::str(verb), Value::strings(["a.service"]), Value::Bool(true), Value::Bool(false)];
+        let want = Request::ChangeUnitFiles {
+            verb: FileVerb::Mask,
+            files: vec!["a.service".into()],
+            runtime: true,
+            force: false,
+            with_info: false,
+        };
+        assert_eq!(call("PlanUnitFiles", arguments("mask")), Ok(Request::Plan(Box::new(want))));
+        assert_eq!(call("PlanUnitFiles", arguments("hide")), Err(RefusalKind::InvalidArgs));
     }
 
     #[test]

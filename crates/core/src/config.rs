@@ -61,6 +61,9 @@ pub struct Machine {
     pub architecture: String,
     /// Virtualization word of the API, e.g. `kvm`, or empty.
     pub virtualization: String,
+    /// What specifiers of unit files stand for that only the machine knows (`H` for its name, `m` for its id …), as far
+    /// as the driver could find out.
+    pub specifiers: Vec<(String, String)>,
 }
 
 /// Defaults for units (reference 07.6, 10.7).
@@ -216,6 +219,7 @@ impl Config {
                 tasks_max: 15_751,
                 architecture: "x86-64".into(),
                 virtualization: String::new(),
+                specifiers: [("H", "example"), ("v", "6.1.0")].map(|(s, text)| (s.into(), text.into())).into(),
             },
             defaults: Defaults { tasks_max: 2362, ..Defaults::default() },
             notify_socket: String::from("/run/cgarbiter/notify"),

@@ -14,7 +14,7 @@ mod state;
 
 pub use change::{Change, ChangeKind, Decision, Made};
 pub use problem::Problem;
-pub use section::Section;
+pub use section::{Section, check};
 pub use state::{list, state};
 
 use crate::config::Config;

@@ -46,7 +46,7 @@ mod watch;
 
 pub use executor::{ChildOutput, Executor, Options};
 pub use launcher::{Launched, Launcher, Report};
-pub use machine::machine;
+pub use machine::{machine, specifiers};
 pub use probe::Kernel;
 pub use root::{Root, RootChoice, RootError};
 pub use spawner::{SPAWNER_ARGUMENT, handles, serve as serve_as_spawner};

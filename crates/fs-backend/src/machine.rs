@@ -20,7 +20,47 @@ pub fn machine(root: &Root) -> Machine {
         tasks_max: tasks.min(limit("pids.max").unwrap_or(u64::MAX)),
         architecture: architecture(std::env::consts::ARCH).to_owned(),
         virtualization: virtualization(),
+        specifiers: specifiers(),
     }
+}
+
+/// What specifiers of unit files stand for on this machine; those that it has nothing for are missing.
+#[must_use]
+pub fn specifiers() -> Vec<(String, String)> {
+    let line = |path: &str| text(path).lines().next().unwrap_or_default().trim().to_owned();
+    let host = line("/proc/sys/kernel/hostname");
+    let pretty = field(&text("/etc/machine-info"), "PRETTY_HOSTNAME").unwrap_or_else(|| host.clone());
+    let short = host.split('.').next().unwrap_or_default().to_owned();
+    let release = Some(text("/etc/os-release")).filter(|text| !text.is_empty());
+    let release = release.unwrap_or_else(|| text("/usr/lib/os-release"));
+    let os = [("o", "ID"), ("w", "VERSION_ID"), ("B", "BUILD_ID"), ("W", "VARIANT_ID"), ("M", "IMAGE_ID")];
+    let os = os.into_iter().chain([("A", "IMAGE_VERSION")]);
+    // A field that is missing is empty, as long as there is a file that could have it.
+    let os = os.filter(|_| !release.is_empty()).map(|(s, key)| (s, field(&release, key).unwrap_or_default(), true));
+    let machine = [
+        ("H", host, false),
+        ("l", short, false),
+        ("q", pretty, false),
+        ("m", line("/etc/machine-id"), false),
+        ("v", line("/proc/sys/kernel/osrelease"), false),
+    ];
+    let user = nix::unistd::User::from_uid(nix::unistd::geteuid()).ok().flatten();
+    let group = nix::unistd::Group::from_gid(nix::unistd::getegid()).ok().flatten();
+    let user = user.into_iter().flat_map(|user| {
+        let path = |path: std::path::PathBuf| path.to_string_lossy().into_owned();
+        [("u", user.name, false), ("h", path(user.dir), false), ("s", path(user.shell), false)]
+    });
+    let group = group.into_iter().map(|group| ("g", group.name, false));
+    let all = machine.into_iter().chain(os).chain(user).chain(group);
+    all.filter(|(_, text, may_be_empty)| *may_be_empty || !text.is_empty())
+        .map(|(specifier, text, _)| (specifier.to_owned(), text))
+        .collect()
+}
+
+/// A field of a file of `KEY=VALUE` lines, without quotes.
+fn field(text: &str, key: &str) -> Option<String> {
+    let value = text.lines().find_map(|line| line.strip_prefix(key)?.strip_prefix('='))?.trim();
+    Some(value.trim_matches(|c| c == '"' || c == '\'').to_owned())
 }
 
 fn text(path: &str) -> String {
@@ -148,6 +188,15 @@ fn hypervisor_of_signature(signature: &[u8]) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_the_machine_is_called() {
+        let known = specifiers();
+        let has = |specifier: &str| known.iter().any(|(known, text)| known == specifier && !text.is_empty());
+        assert!(has("H") && has("l") && has("v"), "{known:?}");
+        assert_eq!(field("A=1\nID=\"debian\"\n", "ID").as_deref(), Some("debian"));
+        assert_eq!(field("VERSION_ID=1\n", "ID"), None);
+    }
 
     #[test]
     fn words_of_the_api() {

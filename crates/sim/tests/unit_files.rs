@@ -318,3 +318,61 @@ fn a_mask_counts_when_it_is_made_and_the_state_of_files_is_that_on_the_disk() {
     let args = vec![Value::strings(["t.scope"]), Value::Bool(false), Value::Bool(false)];
     assert_eq!(machine.call("EnableUnitFiles", args), "UnitGenerated");
 }
+
+#[test]
+fn a_reload_of_five_thousand_files_takes_no_step() {
+    let mut machine = Machine::with(&[]);
+    // They look at every unit after every event.
+    machine.world.check_invariants(false);
+    for n in 0..5_000 {
+        machine.write(&format!("s{n}.slice"), &format!("[Slice]\nMemoryMax={}M\n", n + 1));
+    }
+    assert_eq!(machine.call("Reload", vec![]), "done");
+    for n in 0..5_000 {
+        assert_eq!(machine.call("RefUnit", vec![Value::str(format!("s{n}.slice"))]), "done");
+    }
+    for n in 0..20 {
+        assert_eq!(machine.start(&format!("s{n}.slice")), "done");
+    }
+    machine.world.start_trace();
+    for _ in 0..3 {
+        assert_eq!(machine.call("Reload", vec![]), "done");
+    }
+    assert_eq!(machine.writes(), Vec::<String>::new());
+}
+
+#[test]
+fn files_that_are_none_are_told_and_harm_nobody() {
+    let mut machine = Machine::with(&[
+        ("nul.service", "[Service]\nExecStart=/bin/true\0\nNonsense\n"),
+        ("long.service", &format!("[Service]\nEnvironment=A={}\nExecStart=/bin/true\n", "x".repeat(1 << 20))),
+        ("knot1.service", "[Unit]\nAfter=knot2.service\nRequires=knot2.service\n[Service]\nExecStart=/bin/true\n"),
+        ("knot2.service", "[Unit]\nAfter=knot1.service\nRequires=knot1.service\n[Service]\nExecStart=/bin/true\n"),
+        ("self.service", "[Unit]\nAfter=self.service\nRequires=self.service\n[Service]\nExecStart=/bin/true\n"),
+    ]);
+    for n in 0..1_000 {
+        machine.write(&format!("many.slice.d/{n:04}.conf"), &format!("[Slice]\nMemoryMax={}M\n", n + 1));
+    }
+    assert_eq!(machine.call("Reload", vec![]), "done");
+    for (name, want) in [
+        ("nul.service", "done"),
+        ("long.service", "LoadFailed"),
+        ("knot1.service", "TransactionOrderIsCyclic"),
+        ("self.service", "done"),
+        ("many.slice", "done"),
+    ] {
+        assert_eq!(machine.start(name), want, "{name}");
+    }
+    assert_eq!(machine.memory_max("many.slice"), 1_000 << 20);
+    assert_eq!(machine.unit("many.slice").drop_ins.len(), 1_000);
+    for (link, target) in [("l1.service", format!("{UNITS}/l2.service")), ("l2.service", format!("{UNITS}/l1.service"))]
+    {
+        machine.world.backend_mut().store_mut().link(format!("{UNITS}/{link}"), target);
+    }
+    assert_eq!(machine.call("Reload", vec![]), "done");
+    assert_ne!(machine.start("l1.service"), "done");
+    assert_ne!(
+        machine.call("EnableUnitFiles", vec![Value::strings(["l1.service"]), Value::Bool(false), Value::Bool(false)]),
+        "done"
+    );
+}

@@ -19,7 +19,7 @@ record!(Config {
     notify_socket,
     reexecutes,
 });
-record!(Machine { memory_bytes, page_size, tasks_max, architecture, virtualization });
+record!(Machine { memory_bytes, page_size, tasks_max, architecture, virtualization, specifiers });
 record!(Defaults {
     timeout_start_usec,
     timeout_stop_usec,

@@ -25,6 +25,8 @@ Exit status:
 
 Environment:
   CGARBITER_ADDRESS         where to connect, like --address
+  CGARBITER_EDITOR, VISUAL, EDITOR
+                            which editor to use (edit); vi if none is set
   XDG_RUNTIME_DIR           where the sockets of the user's manager are (--session)
   DBUS_SYSTEM_BUS_ADDRESS   the system bus
   DBUS_SESSION_BUS_ADDRESS  the session bus (--session)";
@@ -76,8 +78,14 @@ pub enum Command {
     Show(Show),
     /// Change properties of a unit
     Set(Set),
+    /// Start units
+    Start(Jobs),
     /// Stop units
-    Stop(Stop),
+    Stop(Jobs),
+    /// Stop units and start them again
+    Restart(Jobs),
+    /// Have units take over changed settings of their own; without units, read all unit files again
+    Reload(Reload),
     /// Send a signal to the processes of units
     Kill(Kill),
     /// Freeze the processes of units
@@ -86,6 +94,33 @@ pub enum Command {
     Thaw(Units),
     /// Forget that units failed
     ResetFailed(Patterns),
+    /// List pending jobs
+    ListJobs,
+    /// List unit files and whether they are enabled
+    ListUnitFiles(ListFiles),
+    /// Show the files of units
+    Cat(Units),
+    /// Write a drop-in of a unit in an editor
+    Edit(Edit),
+    /// Let units be started as their [Install] sections ask
+    Enable(Enable),
+    /// Undo enable
+    Disable(Enable),
+    /// Disable, then enable
+    Reenable(Enable),
+    /// Make units impossible to start
+    Mask(Files),
+    /// Undo mask
+    Unmask(Files),
+    /// Make unit files from elsewhere known
+    Link(Files),
+    /// Return unit files to what is installed
+    Revert(FileList),
+    /// Look at how units stand to each other
+    #[command(subcommand)]
+    Analyze(Analyze),
+    /// Look for faults in unit files, without a server
+    Check(Check),
     /// Show the steps a request would take, without taking them
     #[command(subcommand)]
     Plan(Plan),
@@ -202,17 +237,124 @@ pub struct Set {
     /// Forget the change at the next boot
     #[arg(long)]
     pub runtime: bool,
+    /// Show the steps, and take none
+    #[arg(long)]
+    pub plan: bool,
 }
 
-/// `cgarbiter stop`
+/// `cgarbiter start`, `stop`, `restart`
 #[derive(Debug, Clone, clap::Args)]
-pub struct Stop {
+pub struct Jobs {
     /// The units
     #[arg(required = true, value_name = "UNIT")]
     pub units: Vec<String>,
     /// Return when the jobs are queued
     #[arg(long)]
     pub no_block: bool,
+    /// Show the steps, and take none
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// `cgarbiter reload`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Reload {
+    /// The units; without any, the manager reads all unit files again
+    #[arg(value_name = "UNIT")]
+    pub units: Vec<String>,
+    /// Return when the jobs are queued
+    #[arg(long)]
+    pub no_block: bool,
+    /// Show the steps, and take none
+    #[arg(long, requires = "units")]
+    pub plan: bool,
+}
+
+/// `cgarbiter list-unit-files`
+#[derive(Debug, Clone, clap::Args)]
+pub struct ListFiles {
+    /// Names or shell patterns
+    #[arg(value_name = "PATTERN")]
+    pub patterns: Vec<String>,
+    /// Show only files in these states (comma-separated, may be repeated)
+    #[arg(long, value_name = "STATE", value_delimiter = ',')]
+    pub state: Vec<String>,
+    /// Show only files of units of these types
+    #[arg(short = 't', long = "type", value_name = "TYPE", value_delimiter = ',')]
+    pub types: Vec<String>,
+}
+
+/// `cgarbiter mask`, `unmask`, `link`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Files {
+    /// Names of units, or paths of their files
+    #[arg(required = true, value_name = "UNIT|PATH")]
+    pub names: Vec<String>,
+    /// Until the next boot only
+    #[arg(long)]
+    pub runtime: bool,
+    /// Replace links that lead elsewhere
+    #[arg(short, long)]
+    pub force: bool,
+    /// Show the steps, and take none
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// `cgarbiter enable`, `disable`, `reenable`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Enable {
+    /// Which, and how.
+    #[command(flatten)]
+    pub files: Files,
+    /// Start (disable: stop) the units, too
+    #[arg(long)]
+    pub now: bool,
+}
+
+/// `cgarbiter revert`
+#[derive(Debug, Clone, clap::Args)]
+pub struct FileList {
+    /// The units
+    #[arg(required = true, value_name = "UNIT")]
+    pub names: Vec<String>,
+    /// Show the steps, and take none
+    #[arg(long)]
+    pub plan: bool,
+}
+
+/// `cgarbiter edit`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Edit {
+    /// The unit
+    #[arg(value_name = "UNIT")]
+    pub unit: String,
+    /// Name of the drop-in
+    #[arg(long, value_name = "NAME", default_value = "override")]
+    pub drop_in: String,
+    /// Until the next boot only
+    #[arg(long)]
+    pub runtime: bool,
+    /// Take the text from standard input
+    #[arg(long)]
+    pub stdin: bool,
+}
+
+/// `cgarbiter analyze`
+#[derive(Debug, Clone, Subcommand)]
+pub enum Analyze {
+    /// Find loaded units that are all to come after each other
+    Cycles,
+    /// Show the steps that starting a unit would take
+    Plan(PlanUnit),
+}
+
+/// `cgarbiter check`
+#[derive(Debug, Clone, clap::Args)]
+pub struct Check {
+    /// Unit files and drop-ins
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
 }
 
 /// `cgarbiter kill`

@@ -1,17 +1,17 @@
-//! The verbs that change units: set, stop, kill, freeze, thaw, reset-failed.
+//! The verbs that change units, but for those that make jobs: set, kill, freeze, thaw, reset-failed.
 
 use clap::ValueEnum;
 use serde::Serialize;
-use zbus::{OwnedObjectPath, Variant};
+use zbus::Variant;
 
-use crate::args::client::{Kill, Patterns, Set, Stop, Units};
+use crate::args::client::{Kill, Patterns, Plan, Set, Units};
 
 use super::assign;
 use super::client::{Client, PATIENT};
 use super::error::{Error, Result};
-use super::job::JobWatch;
 use super::names;
 use super::output::{self, Output};
+use super::plan;
 use super::units;
 
 /// What became of one unit; the shape in JSON.
@@ -22,18 +22,18 @@ struct Done {
 }
 
 /// Gathers outcomes; a failure with one unit does not keep the others from their turn.
-struct Outcomes {
+pub(super) struct Outcomes {
     done: Vec<Done>,
     status: Option<u8>,
     json: bool,
 }
 
 impl Outcomes {
-    fn new(out: &Output) -> Self {
+    pub(super) fn new(out: &Output) -> Self {
         Self { done: Vec::new(), status: None, json: out.is_json() }
     }
 
-    fn add(&mut self, unit: &str, result: &'static str, outcome: Result<()>) {
+    pub(super) fn add(&mut self, unit: &str, result: &'static str, outcome: Result<()>) {
         match outcome {
             Ok(()) => self.done.push(Done { unit: unit.to_owned(), result }),
             Err(error) => {
@@ -44,7 +44,7 @@ impl Outcomes {
     }
 
     /// The first failure decides the exit status.
-    fn finish(self, out: &mut Output) -> Result<()> {
+    pub(super) fn finish(self, out: &mut Output) -> Result<()> {
         if out.is_json() {
             out.json(&self.done)?;
         }
@@ -53,6 +53,9 @@ impl Outcomes {
 }
 
 pub(super) async fn set(client: &Client, args: &Set, out: &mut Output) -> Result<()> {
+    if args.plan {
+        return plan::plan(client, &Plan::Set(args.clone()), out).await;
+    }
     let unit = names::mangle(&args.unit, "service");
     let properties = assign::parse_all(&args.assignments)?;
     let properties: Vec<(&str, Variant<'_>)> =
@@ -64,29 +67,6 @@ pub(super) async fn set(client: &Client, args: &Set, out: &mut Output) -> Result
         out.json(&[Done { unit, result: "set" }])?;
     }
     Ok(())
-}
-
-pub(super) async fn stop(client: &Client, args: &Stop, out: &mut Output) -> Result<()> {
-    let mut outcomes = Outcomes::new(out);
-    let mut watch = JobWatch::start(client).await?;
-    let mut jobs = Vec::new();
-    for unit in expand(client, &args.units).await? {
-        let what = format!("cannot stop {unit}");
-        let answer: Result<OwnedObjectPath> = client.manager(&what, "StopUnit", &(&unit, "replace")).await;
-        match answer {
-            Ok(job) => jobs.push((unit, job)),
-            Err(error) => outcomes.add(&unit, "stopped", Err(error)),
-        }
-    }
-    for (unit, job) in jobs {
-        if args.no_block {
-            outcomes.add(&unit, "queued", Ok(()));
-        } else {
-            let outcome = watch.wait(&unit, &job).await;
-            outcomes.add(&unit, "stopped", outcome);
-        }
-    }
-    outcomes.finish(out)
 }
 
 pub(super) async fn kill(client: &Client, args: &Kill, out: &mut Output) -> Result<()> {

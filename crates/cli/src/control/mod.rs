@@ -1,15 +1,21 @@
 //! The client: one verb, one file; each makes its calls and prints its answer.
 
+mod analyze;
 pub(crate) mod assign;
+mod cat;
 mod change;
+mod check;
 mod client;
 mod connect;
 mod demo;
+mod edit;
 mod error;
+mod files;
 mod generate;
 mod human;
 mod identity;
 mod job;
+mod jobs;
 mod list;
 mod ls;
 mod names;
@@ -57,6 +63,7 @@ fn execute(args: &Args) -> Result<()> {
         Command::Completions(completions) => generate::completions(completions, &mut out),
         Command::Man(man) => generate::man(man),
         Command::Demo => demo::demo(&mut out),
+        Command::Check(args) => check::check(args, &mut out),
         command => runtime()?.block_on(dispatch(&args.global, command, &mut out)),
     };
     let printed = out.finish();
@@ -75,13 +82,33 @@ async fn dispatch(global: &Global, command: &Command, out: &mut Output) -> Resul
         Command::Status(args) => status::status(client, args, out).await,
         Command::Show(args) => show::show(client, args, out).await,
         Command::Set(args) => change::set(client, args, out).await,
-        Command::Stop(args) => change::stop(client, args, out).await,
+        Command::Start(args) => jobs::start(client, args, out).await,
+        Command::Stop(args) => jobs::stop(client, args, out).await,
+        Command::Restart(args) => jobs::restart(client, args, out).await,
+        Command::Reload(args) => jobs::reload(client, args, out).await,
+        Command::ListJobs => jobs::list_jobs(client, out).await,
+        Command::ListUnitFiles(args) => files::list_unit_files(client, args, out).await,
+        Command::Cat(args) => cat::cat(client, args, out).await,
+        Command::Edit(args) => edit::edit(client, args, out).await,
+        Command::Enable(args) => files::enable(client, args, out).await,
+        Command::Disable(args) => files::disable(client, args, out).await,
+        Command::Reenable(args) => files::reenable(client, args, out).await,
+        Command::Mask(args) => files::mask(client, args, out).await,
+        Command::Unmask(args) => files::unmask(client, args, out).await,
+        Command::Link(args) => files::link(client, args, out).await,
+        Command::Revert(args) => files::revert(client, args, out).await,
+        Command::Analyze(args) => analyze::analyze(client, args, out).await,
         Command::Kill(args) => change::kill(client, args, out).await,
         Command::Freeze(args) => change::freeze(client, args, out).await,
         Command::Thaw(args) => change::thaw(client, args, out).await,
         Command::ResetFailed(args) => change::reset_failed(client, args, out).await,
         Command::Plan(args) => plan::plan(client, args, out).await,
-        Command::Run(_) | Command::Demo | Command::Version | Command::Completions(_) | Command::Man(_) => Ok(()),
+        Command::Run(_)
+        | Command::Demo
+        | Command::Version
+        | Command::Check(_)
+        | Command::Completions(_)
+        | Command::Man(_) => Ok(()),
     }
 }
 

@@ -35,12 +35,41 @@ pub(super) async fn plan(client: &Client, plan: &Plan, out: &mut Output) -> Resu
         Plan::Stop(args) => stop(client, args).await,
         Plan::Set(args) => set(client, args).await,
     };
+    show(steps, out)
+}
+
+fn show(steps: Result<Vec<Step>>, out: &mut Output) -> Result<()> {
     let steps = steps.map_err(explain)?;
     if out.is_json() {
         return out.json(&steps);
     }
     print(&steps, out);
     Ok(())
+}
+
+/// The steps that jobs of this type would take, one unit after the other.
+pub(super) async fn jobs(client: &Client, kind: &str, units: &[String], out: &mut Output) -> Result<()> {
+    let mut steps = Vec::new();
+    for unit in units {
+        match job(client, unit, kind).await {
+            Ok(more) => steps.extend(more),
+            Err(error) => return show(Err(error), out),
+        }
+    }
+    show(Ok(steps), out)
+}
+
+/// The steps that a change of unit files would take.
+pub(super) async fn files(
+    client: &Client,
+    verb: &str,
+    names: &[String],
+    runtime: bool,
+    force: bool,
+    out: &mut Output,
+) -> Result<()> {
+    let what = format!("cannot plan to {verb} {}", names.join(", "));
+    show(rows(client.arbiter(&what, "PlanUnitFiles", &(verb, names, runtime, force)).await), out)
 }
 
 /// One line a step: what is done, for which unit, and why.
@@ -85,9 +114,12 @@ pub(super) async fn rehearse_start(
 }
 
 async fn stop(client: &Client, args: &PlanUnit) -> Result<Vec<Step>> {
-    let unit = names::mangle(&args.unit, "service");
-    let what = format!("cannot plan the stop of {unit}");
-    rows(client.arbiter(&what, "PlanUnitJob", &(&unit, "stop", "replace")).await)
+    job(client, &names::mangle(&args.unit, "service"), "stop").await
+}
+
+async fn job(client: &Client, unit: &str, kind: &str) -> Result<Vec<Step>> {
+    let what = format!("cannot plan the {kind} of {unit}");
+    rows(client.arbiter(&what, "PlanUnitJob", &(unit, kind, "replace")).await)
 }
 
 async fn set(client: &Client, args: &Set) -> Result<Vec<Step>> {

@@ -9,7 +9,7 @@ use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::plan::{Pin, Plan};
 use cgarbiter_core::{Answer, Config, Event, Found, OpError, Question, Report};
 use cgarbiter_dbus::Descriptors;
-use cgarbiter_fs_backend::{Executor, Kernel, Options, Root, RootChoice, RootError, machine};
+use cgarbiter_fs_backend::{Executor, Kernel, Options, Root, RootChoice, RootError, machine, specifiers};
 use nix::fcntl::{Flock, FlockArg};
 use std::cell::RefCell;
 use std::fs::File;
@@ -281,6 +281,7 @@ fn simulated_machine() -> Machine {
         tasks_max: tasks,
         architecture: architecture.into(),
         virtualization: String::new(),
+        specifiers: specifiers(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::problem::{BAD_MESSAGE, Problem};
 use crate::config::Config;
 use crate::error::Errno;
 use crate::names::{NameForm, UnitType};
-use crate::unit_file::{Escapes, Lexer, NameParts, Token, Words, expand_for};
+use crate::unit_file::{Escapes, Lexer, NameParts, Severity, Token, Warning, Words, expand_for};
 use alloc::borrow::ToOwned;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -76,6 +76,53 @@ impl Section {
             _ => {}
         }
         Ok(())
+    }
+}
+
+/// What in the section of a file makes no sense, line by line; faults of lines outside of it are not told.
+#[must_use]
+pub fn check(text: &str, name: &str, config: &Config) -> Vec<Warning> {
+    let mut is_inside = false;
+    let mut warnings = Vec::new();
+    for line in Lexer::new(text) {
+        match line.token {
+            Token::Section(section) => is_inside = section == "Install",
+            Token::Assignment(key, value) if is_inside && !key.starts_with("X-") => {
+                if let Some(text) = fault(&key, &value, name, config) {
+                    warnings.push(Warning { line: line.number, key: key.into(), text, severity: Severity::Skipped });
+                }
+            }
+            _ => {}
+        }
+    }
+    warnings
+}
+
+/// What is wrong with an assignment in `[Install]`.
+fn fault(key: &str, value: &str, name: &str, config: &Config) -> Option<String> {
+    let parts = NameParts::of(name);
+    match key {
+        "Alias" if !may_alias(name) => Some("Units of this type have one name only.".into()),
+        "Alias" | "WantedBy" | "RequiredBy" | "UpheldBy" | "Also" => {
+            let mut words = Words::new(value, Escapes::Plain);
+            words.find_map(|word| {
+                let Ok(word) = word else { return Some("Invalid syntax, ignoring the rest.".into()) };
+                // What depends on the machine is found out there.
+                let Ok(word) = expand_for(&word, &parts, "", config) else { return None };
+                let is_path = key == "Alias" && word.contains('/');
+                let is_valid = is_path || NameForm::of(&word).is_some();
+                (!is_valid).then(|| alloc::format!("\"{word}\" is not a valid unit name."))
+            })
+        }
+        "DefaultInstance" if NameForm::of(name) != Some(NameForm::Template) => {
+            Some("Only templates have instances.".into())
+        }
+        "DefaultInstance" if !value.is_empty() && !value.contains('%') => {
+            let is_valid = instantiate(name, value).is_some();
+            (!is_valid).then(|| alloc::format!("\"{value}\" is no name of an instance."))
+        }
+        "DefaultInstance" => None,
+        _ => Some("Unknown key in section [Install], ignoring.".into()),
     }
 }
 

@@ -1,5 +1,5 @@
-//! Specifiers: what `%n` and the like stand for (reference 10.6). Facts that only the machine knows (`%H`, `%m`) are
-//! not to be had here, and are said to be missing instead of being guessed.
+//! Specifiers: what `%n` and the like stand for (reference 10.6). Facts that only the machine knows (`%H`, `%m`) come
+//! from the driver, once; what it could not find out is said to be missing instead of being guessed.
 
 use super::reader::Source;
 use crate::config::Config;
@@ -89,6 +89,8 @@ fn push(
         'a' => out.push_str(&config.machine.architecture),
         'U' | 'G' => out.push_str(&config.uid.to_string()),
         'u' | 'g' | 'h' | 's' if config.uid == 0 => out.push_str(of_root(specifier)),
+        'b' if !config.boot_id.is_empty() => out.extend(config.boot_id.chars().filter(|c| *c != '-')),
+        _ if of_the_machine(specifier, config).is_some_and(|text| push_str(out, text)) => {}
         _ => match DIRECTORIES.iter().find(|(known, _)| *known == specifier) {
             Some((_, directory)) => out.push_str(directory),
             None if specifier.is_ascii_alphanumeric() => return Err(Unresolved(specifier)),
@@ -107,6 +109,17 @@ const DIRECTORIES: [(char, &str); 7] = [
     ('T', "/tmp"),
     ('V', "/var/tmp"),
 ];
+
+/// What the driver found out about the machine.
+fn of_the_machine(specifier: char, config: &Config) -> Option<&str> {
+    let is_it = |(known, _): &&(String, String)| known.chars().eq([specifier]);
+    config.machine.specifiers.iter().find(is_it).map(|(_, text)| text.as_str())
+}
+
+fn push_str(out: &mut String, text: &str) -> bool {
+    out.push_str(text);
+    true
+}
 
 /// Specifiers that stand for parts of the name, and can fail.
 const OF_THE_NAME: &str = "PIJf";
@@ -161,7 +174,9 @@ mod tests {
             assert_eq!(expanded(text, name).as_deref(), Ok(want), "{text}");
         }
         assert_eq!(expanded("<%i>", "a.slice").as_deref(), Ok("<>"));
-        assert_eq!(expanded("on %H", "a.slice"), Err(Unresolved('H')));
+        assert_eq!(expanded("on %H", "a.slice").as_deref(), Ok("on example"));
+        assert_eq!(expanded("%b %v", "a.slice").as_deref(), Ok("00000000000040008000000000000001 6.1.0"));
+        assert_eq!(expanded("in %m", "a.slice"), Err(Unresolved('m')));
         assert_eq!(expanded("%z", "a.slice"), Err(Unresolved('z')));
         assert!(Unresolved('H').is_known() && Unresolved('P').is_known() && !Unresolved('z').is_known());
         assert_eq!(expanded("%P", "a\\q.slice"), Err(Unresolved('P')));

@@ -65,7 +65,7 @@ fn a_mistake_about_rights_or_commands_makes_the_unit_unfit() {
     for (text, line, word) in [
         ("[Service]\nUser=nobody\nExecStart=/bin/true\n", 2, "not supported here"),
         ("[Service]\nGroup=a:b\n", 2, "Invalid Group setting"),
-        ("[Service]\nUser=%H\n", 2, "cannot be resolved"),
+        ("[Service]\nUser=%m\n", 2, "cannot be resolved"),
         ("[Service]\nRestart=always\nExecStart=bin/true\n", 3, "absolute path"),
         ("[Service]\nExecStart=/bin/a \"b\n", 2, "syntax"),
         ("[Service]\nExecStart=@/bin/a\n", 2, "Empty argument list"),

@@ -409,6 +409,7 @@ pub(crate) fn config() -> Any<Config> {
         tasks_max,
         architecture,
         virtualization: String::new(),
+        specifiers: vec![("H".into(), "a host".into())],
     });
     let paths = (text(), texts()).prop_map(|(transient, search)| UnitPaths {
         transient: transient.into(),
