@@ -20,6 +20,8 @@ pub struct ServiceState {
     pub main_known: bool,
     /// Its end will be told: it is our child, or has been taken hold of.
     pub is_watched: bool,
+    /// It was not started by us: its parent hears of its end, and may take its time to let go of it.
+    pub is_adopted: bool,
     /// The last main process, for `ExecMainPID`.
     pub exec_main_pid: u32,
     /// `CLD_*` of its end; 0 while it lives.
@@ -114,6 +116,7 @@ impl ServiceState {
         main_pid: None,
         main_known: false,
         is_watched: false,
+        is_adopted: false,
         exec_main_pid: 0,
         exec_main_code: 0,
         exec_main_status: 0,

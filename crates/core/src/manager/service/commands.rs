@@ -162,7 +162,7 @@ impl Manager {
             Role::Main => {
                 let index = state.command_index;
                 state.set_main(pid, start);
-                state.is_watched = true;
+                (state.is_watched, state.is_adopted) = (true, false);
                 state.note_run((ServiceCommand::Start, index), run);
             }
             Role::Control => {

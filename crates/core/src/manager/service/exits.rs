@@ -236,6 +236,14 @@ impl Manager {
     /// Nobody is in the cgroup any more. The ends of our own children come first, and count for more.
     pub(in crate::manager) fn service_emptied(&mut self, id: UnitId) {
         let service = self.service(id);
+        let is_over = service.is_adopted && !service.has_control() && self.state(id).is_signal_phase();
+        if is_over && service.main_pid.is_some() && self.graph.unit(id).work.ending.is_none() {
+            // Dead, and its parent has not let go of it: nothing depends on how it ended any more.
+            let pid = service.main_pid.unwrap_or_default();
+            self.children.remove(&pid);
+            self.main_exited(id, ExitStatus::Lost);
+            return;
+        }
         if !service.is_alone() {
             return;
         }

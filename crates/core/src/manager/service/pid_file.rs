@@ -118,7 +118,7 @@ impl Manager {
             return;
         }
         service.set_main(pid, moment);
-        service.is_watched = is_child;
+        (service.is_watched, service.is_adopted) = (is_child, !is_child);
         if let Some(former) = former {
             self.children.remove(&former);
         }
