@@ -13,6 +13,7 @@
 
 mod apply;
 mod check;
+mod context;
 mod defaults;
 mod devices;
 mod exec;

@@ -108,6 +108,7 @@ impl Manager {
         let changed = propagation::withdraw(&mut self.graph, id);
         let slice = self.graph.unit(id).slice;
         self.forget_records(id);
+        self.close_streams(id);
         self.set_controller(id, None);
         self.realize.remove(&id);
         let unit = self.graph.remove(id);

@@ -64,6 +64,7 @@ impl Manager {
             self.timers.clear_all(id);
             self.forget_intents(id);
             self.forget_freeze(id);
+            self.close_streams(id);
             self.queue_collect(id);
         }
         self.update_job(id);
@@ -82,6 +83,15 @@ impl Manager {
         }
         if state != State::AutoRestart {
             self.timers.clear(id, TimerReason::Restart);
+        }
+    }
+
+    /// Descriptors that a client has sent for standard streams are held until nobody starts with them any more.
+    pub(super) fn close_streams(&mut self, id: UnitId) {
+        let Some(exec) = self.graph.unit_mut(id).settings.exec.as_mut() else { return };
+        let pins: Vec<Pin> = exec.streams.iter_mut().filter_map(|stream| stream.handle.take().map(Pin)).collect();
+        if !pins.is_empty() {
+            self.effects.push_back(Effect::Release(pins));
         }
     }
 

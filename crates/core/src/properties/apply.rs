@@ -6,7 +6,7 @@ use super::values::{Checked, OtherControllers};
 use super::{devices, exec, markers};
 use crate::controllers::ControllerMask;
 use crate::names::UnitName;
-use crate::settings::{Dependency, Resources, Settings, StatusSet, TasksMax};
+use crate::settings::{Dependency, Resources, Settings, StatusSet, StreamKind, StreamSettings, TasksMax};
 
 impl Property {
     /// Pass 2: makes it so in the settings. What concerns more than the settings (moving processes, the place in the
@@ -100,11 +100,41 @@ impl Setting {
             }
             (Kind::IpPrefixes(field), Checked::Prefixes(list)) => devices::merge_prefixes((field.get_mut)(s), list),
             (Kind::Strings(field, ..), Checked::Strings(list)) => append((field.get_mut)(s), list),
+            (Kind::EnvironmentFiles, Checked::Files(list)) => append(&mut s.exec_mut().environment_files, list),
             (Kind::Environment, Checked::Strings(list)) => {
                 exec::merge_environment(&mut s.service_mut().environment, list);
             }
             (Kind::Commands(step) | Kind::CommandsEx(step), Checked::Commands(list)) => {
                 append(&mut s.service_mut().commands[*step as usize], list);
+            }
+            (_, value) => self.apply_context(s, value),
+        }
+    }
+
+    fn apply_context(&self, s: &mut Settings, value: &Checked) {
+        match (&self.row.kind, value) {
+            (Kind::Integer(integer), Checked::Integer(number)) => (integer.set)(s, *number),
+            (Kind::Mode(field), Checked::Fraction(mode)) => *(field.get_mut)(s) = *mode,
+            (Kind::Capabilities(field), Checked::Number(set)) => *(field.get_mut)(s) = *set,
+            (Kind::Limit(index, _), Checked::Limits(soft, hard)) => s.exec_mut().limits[*index] = Some((*soft, *hard)),
+            (Kind::Limit(index, is_soft), Checked::Number(number)) => {
+                let (soft, hard) = s.exec().limits[*index].unwrap_or((*number, *number));
+                // One that is given alone is both; the other may follow.
+                let both = if *is_soft { (*number, hard.max(*number)) } else { (soft.min(*number), *number) };
+                s.exec_mut().limits[*index] = Some(both);
+            }
+            (Kind::Stream(number), Checked::Stream(kind)) => {
+                s.exec_mut().streams[*number] = StreamSettings { kind: *kind, file: None, handle: None };
+            }
+            (Kind::Stream(number), Checked::StreamAt(kind, file)) => {
+                s.exec_mut().streams[*number] = StreamSettings { kind: *kind, file: file.clone(), handle: None };
+            }
+            (Kind::StreamFile(number, mode), Checked::Text(file)) => {
+                let file = file.as_deref().map(Into::into);
+                s.exec_mut().streams[*number] = StreamSettings { kind: StreamKind::File(*mode), file, handle: None };
+            }
+            (Kind::StreamHandle(number), Checked::Number(handle)) => {
+                s.exec_mut().streams[*number].handle = Some(*handle);
             }
             _ => unreachable!("the check of {:?} gives no such value", self.row),
         }

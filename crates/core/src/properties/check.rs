@@ -4,7 +4,7 @@ use super::kind::{Choice, Kind, Memory};
 use super::property::{Property, Setting};
 use super::table::Row;
 use super::values::{self, Checked, OTHER_CONTROLLERS, OtherControllers};
-use super::{Context, devices, exec, invalid, markers, plainly_invalid, signals, wrong_type};
+use super::{Context, context as contexts, devices, exec, invalid, markers, plainly_invalid, signals, wrong_type};
 use crate::client::Transport;
 use crate::controllers::{Controller, ControllerMask};
 use crate::error::{Errno, Refusal, RefusalKind};
@@ -42,7 +42,7 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
     Ok(match &row.kind {
         Kind::Flag(_) | Kind::OptionalFlag(_) | Kind::Delegate => Checked::Flag(values::boolean(value)?),
         Kind::Text(_, accepts) => text(row.name, value, *accepts)?,
-        Kind::Principal(_) => principal(row.name, value, context)?,
+        Kind::Principal(_) => principal(row.name, value)?,
         Kind::Description => Checked::Text(Some(values::string(value)?.into())),
         Kind::Choice(choice) => Checked::Choice(word(row.name, choice, value)?),
         Kind::Signal(..) => Checked::Signal(signal(row.name, value)?),
@@ -69,6 +69,14 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
         Kind::IpPrefixes(_) => Checked::Prefixes(devices::check_prefixes(row.name, value)?),
         Kind::DelegateControllers | Kind::DisableControllers => controllers(value)?,
         Kind::Strings(_, accepts, refusal) => strings(row.name, value, *accepts, refusal)?,
+        Kind::Integer(integer) => contexts::check_integer(row.name, value, &integer.range)?,
+        Kind::Mode(_) => contexts::check_mode(row.name, value)?,
+        Kind::Limit(..) => Checked::Number(values::u64(value)?),
+        Kind::Capabilities(_) => contexts::check_capabilities(value)?,
+        Kind::EnvironmentFiles => contexts::check_files(value)?,
+        Kind::Stream(number) => contexts::check_stream(*number, value)?,
+        Kind::StreamFile(..) => contexts::check_stream_file(value)?,
+        Kind::StreamHandle(_) => contexts::check_handle(value)?,
         Kind::Environment => Checked::Strings(exec::check_environment(value)?),
         Kind::Commands(_) => Checked::Commands(exec::check_commands(value, false)?),
         Kind::CommandsEx(_) => Checked::Commands(exec::check_commands(value, true)?),
@@ -118,7 +126,7 @@ fn invalid_setting(name: &str, value: impl core::fmt::Display) -> Refusal {
 
 fn word(name: &str, choice: &Choice, value: &Value) -> Result<usize, Refusal> {
     let word = values::string(value)?;
-    if let Some(index) = choice.words.iter().position(|w| *w == word) {
+    if let Some(index) = choice.place_of(word) {
         return Ok(index);
     }
     if choice.unserved.contains(&word) {
@@ -150,23 +158,17 @@ fn accepted_text(name: &str, text: &str, accepts: fn(&str) -> bool) -> Result<Ch
     }
 }
 
-fn principal(name: &str, value: &Value, context: &Context<'_>) -> Result<Checked, Refusal> {
-    principal_text(name, values::string(value)?, context.unit_type)
+fn principal(name: &str, value: &Value) -> Result<Checked, Refusal> {
+    principal_text(name, values::string(value)?)
 }
 
-/// Scopes hand their cgroup to a user; services run as the arbiter does, which has to be said.
-pub(super) fn principal_text(name: &str, text: &str, unit_type: UnitType) -> Result<Checked, Refusal> {
-    let checked = accepted_text(name, text, is_principal)?;
-    match &checked {
-        Checked::Text(Some(who)) if unit_type == UnitType::Service && !matches!(&**who, "root" | "0") => {
-            Err(unserved(name, who, "root"))
-        }
-        _ => Ok(checked),
-    }
+/// Scopes hand their cgroup to a user, services run as one.
+pub(super) fn principal_text(name: &str, text: &str) -> Result<Checked, Refusal> {
+    accepted_text(name, text, is_principal)
 }
 
 /// A user or group by number, or a name that is not harmful; whether it exists is found out when it is needed.
-fn is_principal(text: &str) -> bool {
+pub(super) fn is_principal(text: &str) -> bool {
     if text.bytes().all(|b| b.is_ascii_digit()) {
         return text.parse::<u32>().is_ok_and(|id| !matches!(id, 0xFFFF | u32::MAX));
     }

@@ -48,6 +48,36 @@ fn set_flag(command: &mut ExecCommand, flag: &str) -> Result<(), Refusal> {
     Ok(())
 }
 
+/// The key of the n-th resource limit.
+pub(super) fn limit_key(index: usize) -> &'static str {
+    LIMIT_KEYS[index]
+}
+
+/// The key of the n-th standard stream.
+pub(super) fn stream_key(number: usize) -> &'static str {
+    ["StandardInput", "StandardOutput", "StandardError"][number]
+}
+
+/// As [`crate::exec::LIMITS`].
+const LIMIT_KEYS: [&str; crate::exec::LIMITS.len()] = [
+    "LimitCPU",
+    "LimitFSIZE",
+    "LimitDATA",
+    "LimitSTACK",
+    "LimitCORE",
+    "LimitRSS",
+    "LimitNOFILE",
+    "LimitAS",
+    "LimitNPROC",
+    "LimitMEMLOCK",
+    "LimitLOCKS",
+    "LimitSIGPENDING",
+    "LimitMSGQUEUE",
+    "LimitNICE",
+    "LimitRTPRIO",
+    "LimitRTTIME",
+];
+
 /// An absolute path, or the name of a program in the search path.
 fn is_program(path: &str) -> bool {
     let name = !path.contains('/') && path.len() <= 255 && !matches!(path, "." | "..");

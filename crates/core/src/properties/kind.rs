@@ -1,10 +1,13 @@
 //! The kinds of properties: how a value is stored. Checking, applying, printing and reading hang on the kind alone, so
 //! that a property is nothing but a row of the table.
 
+use crate::exec::FileMode;
 use crate::settings::{CpuSet, Dependency, IpPrefix, ServiceCommand, Settings, StatusSet};
+use crate::unit_file::boolean;
 use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
+use core::ops::RangeInclusive;
 
 /// Where in the settings something is kept.
 pub(super) struct Field<T: 'static> {
@@ -31,6 +34,9 @@ macro_rules! field {
     (rare $name:ident) => {
         $crate::properties::kind::Field { get: |s| &s.rare().$name, get_mut: |s| &mut s.rare_mut().$name }
     };
+    (exec $name:ident) => {
+        $crate::properties::kind::Field { get: |s| &s.exec().$name, get_mut: |s| &mut s.exec_mut().$name }
+    };
     (service $name:ident) => {
         $crate::properties::kind::Field { get: |s| &s.service().$name, get_mut: |s| &mut s.service_mut().$name }
     };
@@ -50,6 +56,23 @@ pub(super) struct Choice {
     pub(super) set: fn(&mut Settings, usize),
     /// Whether the refusal names the property; otherwise it is that of `EINVAL`.
     pub(super) named_refusal: bool,
+}
+
+impl Choice {
+    /// The place of a word. Where the first words are `no` and `yes`, other words for that will do.
+    pub(super) fn place_of(&self, word: &str) -> Option<usize> {
+        let found = self.words.iter().position(|known| *known == word);
+        let is_switch = self.words.starts_with(&["no", "yes"]);
+        found.or_else(|| boolean(word).filter(|_| is_switch).map(usize::from))
+    }
+}
+
+/// A signed number in a range; in files, some have names.
+pub(super) struct Integer {
+    pub(super) get: fn(&Settings) -> i32,
+    pub(super) set: fn(&mut Settings, i32),
+    pub(super) range: RangeInclusive<i32>,
+    pub(super) words: &'static [(&'static str, i32)],
 }
 
 /// A size in bytes with its least value, and whether setting it, even to 0, is remembered.
@@ -118,6 +141,22 @@ pub(super) enum Kind {
     DeviceAllow,
     /// `a(iayu)`
     IpPrefixes(Field<Vec<IpPrefix>>),
+    /// `i`
+    Integer(Integer),
+    /// `u`: permissions, octal in files.
+    Mode(Field<u32>),
+    /// `t`: the n-th resource limit, hard or soft.
+    Limit(usize, bool),
+    /// `t`: a set of capabilities.
+    Capabilities(Field<u64>),
+    /// `a(sb)`
+    EnvironmentFiles,
+    /// `s`: the n-th standard stream.
+    Stream(usize),
+    /// `s`: the file that the n-th standard stream is, opened in this way.
+    StreamFile(usize, FileMode),
+    /// `h`: a descriptor for the n-th standard stream.
+    StreamHandle(usize),
     /// `b`
     Delegate,
     /// `as`
@@ -160,8 +199,10 @@ impl Kind {
             | Self::Description
             | Self::Choice(_)
             | Self::Slice
+            | Self::Stream(_)
+            | Self::StreamFile(..)
             | Self::Controller => "s",
-            Self::Signal(..) => "i",
+            Self::Signal(..) | Self::Integer(_) => "i",
             Self::Time(_)
             | Self::StopTime(_)
             | Self::Patience(_)
@@ -170,8 +211,10 @@ impl Kind {
             | Self::Quota(_)
             | Self::Period(_)
             | Self::Memory(_)
+            | Self::Limit(..)
+            | Self::Capabilities(_)
             | Self::TasksMax => "t",
-            Self::MemoryScale(_) | Self::TasksMaxScale | Self::Fraction(_) | Self::OptionalCount(_) => "u",
+            Self::MemoryScale(_) | Self::TasksMaxScale | Self::Fraction(_) | Self::OptionalCount(_) | Self::Mode(_) => "u",
             Self::Statuses(_) => "(aiai)",
             Self::CpuSet(_) => "ay",
             Self::DeviceWeights(..) | Self::DeviceLimit(_) | Self::DeviceLatency | Self::DeviceBandwidth(_) => "a(st)",
@@ -188,6 +231,8 @@ impl Kind {
             Self::CommandsEx(_) => "a(sasas)",
             Self::Pids => "au",
             Self::PidFds => "ah",
+            Self::EnvironmentFiles => "a(sb)",
+            Self::StreamHandle(_) => "h",
         }
     }
 }

@@ -3,7 +3,7 @@
 use super::kind::Kind;
 use super::property::{Property, Setting};
 use super::values::{Checked, OtherControllers};
-use super::{devices, exec, signals};
+use super::{context, devices, exec, signals};
 use crate::controllers::ControllerMask;
 use crate::names::UnitType;
 use crate::settings::{CpuSet, IpPrefix, Settings, StatusSet};
@@ -76,6 +76,28 @@ impl Setting {
         let key = self.row.key;
         match (&self.row.kind, &self.value) {
             (_, Checked::Flag(flag)) => push_line(out, key, yes_no(*flag)),
+            (Kind::Integer(integer), Checked::Integer(number)) => {
+                let word = integer.words.iter().find(|(_, known)| known == number);
+                push_line(out, key, word.map_or_else(|| number.to_string(), |(word, _)| String::from(*word)));
+            }
+            (Kind::Mode(_), Checked::Fraction(mode)) => push_line(out, key, format_args!("{mode:04o}")),
+            (Kind::Capabilities(field), Checked::Number(_)) => {
+                push_line(out, key, "");
+                push_line(out, key, context::capability_names(*(field.get)(settings)));
+            }
+            (Kind::Limit(index, _), _) => {
+                let (soft, hard) = settings.exec().limits[*index].unwrap_or((u64::MAX, u64::MAX));
+                push_line(out, exec::limit_key(*index), format_args!("{}:{}", Limit(soft), Limit(hard)));
+            }
+            (Kind::Stream(number) | Kind::StreamFile(number, _), _) => {
+                push_line(
+                    out,
+                    exec::stream_key(*number),
+                    escape_specifiers(&context::stream_word(*number, settings.exec())),
+                );
+            }
+            // A descriptor does not outlive the arbiter.
+            (Kind::StreamHandle(_), _) => {}
             (Kind::Weight(_, _, _, idle), Checked::Number(number)) => push_line(out, key, weight(*number, *idle)),
             (Kind::Quota(_), Checked::Number(usec)) => push_line(out, key, unless_unset(*usec, Quota)),
             (Kind::Period(_), Checked::Number(usec)) => push_line(out, key, unless_unset(*usec, TimeSpan)),
@@ -106,6 +128,13 @@ impl Setting {
         match &self.row.kind {
             Kind::Environment => return line(&exec::quoted(&settings.service().environment)),
             _ => line(&""),
+        }
+        if let Kind::EnvironmentFiles = &self.row.kind {
+            for (path, optional) in &settings.exec().environment_files {
+                let mark = if *optional { "-" } else { "" };
+                line(&format_args!("{mark}{}", escape_specifiers(path)));
+            }
+            return;
         }
         match &self.row.kind {
             Kind::DeviceWeights(field, ..) => pairs((field.get)(settings), line),

@@ -1,9 +1,9 @@
 //! The read direction: the value that the bus shows for a property of the table.
 
-use super::devices;
 use super::kind::Kind;
 use super::table::{Row, row};
 use super::values::OtherControllers;
+use super::{context, devices};
 use crate::config::Config;
 use crate::names::UnitType;
 use crate::resources::resolve_tasks_max;
@@ -65,6 +65,14 @@ fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Op
         Kind::DisableControllers => disabled(&s.resources),
         Kind::Strings(field, ..) => Value::strings((field.get)(s)),
         Kind::Environment => Value::strings(&s.service().environment),
+        Kind::Integer(integer) => Value::I32((integer.get)(s)),
+        Kind::Mode(field) => Value::U32(*(field.get)(s)),
+        Kind::Capabilities(field) => Value::U64(*(field.get)(s)),
+        Kind::Limit(index, is_soft) => {
+            Value::U64(s.exec().limits[*index].map_or(u64::MAX, |(soft, hard)| if *is_soft { soft } else { hard }))
+        }
+        Kind::EnvironmentFiles => environment_files(&s.exec().environment_files),
+        Kind::Stream(number) => Value::str(&context::stream_word(*number, s.exec())),
         Kind::Markers => Value::strings(&s.rare().markers),
         Kind::Commands(_)
         | Kind::Slice
@@ -76,6 +84,8 @@ fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Op
         | Kind::Inverse
         | Kind::Pids
         | Kind::PidFds
+        | Kind::StreamFile(..)
+        | Kind::StreamHandle(_)
         | Kind::AddRef => return None,
     })
 }
@@ -99,6 +109,11 @@ fn allow(list: &[(String, String)]) -> Value {
     let entry =
         |(pattern, permissions): &(String, String)| Value::Struct(vec![Value::str(pattern), Value::str(permissions)]);
     Value::Array("(ss)".into(), list.iter().map(entry).collect())
+}
+
+fn environment_files(list: &[(String, bool)]) -> Value {
+    let entry = |(path, optional): &(String, bool)| Value::Struct(vec![Value::str(path), Value::Bool(*optional)]);
+    Value::Array("(sb)".into(), list.iter().map(entry).collect())
 }
 
 fn prefixes(list: &[IpPrefix]) -> Value {

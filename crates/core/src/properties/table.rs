@@ -1,5 +1,6 @@
 //! The table: one row per property, grouped in three files, and the look-up by name.
 
+mod exec;
 mod resource;
 mod run;
 mod unit;
@@ -92,6 +93,8 @@ impl Row {
                 | Kind::PidFds
                 | Kind::AddRef
                 | Kind::Inverse
+                | Kind::StreamFile(..)
+                | Kind::StreamHandle(_)
         )
     }
 
@@ -149,7 +152,7 @@ pub(super) fn dependency_name(kind: Dependency) -> &'static str {
     unit::DEPENDENCIES.iter().find(named).map_or("", |row| row.name)
 }
 
-const GROUPS: [&[Row]; 5] = [resource::ROWS, unit::SETTINGS, unit::DEPENDENCIES, unit::INVERSES, run::ROWS];
+const GROUPS: [&[Row]; 6] = [resource::ROWS, unit::SETTINGS, unit::DEPENDENCIES, unit::INVERSES, run::ROWS, exec::ROWS];
 const COUNT: usize = count();
 
 /// Places of all rows, ordered by name.

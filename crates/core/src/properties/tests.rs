@@ -193,6 +193,7 @@ fn containers(signature: &str) -> BoxedStrategy<Value> {
         "(sasb)" => &["s", "as", "b"],
         "(sasas)" => &["s", "as", "as"],
         "(aiai)" => &["ai", "ai"],
+        "(sb)" => &["s", "b"],
         "(iayu)" => &["i", "ay", "u"],
         other => panic!("no values for {other}"),
     };

@@ -2,11 +2,11 @@
 //! warnings where it has some. Files do more than the bus: they reset with nothing at all, know percentages, ranges and
 //! specifiers, and go on where a part of a value is wrong.
 
-use super::kind::{Choice, Kind, Memory};
+use super::kind::{Choice, Integer, Kind, Memory};
 use super::property::{Property, Setting};
 use super::table::{Row, rows_with_key};
 use super::values::Checked;
-use super::{check, defaults, devices, exec, signals};
+use super::{check, context, defaults, devices, exec, signals};
 use crate::error::Refusal;
 use crate::names::{NameError, UnitName, UnitType};
 use crate::resources::memory_permyriad;
@@ -101,6 +101,18 @@ impl Text<'_> {
             Kind::Text(_, accepts) => Checked::Text(self.text(*accepts)?.map(Into::into)),
             Kind::Principal(_) => self.principal()?,
             Kind::Choice(choice) => Checked::Choice(self.word(choice)?),
+            Kind::Integer(integer) => Checked::Integer(self.integer(integer)?),
+            Kind::Mode(_) => Checked::Fraction(self.mode()?),
+            Kind::Limit(index, _) => self.limits(*index)?,
+            Kind::Capabilities(field) => {
+                let set = context::capabilities_text(&self.expanded(self.value)?, *(field.get)(self.settings));
+                Checked::Number(set.map_err(Fault::from)?)
+            }
+            Kind::Stream(number) => {
+                let text = self.expanded(self.value)?;
+                let (kind, path) = context::stream_text(*number, &text).ok_or_else(|| self.invalid("stream"))?;
+                Checked::StreamAt(kind, path)
+            }
             Kind::Signal(..) => Checked::Signal(signals::from_name(self.value).ok_or_else(|| self.invalid("signal"))?),
             Kind::Time(_) | Kind::Patience(_) => Checked::Number(self.time_span()?),
             Kind::StopTime(_) => Checked::Number(self.stop_time()?),
@@ -152,6 +164,8 @@ impl Text<'_> {
             Kind::Strings(_, accepts, _) => {
                 return self.words(Escapes::Plain, |text, word| text.string(word, *accepts), Checked::Strings);
             }
+            Kind::EnvironmentFiles if is_empty => Checked::Files(vec![]),
+            Kind::EnvironmentFiles => Checked::Files(vec![self.environment_file()?]),
             Kind::Environment => return self.words(Escapes::C, Self::variable, Checked::Strings),
             Kind::Commands(_) | Kind::CommandsEx(_) => Checked::Commands(self.commands()?),
             _ => unreachable!("{:?} has no key of its own", self.row),
@@ -188,12 +202,11 @@ impl Text<'_> {
     /// A program must not run with more rights than it was meant to.
     fn principal(&self) -> Result<Checked, Fault> {
         let text = self.expanded(self.value).map_err(|fault| Fault::bad_setting(fault.text))?;
-        check::principal_text(self.row.name, &text, self.source.name.unit_type()).map_err(as_bad_setting)
+        check::principal_text(self.row.name, &text).map_err(as_bad_setting)
     }
 
     fn word(&self, choice: &Choice) -> Result<usize, Fault> {
-        let found = choice.words.iter().position(|word| *word == self.value);
-        found.ok_or_else(|| match choice.unserved.contains(&self.value) {
+        choice.place_of(self.value).ok_or_else(|| match choice.unserved.contains(&self.value) {
             true => format!(
                 "{}={} is not supported here; supported: {}. Ignoring.",
                 self.row.key,
@@ -203,6 +216,29 @@ impl Text<'_> {
             .into(),
             false => self.invalid("value"),
         })
+    }
+
+    fn integer(&self, integer: &Integer) -> Result<i32, Fault> {
+        let named = integer.words.iter().find(|(word, _)| *word == self.value).map(|(_, number)| *number);
+        let number = named.or_else(|| self.value.parse().ok()).ok_or_else(|| self.invalid("value"))?;
+        if integer.range.contains(&number) { Ok(number) } else { Err(self.out_of_range()) }
+    }
+
+    fn mode(&self) -> Result<u32, Fault> {
+        let mode = u32::from_str_radix(self.value, 8).ok().filter(|mode| *mode <= 0o7777);
+        mode.ok_or_else(|| self.invalid("mode"))
+    }
+
+    fn limits(&self, index: usize) -> Result<Checked, Fault> {
+        let (soft, hard) = context::limit_text(index, self.value).ok_or_else(|| self.invalid("resource limit"))?;
+        Ok(Checked::Limits(soft, hard))
+    }
+
+    fn environment_file(&self) -> Result<(String, bool), Fault> {
+        let text = self.expanded(self.value)?;
+        let path = text.strip_prefix('-').unwrap_or(&text);
+        let optional = path.len() < text.len();
+        if path.starts_with('/') { Ok((path.into(), optional)) } else { Err(self.invalid("path")) }
     }
 
     fn time_span(&self) -> Result<u64, Fault> {

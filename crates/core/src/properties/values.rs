@@ -3,7 +3,7 @@
 use super::wrong_type;
 use crate::controllers::ControllerMask;
 use crate::error::Refusal;
-use crate::settings::{CpuSet, ExecCommand, IpPrefix, StatusSet};
+use crate::settings::{CpuSet, ExecCommand, IpPrefix, StatusSet, StreamKind};
 use crate::value::Value;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -18,6 +18,14 @@ pub(super) enum Checked {
     /// A fraction of memory, and the bytes it comes to.
     Share(u32, u64),
     Signal(i32),
+    Integer(i32),
+    /// Path, whether a missing one is fine.
+    Files(Vec<(String, bool)>),
+    Stream(StreamKind),
+    /// The same from a file, with its path.
+    StreamAt(StreamKind, Option<String>),
+    /// Soft and hard.
+    Limits(u64, u64),
     Choice(usize),
     /// None when empty.
     Text(Option<Arc<str>>),

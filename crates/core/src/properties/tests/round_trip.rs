@@ -5,7 +5,7 @@ use crate::names::UnitName;
 use crate::properties::kind::Kind;
 use crate::properties::table;
 use crate::resources::resolve_tasks_max;
-use crate::settings::{ExtraResources, RareSettings, Resources, Settings, TasksMax, UNSET};
+use crate::settings::{ExecSettings, ExtraResources, RareSettings, Resources, Settings, TasksMax, UNSET};
 use crate::unit_file::{self, Source, Warning};
 
 const MANAGED: [UnitType; 3] = [UnitType::Slice, UnitType::Scope, UnitType::Service];
@@ -54,6 +54,7 @@ fn as_kept(mut settings: Settings) -> Settings {
         extra.io_device_limits.sort();
         extra.block_io_device_bandwidth.sort();
     }
+    settings.exec = settings.exec.filter(|exec| **exec != ExecSettings::NONE);
     settings.rare = settings.rare.filter(|rare| **rare != RareSettings::NONE);
     settings.resources.extra = settings.resources.extra.filter(|extra| **extra != ExtraResources::NONE);
     // For services, no time to stop at all is written as it is, and read as no limit.
