@@ -161,3 +161,71 @@ fn working_directory(text: &str) -> ExecStep {
     let path = text.strip_prefix('-').unwrap_or(text);
     ExecStep::WorkingDirectory { path: path.into(), optional: path.len() < text.len() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::names::UnitName;
+    use crate::properties::default_settings;
+    use crate::unit_file::{self, Source};
+    use alloc::format;
+    use insta::assert_snapshot;
+
+    /// The steps of a service with these lines in its file.
+    fn steps(lines: &str) -> String {
+        let (name, config) = (UnitName::parse("a.service").expect("a name"), Config::example());
+        let mut settings = default_settings(name.unit_type(), &config);
+        let text = format!("[Service]\n{lines}");
+        assert_eq!(unit_file::read(&text, &Source { name: &name, path: "", config: &config }, &mut settings), []);
+        setup(&settings).iter().map(|step| format!("{step:?}\n")).collect()
+    }
+
+    #[test]
+    fn a_plain_service_only_ignores_broken_pipes() {
+        assert_snapshot!(steps(""), @"IgnoreSigpipe");
+        assert_snapshot!(steps("IgnoreSIGPIPE=no\n"), @"");
+    }
+
+    #[test]
+    fn rights_are_given_up_before_the_directory_is_entered() {
+        let lines = "WorkingDirectory=-~\nUser=nobody\nNoNewPrivileges=yes\nLimitNOFILE=1024:4096\nNice=5\n\
+                     Environment=A=1\nAmbientCapabilities=CAP_KILL\nUMask=077\nRuntimeDirectory=a\n";
+        assert_snapshot!(steps(lines), @r#"
+        Identity { user: Some("nobody"), group: None, supplementary: [] }
+        Nice(5)
+        Directories { kind: Runtime, names: ["a"], mode: 493 }
+        UMask(63)
+        Environment { pass: [], set: ["A=1"], files: [], unset: [] }
+        Groups
+        Limit { limit: 7, soft: 1024, hard: 4096 }
+        Become { ambient: 32 }
+        NoNewPrivileges
+        IgnoreSigpipe
+        WorkingDirectory { path: "~", optional: true }
+        "#);
+    }
+
+    #[test]
+    fn error_follows_output() {
+        assert_snapshot!(steps("IgnoreSIGPIPE=no\nStandardOutput=append:/x\n"), @r#"
+        Stream { number: 1, stream: File { path: "/x", mode: Append } }
+        Stream { number: 2, stream: Same(1) }
+        "#);
+        assert_snapshot!(steps("IgnoreSIGPIPE=no\nStandardInput=tty\nTTYPath=/dev/tty9\nStandardOutput=inherit\n"), @r#"
+        Stream { number: 0, stream: Terminal { path: "/dev/tty9", force: false } }
+        Stream { number: 1, stream: Same(0) }
+        Stream { number: 2, stream: Same(1) }
+        "#);
+    }
+
+    #[test]
+    fn strict_protection_leaves_what_the_service_has_been_given() {
+        let lines =
+            "IgnoreSIGPIPE=no\nProtectSystem=strict\nProtectHome=true\nReadWritePaths=-/srv\nStateDirectory=a\n";
+        assert_snapshot!(steps(lines), @r#"
+        Directories { kind: State, names: ["a"], mode: 493 }
+        Mounts(Mounts { private_tmp: false, private_devices: false, read_only: ["/"], read_write: ["-/srv", "-/dev", "-/proc", "-/sys", "/var/lib/a"], inaccessible: ["-/home", "-/root", "-/run/user"], empty: [] })
+        "#);
+    }
+}

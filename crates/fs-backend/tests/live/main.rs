@@ -4,5 +4,6 @@
 
 mod cgroups;
 mod processes;
+mod setup;
 mod signals;
 mod world;

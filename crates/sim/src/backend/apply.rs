@@ -4,7 +4,7 @@ use super::programs::{Act, acts};
 use super::{SimBackend, error, number};
 use crate::kernel::{CgroupId, Disposition, Errno, File, Fork, Pid, SetMode, State};
 use cgarbiter_core::controllers::ControllerMask;
-use cgarbiter_core::exec::ExecFailure;
+use cgarbiter_core::exec::{ExecFailure, ExecStep};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::persist;
 use cgarbiter_core::plan::{Op, Outcome, Pin, Spawn};
@@ -12,6 +12,9 @@ use cgarbiter_core::{Errno as Word, Event, OpError};
 
 /// Status of a child without a program.
 const EXIT_EXEC: u8 = 203;
+/// Statuses of a child whose user or group is not known.
+const EXIT_USER: u8 = 217;
+const EXIT_GROUP: u8 = 216;
 /// `EBADMSG`, which the kernel never answers.
 const BADMSG: i32 = 74;
 
@@ -209,10 +212,13 @@ impl SimBackend {
 
     fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
         let id = self.find(cgroup)?;
-        let known = acts(command);
-        let is_known = known.is_some();
-        let mut acts = known.unwrap_or_else(|| vec![Act::Sleep { usec: 0 }, Act::End { code: EXIT_EXEC }]);
-        let into = Fork { into: Some(id), ..Fork::default() };
+        let user = user_of(command);
+        let known = acts(command).ok_or((EXIT_EXEC, command.path.as_str()));
+        let (mut acts, failure) = match user.and(known) {
+            Ok(acts) => (acts, None),
+            Err((code, what)) => (vec![Act::Sleep { usec: 0 }, Act::End { code }], Some((code, what))),
+        };
+        let into = Fork { into: Some(id), user: user.ok().flatten(), ..Fork::default() };
         let pid = self.kernel.fork(&self.myself(), &into).map_err(|errno| error(cgroup, "", errno))?;
         while let Some(Act::Ignore { signal }) = acts.first() {
             // A process that dies at birth has no dispositions to set.
@@ -221,15 +227,26 @@ impl SimBackend {
         }
         self.programs.started(pid, command, acts);
         let pid = number(pid);
-        if !is_known {
-            let what = command.path.clone();
-            let failure = ExecFailure { status: i32::from(EXIT_EXEC), what, errno: Word::NoEnt };
+        if let Some((status, what)) = failure {
+            let failure = ExecFailure { status: i32::from(status), what: what.to_owned(), errno: Word::NoEnt };
             self.exits.push_back(Event::Executed { pid, failure: Some(failure) });
         } else if command.tell_executed {
             self.exits.push_back(Event::Executed { pid, failure: None });
         }
         Ok(Outcome::Spawned { pid })
     }
+}
+
+/// User and group that a command asks for, if it does; or the status and the name when there is no such user.
+fn user_of(command: &Spawn) -> Result<Option<(u32, u32)>, (u8, &str)> {
+    let identity = command.setup.iter().find_map(|step| match step {
+        ExecStep::Identity { user, group, .. } => Some((user.as_deref(), group.as_deref())),
+        _ => None,
+    });
+    let Some((user, group)) = identity else { return Ok(None) };
+    let uid = user.map_or(Ok(0), |name| account(name).ok_or((EXIT_USER, name)))?;
+    let gid = group.map_or(Ok(uid), |name| account(name).ok_or((EXIT_GROUP, name)))?;
+    Ok(Some((uid, gid)))
 }
 
 /// The number of a user or group: the accounts of this machine are `root`, `nobody`, and every number.
