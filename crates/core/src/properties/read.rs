@@ -72,7 +72,7 @@ fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Op
             Value::U64(s.exec().limits[*index].map_or(u64::MAX, |(soft, hard)| if *is_soft { soft } else { hard }))
         }
         Kind::EnvironmentFiles => environment_files(&s.exec().environment_files),
-        Kind::Stream(number) => Value::str(&context::stream_word(*number, s.exec())),
+        Kind::Stream(number) => Value::str(context::stream_word(*number, s.exec())),
         Kind::Markers => Value::strings(&s.rare().markers),
         Kind::Commands(_)
         | Kind::Slice
