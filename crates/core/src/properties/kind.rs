@@ -214,7 +214,9 @@ impl Kind {
             | Self::Limit(..)
             | Self::Capabilities(_)
             | Self::TasksMax => "t",
-            Self::MemoryScale(_) | Self::TasksMaxScale | Self::Fraction(_) | Self::OptionalCount(_) | Self::Mode(_) => "u",
+            Self::MemoryScale(_) | Self::TasksMaxScale | Self::Fraction(_) | Self::OptionalCount(_) | Self::Mode(_) => {
+                "u"
+            }
             Self::Statuses(_) => "(aiai)",
             Self::CpuSet(_) => "ay",
             Self::DeviceWeights(..) | Self::DeviceLimit(_) | Self::DeviceLatency | Self::DeviceBandwidth(_) => "a(st)",
