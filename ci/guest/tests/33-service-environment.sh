@@ -36,30 +36,4 @@ run -p NoNewPrivileges=yes -p CapabilityBoundingSet=CAP_KILL grep -E '^(NoNewPri
 like 'NoNewPrivileges=, CapabilityBoundingSet=' '*CapBnd:*0000000000000020*NoNewPrivs:*1*' "$out"
 run -p RuntimeDirectory=e33 -p User=nobody sh -c 'stat -c %U "$RUNTIME_DIRECTORY"'
 is 'RuntimeDirectory=' nobody "$out"
-run -p ProtectSystem=strict -p PrivateTmp=yes sh -c 'touch /usr/e33 2>/dev/null || echo ro; ls -A /tmp; touch /tmp/e33'
-is 'ProtectSystem=, PrivateTmp=' ro "$out"
-run -p InaccessiblePaths=/etc/passwd cat /etc/passwd
-like 'InaccessiblePaths=' '*Permission denied*' "$out"
-
-# Where it cannot be made so, the status tells at which step.
-failing() { # failing STATUS OPTION... COMMAND...
-    wanted=$1
-    shift
-    systemd-run -q --wait --unit=e33f "$@" >/dev/null 2>&1
-    is "ExecMainStatus of $*" "$wanted" "$(property e33f.service ExecMainStatus)"
-    is "Result of $*" exit-code "$(property e33f.service Result)"
-    systemctl reset-failed e33f.service
-    soon 'e33f.service is unloaded' unit_gone e33f.service
-}
-failing 203 /no/such/program
-failing 203 /etc/passwd
-failing 217 -p User=nosuchuser true
-failing 216 -p Group=nosuchgroup true
-failing 200 -p WorkingDirectory=/none true
-failing 226 -p ReadOnlyPaths=/none true
-
-# A terminal: the service's own, with its size and its end.
-if command -v script >/dev/null; then
-    like 'a terminal' '*/dev/pts/*' "$(script -qec 'systemd-run -q --wait --collect --pty tty' /dev/null)"
-fi
 rm -f /tmp/e33.env

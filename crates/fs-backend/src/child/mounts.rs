@@ -36,11 +36,6 @@ pub(super) fn arrange(mounts: &Mounts) -> Done {
     if mounts.private_devices {
         private_devices()?;
     }
-    if mounts.private_tmp {
-        for place in ["/tmp", "/var/tmp"] {
-            cover(place, "mode=1777", MsFlags::MS_NOSUID | MsFlags::MS_NODEV)?;
-        }
-    }
     // What can be written has to be a mount of its own before what it lies in is made read only.
     let mut changes: Vec<(&str, bool)> = Vec::new();
     changes.extend(existing(&mounts.read_only)?.into_iter().map(|path| (path, true)));
@@ -51,6 +46,12 @@ pub(super) fn arrange(mounts: &Mounts) -> Done {
     }
     for (path, read_only) in changes {
         set_read_only(path, read_only)?;
+    }
+    // These stay writable, whatever is not.
+    if mounts.private_tmp {
+        for place in ["/tmp", "/var/tmp"] {
+            cover(place, "mode=1777", MsFlags::MS_NOSUID | MsFlags::MS_NODEV)?;
+        }
     }
     for path in existing(&mounts.empty)? {
         cover(path, "mode=755", MsFlags::MS_NOSUID | MsFlags::MS_NODEV | MsFlags::MS_RDONLY)?;

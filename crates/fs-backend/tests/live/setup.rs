@@ -151,6 +151,10 @@ fn the_file_system_looks_otherwise() {
     );
     assert_eq!(seen(&mut world, vec![ExecStep::Mounts(mounts)], &script), "no\nyes\nno");
     assert!(place.join("inner/x").exists() && !place.join("x").exists());
+    let strict = Mounts { private_tmp: true, read_only: vec!["/".into()], ..Mounts::default() };
+    let script = "touch /tmp/x && touch /usr/x 2>/dev/null || echo no";
+    let null = ExecStep::Stream { number: 2, stream: Stream::Null };
+    assert_eq!(seen(&mut world, vec![null, ExecStep::Mounts(strict)], &format!("{script}; ls /tmp")), "no\nx");
     let private = Mounts { private_tmp: true, private_devices: true, ..Mounts::default() };
     let script = "ls -A /tmp | wc -l; test -c /dev/null && ! test -e /dev/kmsg && echo yes";
     assert_eq!(seen(&mut world, vec![ExecStep::Mounts(private)], script), "0\nyes");
