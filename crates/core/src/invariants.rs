@@ -38,8 +38,7 @@ fn check_place(graph: &Graph, id: UnitId, unit: &Unit) {
             let there = &slice.name;
             let fits = given.map_or_else(|| is_default_slice(there, name), |given| given == there);
             assert!(fits, "{name} is in {there}, not in {given:?} or where its name says");
-            let usable = matches!(slice.load, LoadState::Loaded | LoadState::Error);
-            assert!(usable, "{name} is in {there}, which is not loaded");
+            assert!(slice.load != LoadState::Stub, "{name} is in {there}, which is not loaded");
         }
         None => assert!(unit.load != LoadState::Loaded || name.is_root_slice(), "{name} is loaded, and in no slice"),
     }
@@ -65,8 +64,9 @@ fn check_state(unit: &Unit) {
         _ => unit.state == State::Dead,
     };
     assert!(possible, "{name} is {}", unit.state.sub());
-    // One whose record was damaged may have processes.
-    let may_be_up = matches!(unit.load, LoadState::Loaded | LoadState::Error);
+    // One whose record was damaged may have processes, and a slice whose file is unfit may have members.
+    let is_slice = unit.unit_type() == UnitType::Slice;
+    let may_be_up = is_slice || matches!(unit.load, LoadState::Loaded | LoadState::Error);
     assert!(may_be_up || unit.state == State::Dead, "{name} is up but not loaded");
     assert!(!unit.perpetual || unit.active() == ActiveState::Active, "{name} is perpetual and down");
     assert!(!unit.transient || unit.fragment.is_some(), "{name} is transient and has no file");

@@ -221,8 +221,8 @@ impl<'a> Builder<'a> {
     }
 
     fn write_attributes(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
-        // What its limits were to be is not known when its record was damaged: those that are in force stay.
-        if unit.load == LoadState::Error {
+        // What its limits were to be is not known when its record or its file is unfit: those that are in force stay.
+        if unit.load != LoadState::Loaded {
             return;
         }
         let (graph, config, cause) = (self.graph, self.config, cause_of(unit));

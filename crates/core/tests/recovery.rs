@@ -3,11 +3,17 @@
 mod support;
 
 use cgarbiter_core::controllers::ControllerMask;
-use cgarbiter_core::found::{Found, FoundCgroup};
+use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::Op;
-use cgarbiter_core::{Config, Effect, Manager, Outcome, Report};
+use cgarbiter_core::unit_files::{Content, UnitFile};
+use cgarbiter_core::{Config, Effect, Errno, Manager, OpError, Outcome, Report, invariants, persist};
+use std::collections::BTreeMap;
+use std::fmt::Write;
 use support::clocks;
+
+const SLICE: &str = "0123456789abcdef0123456789abcdef";
+const UNIT: &str = "e13d1192346246b4abd8e480cd81993e";
 
 fn found(path: &str, invocation: Option<&str>, populated: bool) -> FoundCgroup {
     FoundCgroup {
@@ -23,16 +29,91 @@ fn found(path: &str, invocation: Option<&str>, populated: bool) -> FoundCgroup {
     }
 }
 
+/// A record of this boot, of a unit that was started as [`UNIT`].
+fn record(name: &str, settings: &str, more: &str) -> FoundFile {
+    let config = Config::example();
+    let boot = &config.boot_id;
+    let section = format!("Version=1\nBootID={boot}\nInvocationID={UNIT}\nStarted=1790000001000000 1000000\n{more}");
+    let path = format!("{}/{name}", config.unit_paths.transient).into();
+    FoundFile { path, content: Ok(persist::write(settings, &section)) }
+}
+
+/// All that is done after what was found, line by line, and the units that are there in the end.
+fn recovered(found: Found) -> String {
+    let mut manager = Manager::recover(Config::example(), clocks(60_000_000), found);
+    let (mut out, mut on) = (String::new(), BTreeMap::new());
+    while let Some(effect) = manager.poll_effect() {
+        invariants::check(&manager);
+        let Effect::Run(plan) = effect else { continue };
+        plan.steps.iter().for_each(|step| writeln!(out, "{step}").expect("memory"));
+        let report = Report {
+            plan: plan.id,
+            outcomes: plan.steps.iter().map(|step| well(&step.op, &mut on)).collect(),
+            failed: None,
+        };
+        manager.handle_event(clocks(61_000_000), cgarbiter_core::Event::PlanDone(report));
+    }
+    invariants::check(&manager);
+    for (_, unit) in manager.graph().iter() {
+        writeln!(out, "= {} {} {}", unit.name, unit.load.as_str(), unit.state.sub()).expect("memory");
+    }
+    out
+}
+
+fn well(op: &Op, on: &mut BTreeMap<CgroupPath, ControllerMask>) -> Outcome {
+    match op {
+        Op::SubtreeControl { cgroup, enable, disable } => {
+            let enabled = on.entry(cgroup.clone()).or_insert(ControllerMask::MEMORY);
+            *enabled = (*enabled | *enable) - *disable;
+            Outcome::Controllers { enabled: *enabled, refused: None }
+        }
+        Op::SignalAll { .. } => Outcome::Signalled { count: 2 },
+        _ => Outcome::Done,
+    }
+}
+
+fn unit_file(name: &str, text: &str) -> UnitFile {
+    UnitFile::text(format!("{}/{name}", Config::example().unit_paths.files()[0]), text)
+}
+
+fn unreadable(name: &str) -> UnitFile {
+    UnitFile { content: Content::Unreadable(OpError::new("x", Errno::Access)), ..unit_file(name, "") }
+}
+
+#[test]
+fn a_slice_whose_file_is_unfit_keeps_its_members_and_its_limits() {
+    for file in [unit_file("web.slice", "[Slice\n"), unit_file("web.slice", ""), unreadable("web.slice")] {
+        let found = Found {
+            cgroups: vec![found("/web.slice", Some(SLICE), true), found("/web.slice/x.scope", Some(UNIT), true)],
+            files: vec![record("x.scope", "[Scope]\nSlice=web.slice\nMemoryMax=1073741824\n", "")],
+            unit_files: vec![file],
+        };
+        let done = recovered(found);
+        assert!(done.contains("= x.scope loaded running"), "{done}");
+        assert!(done.contains("web.slice") && !done.contains("= web.slice loaded"), "{done}");
+        assert!(done.contains("web.slice/x.scope memory.max 1073741824"), "{done}");
+        assert!(!done.contains("web.slice memory") && !done.contains("forget"), "{done}");
+    }
+}
+
+#[test]
+fn a_unit_that_a_drop_in_puts_elsewhere_is_found_where_it_was_made() {
+    let found = Found {
+        cgroups: vec![found("/a.slice", Some(SLICE), true), found("/a.slice/x.scope", Some(UNIT), true)],
+        files: vec![record("x.scope", "[Scope]\nSlice=a.slice\n", "")],
+        unit_files: vec![unit_file("x.scope.d/place.conf", "[Scope]\nSlice=b.slice\n")],
+    };
+    let done = recovered(found);
+    assert!(done.contains("= x.scope loaded running") && !done.contains("forget"), "{done}");
+}
+
 /// The steps of all plans until there are no more, each of them well done.
 fn steps(mut manager: Manager) -> Vec<Op> {
-    let mut steps = Vec::new();
+    let (mut steps, mut on) = (Vec::new(), BTreeMap::new());
     while let Some(effect) = manager.poll_effect() {
         let Effect::Run(plan) = effect else { continue };
         steps.extend(plan.steps.iter().map(|step| step.op.clone()));
-        let outcomes = plan.steps.iter().map(|step| match &step.op {
-            Op::SubtreeControl { enable, .. } => Outcome::Controllers { enabled: *enable, refused: None },
-            _ => Outcome::Done,
-        });
+        let outcomes = plan.steps.iter().map(|step| well(&step.op, &mut on));
         let report = Report { plan: plan.id, outcomes: outcomes.collect(), failed: None };
         manager.handle_event(clocks(2_000_000), cgarbiter_core::Event::PlanDone(report));
     }

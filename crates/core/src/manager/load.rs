@@ -95,11 +95,29 @@ impl Manager {
         unit.load_error = error.map(Box::new);
         if load == LoadState::Loaded {
             self.tie(id);
+        } else {
+            self.place_unfit_slice(id);
+        }
+        if load == LoadState::Loaded || self.graph.unit(id).slice.is_some() {
             let changed = propagation::update(&mut self.graph, id);
             debug_assert!(changed.iter().all(|slice| self.graph.unit(*slice).unit_type() == UnitType::Slice));
         }
         self.queue_changed(id);
         self.queue_collect(id);
+    }
+
+    /// Where a slice lies follows from its name, whatever its file says, and whether there is one that can be used: what
+    /// runs in it is found below there.
+    fn place_unfit_slice(&mut self, id: UnitId) {
+        let name = self.graph.unit(id).name.clone();
+        if name.unit_type() != UnitType::Slice || check_slice(&name).is_err() {
+            return;
+        }
+        if let Some(above) = default_slice(&name) {
+            let above = self.ensure_unit(&above);
+            self.load_alone(above);
+            self.graph.set_slice(id, Some(above));
+        }
     }
 
     /// Puts a loaded unit into its slice and ties it to the units it names, which are to be loaded next.

@@ -49,11 +49,12 @@ impl Manager {
         }
         let damaged: Vec<(UnitId, Option<FoundCgroup>)> =
             damaged.into_iter().map(|(name, why)| self.quarantine(&name, &why, &mut findings)).collect();
-        for (id, _) in &known {
+        for (id, saved) in &known {
             self.load(*id);
             // One that is always loaded was counted without what its record says.
             let changed = propagation::update(&mut self.graph, *id);
             self.realize_slices(&changed);
+            self.place_where_found(*id, saved, &findings);
         }
         self.take_over_slices(&mut findings);
         for (id, cgroup) in damaged {
@@ -115,6 +116,7 @@ impl Manager {
         for name in findings.marked_slices() {
             self.load_name(&name);
         }
+        let mut unfit = Vec::new();
         let slices: Vec<UnitId> =
             self.graph.iter().filter(|(_, unit)| unit.unit_type() == UnitType::Slice).map(|(id, _)| id).collect();
         for id in slices {
@@ -123,13 +125,45 @@ impl Manager {
                 let has_members = self.graph.members(id).any(|member| !self.graph.unit(member).perpetual);
                 cgroup.invocation.is_some() || has_members || unit.transient
             };
-            if unit.name.is_root_slice() || unit.load != LoadState::Loaded || unit.realized.exists {
+            if unit.name.is_root_slice() || unit.realized.exists {
                 continue;
             }
+            let is_unfit = unit.load != LoadState::Loaded;
             let path = self.graph.cgroup_path(id);
             if let Some(cgroup) = path.and_then(|path| findings.take_if(&path, is_ours)) {
                 self.revive_slice(id, &cgroup);
+                unfit.extend(Some(id).filter(|_| is_unfit));
             }
+        }
+        // Only now is it known what is on above them.
+        unfit.into_iter().for_each(|id| self.leave_limits(id));
+    }
+
+    /// A slice that is up and whose files cannot be used keeps what is in force.
+    fn leave_limits(&mut self, id: UnitId) {
+        let reason = self.graph.unit(id).load_error.as_ref().map_or("", |error| &error.message);
+        let text = format!("Its limits stay as they are, because it is up: {reason}");
+        self.tell(Severity::Warning, Some(id), text);
+        self.keep_controllers_above_unit(id);
+    }
+
+    /// A unit lies where it was made, even if a file puts it elsewhere by now.
+    fn place_where_found(&mut self, id: UnitId, saved: &Saved, findings: &Findings) {
+        let unit = self.graph.unit(id);
+        if unit.unit_type() == UnitType::Slice || self.graph.cgroup_path(id).is_some_and(|path| findings.has(&path)) {
+            return;
+        }
+        let Some(path) =
+            saved.invocation_id.and_then(|mark| findings.marked(&cgroup_escape(unit.name.as_str()), &mark))
+        else {
+            return;
+        };
+        if let Some(slice) = slice_around(path) {
+            let above = self.load_name(&slice);
+            propagation::withdraw(&mut self.graph, id);
+            self.graph.set_slice(id, Some(above));
+            self.graph.unit_mut(id).settings.slice = Some(slice);
+            propagation::update(&mut self.graph, id);
         }
     }
 
@@ -208,7 +242,14 @@ impl Manager {
     /// Somebody of whom nothing is known may need what the slices above hand down: none of it is switched off.
     fn keep_controllers_above(&mut self, cgroup: &CgroupPath) {
         let Some(around) = cgroup.parent().and_then(|parent| self.unit_of_cgroup(&parent)) else { return };
-        let above: Vec<UnitId> = core::iter::once(around).chain(self.graph.ancestors(around)).collect();
+        let realized = &mut self.graph.unit_mut(around).realized;
+        realized.foreign_enabled |= realized.enabled;
+        self.keep_controllers_above_unit(around);
+    }
+
+    /// Who knows which controllers its limits need: none of those that are on goes off.
+    fn keep_controllers_above_unit(&mut self, id: UnitId) {
+        let above: Vec<UnitId> = self.graph.ancestors(id).collect();
         for slice in above {
             let realized = &mut self.graph.unit_mut(slice).realized;
             realized.foreign_enabled |= realized.enabled;

@@ -6,6 +6,7 @@ use crate::error::OpError;
 use crate::found::{Found, FoundCgroup};
 use crate::names::{CgroupPath, UnitName, UnitType, cgroup_unescape};
 use crate::persist::{self, Saved};
+use crate::unit::invocation_hex;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -45,6 +46,8 @@ pub(super) struct Findings {
     /// Of transient units, in the order in which they apply.
     drop_ins: BTreeMap<UnitName, BTreeMap<Arc<str>, Content>>,
     cgroups: BTreeMap<CgroupPath, FoundCgroup>,
+    /// Their paths by their last component.
+    named: BTreeMap<String, Vec<CgroupPath>>,
 }
 
 impl Findings {
@@ -52,8 +55,15 @@ impl Findings {
         let mut findings = Self {
             records: BTreeMap::new(),
             drop_ins: BTreeMap::new(),
-            cgroups: found.cgroups.into_iter().map(|cgroup| (cgroup.path.clone(), cgroup)).collect(),
+            cgroups: BTreeMap::new(),
+            named: BTreeMap::new(),
         };
+        for cgroup in found.cgroups {
+            if let Some(name) = cgroup.path.components().next_back() {
+                findings.named.entry(name.into()).or_default().push(cgroup.path.clone());
+            }
+            findings.cgroups.insert(cgroup.path.clone(), cgroup);
+        }
         let transient = &config.unit_paths.transient;
         for file in found.files {
             if let Some(name) = drop_in_of(transient, &file.path) {
@@ -96,9 +106,20 @@ impl Findings {
 
     /// The directory of this name, wherever it lies.
     pub(super) fn take_named(&mut self, name: &str) -> Option<FoundCgroup> {
-        let named = |path: &&CgroupPath| path.components().next_back() == Some(name);
-        let path = self.cgroups.keys().find(named)?.clone();
+        let path = self.named.get(name)?.iter().find(|path| self.has(path))?.clone();
         self.take(&path)
+    }
+
+    pub(super) fn has(&self, path: &CgroupPath) -> bool {
+        self.cgroups.contains_key(path)
+    }
+
+    /// Where a directory of this name lies that bears the mark of this activation.
+    pub(super) fn marked(&self, name: &str, invocation: &[u8; 16]) -> Option<&CgroupPath> {
+        let mark = invocation_hex(invocation);
+        let is_marked =
+            |path: &&CgroupPath| self.cgroups.get(path).is_some_and(|c| c.invocation.as_ref() == Some(&mark));
+        self.named.get(name)?.iter().find(is_marked)
     }
 
     /// All that nobody has taken, parents first.

@@ -15,7 +15,6 @@ use crate::unit::{ActiveState, FreezerState, State, UnitId, UnitResult, parse_in
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::ToString;
-use alloc::vec::Vec;
 
 impl Manager {
     /// A slice that has its directory is up.
@@ -53,12 +52,7 @@ impl Manager {
         self.believe(id, cgroup);
         self.identify(id, cgroup.invocation.as_deref().and_then(parse_invocation));
         self.revive_freezer(id, cgroup);
-        // Who knows which controllers its limits need: none of those that are on goes off.
-        let above: Vec<UnitId> = self.graph.ancestors(id).collect();
-        for slice in above {
-            let realized = &mut self.graph.unit_mut(slice).realized;
-            realized.foreign_enabled |= realized.enabled;
-        }
+        self.keep_controllers_above_unit(id);
     }
 
     /// A unit with a record.
