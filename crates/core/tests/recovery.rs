@@ -107,6 +107,19 @@ fn a_unit_that_a_drop_in_puts_elsewhere_is_found_where_it_was_made() {
     assert!(done.contains("= x.scope loaded running") && !done.contains("forget"), "{done}");
 }
 
+#[test]
+fn a_main_process_that_was_found_nowhere_is_asked_for_and_nobody_is_killed() {
+    let service = "[Service]\nDelegate=yes\nExecStart=/bin/sleep \"/bin/sleep\" \"9\"\n";
+    let found = Found {
+        cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/d.service", Some(UNIT), true)],
+        files: vec![record("d.service", service, "MainPID=42\nMainStarted=1790000001000000 1000000\n")],
+        unit_files: Vec::new(),
+    };
+    let done = recovered(found);
+    assert!(done.contains("watch    system.slice/d.service pid 42"), "{done}");
+    assert!(done.contains("= d.service loaded running") && !done.contains("signal"), "{done}");
+}
+
 /// The steps of all plans until there are no more, each of them well done.
 fn steps(mut manager: Manager) -> Vec<Op> {
     let (mut steps, mut on) = (Vec::new(), BTreeMap::new());

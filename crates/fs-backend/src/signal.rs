@@ -47,7 +47,8 @@ impl Executor {
         done.map(|()| Outcome::Signalled { count }).map_err(|(file, errno)| at(file)(errno))
     }
 
-    /// Takes hold of a process that we have not started, if it is in the cgroup. A child that the program before us in
+    /// Takes hold of a process that we have not started, if it is in the cgroup or below: a service that was handed its
+    /// cgroup moves its processes out of the way of controllers. A child that the program before us in
     /// this process has started may have ended; how is still to be heard.
     pub(crate) fn watch_process(&mut self, cgroup: &CgroupPath, pid: u32) -> Done {
         let fail = |errno| at(format!("/proc/{pid}"))(errno);
@@ -57,7 +58,7 @@ impl Executor {
             Err(errno) => return Err(fail(errno)),
         };
         // Looked at once it is held: whatever has this number now keeps it.
-        let is_there = self.cgroup_of(pid).as_ref() == Some(cgroup) && !has_ended(pidfd.as_fd());
+        let is_there = self.cgroup_of(pid).is_some_and(|own| is_within(&own, cgroup)) && !has_ended(pidfd.as_fd());
         if !is_there && !is_child(pid) {
             return Ok(Outcome::Gone);
         }

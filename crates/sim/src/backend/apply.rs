@@ -174,7 +174,8 @@ impl SimBackend {
     fn watch_process(&mut self, cgroup: &CgroupPath, pid: u32) -> Result<Outcome, OpError> {
         let id = self.find(cgroup)?;
         let pid = Pid::try_from(pid).unwrap_or(0);
-        if self.kernel.cgroup_of(pid) != Some(id) || self.kernel.state(pid) != Some(State::Alive) {
+        let is_within = self.kernel.cgroup_of(pid).is_some_and(|own| own == id || self.kernel.below(id).contains(&own));
+        if !is_within || self.kernel.state(pid) != Some(State::Alive) {
             return Ok(Outcome::Gone);
         }
         self.adopted.insert(pid);

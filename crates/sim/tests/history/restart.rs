@@ -64,6 +64,31 @@ fn what_ends_after_the_next_one_has_looked_around_is_noticed_as_ever() {
 }
 
 #[test]
+fn a_service_whose_main_process_has_moved_below_runs_on_and_its_end_is_heard() {
+    let mut story = Story::begin();
+    let command = Value::Array(
+        "(sasb)".into(),
+        vec![Value::Struct(vec![
+            Value::str("/bin/sleep"),
+            Value::Array("s".into(), vec![Value::str("/bin/sleep"), Value::str("1000")]),
+            Value::Bool(false),
+        ])],
+    );
+    story.start("d.service", vec![("ExecStart", command), ("Delegate", Value::Bool(true))]);
+    story.rest();
+    let pid = story.value("/system.slice/d.service", File::CgroupProcs).expect("there");
+    let top = story.cgroup("/system.slice/d.service").expect("there");
+    story.kernel().mkdir(&Caller::INIT, top, b"sub").expect("made");
+    story.write("/system.slice/d.service/sub", File::CgroupProcs, &pid);
+    story.crash();
+    story.rest();
+    assert_eq!(story.state("d.service"), "running");
+    story.exit(pid.trim().parse().expect("a pid"));
+    story.rest();
+    assert_ne!(story.state("d.service"), "running");
+}
+
+#[test]
 fn systemd_27189_who_holds_a_unit_still_holds_it_after_a_reload() {
     let mut story = Story::begin();
     let pid = story.running_scope("s.scope", Vec::new());

@@ -13,7 +13,6 @@ use crate::time::{INFINITY, Instant};
 use crate::timers::TimerReason;
 use crate::unit::{ActiveState, FreezerState, State, UnitId, UnitResult, parse_invocation};
 use alloc::boxed::Box;
-use alloc::format;
 use alloc::string::ToString;
 
 impl Manager {
@@ -178,9 +177,10 @@ impl Manager {
         }
     }
 
+    /// Whether its main process is still there, wherever in the cgroup it has moved to, is found out by holding it
+    /// ([`Op::WatchProcess`](crate::plan::Op::WatchProcess)): nothing else tells of a child that has ended either.
     fn revive_service(&mut self, id: UnitId, saved: &Saved, cgroup: Option<&FoundCgroup>) {
         let pids = cgroup.map_or(&[][..], |cgroup| &cgroup.pids);
-        let lives = |pid: u32| pids.contains(&pid);
         // The first process of a step that was not recorded in time is alone, or not to be told from its children.
         let alone = || if let [pid] = pids { Some((*pid, saved.started)) } else { None };
         let is_beside = saved.step.is_some() && saved.main.is_none();
@@ -193,20 +193,17 @@ impl Manager {
         if let Some((pid, since)) = main {
             service.exec_main_pid = pid;
             service.exec_main_start = since;
-            service.main_pid = Some(pid).filter(|pid| lives(*pid));
+            service.main_pid = Some(pid);
             service.main_known = true;
         }
         if let Some((pid, since)) = control {
-            (service.control_pid, service.control_start) = (Some(pid).filter(|pid| lives(*pid)), since);
+            (service.control_pid, service.control_start) = (Some(pid), since);
         }
         let found = [service.main_pid, service.control_pid];
         for pid in found.into_iter().flatten() {
             self.children.insert(pid, id);
         }
         self.revive_up(id, saved, if oneshot { State::Start } else { State::Running });
-        if let Some((pid, _)) = main.filter(|(pid, _)| !lives(*pid)) {
-            self.main_process_lost(id, pid);
-        }
         if saved.step.is_some() && self.service(id).control == saved.step && self.service(id).control_pid.is_none() {
             self.tell(Severity::Warning, Some(id), "a command of it ended while no arbiter was there".into());
             self.control_exited(id, ExitStatus::Lost);
@@ -214,13 +211,6 @@ impl Manager {
         if self.graph.unit(id).state == State::Running {
             self.start_watchdog(id);
         }
-    }
-
-    /// The main process ended while nobody was there to hear how.
-    fn main_process_lost(&mut self, id: UnitId, pid: u32) {
-        self.tell(Severity::Warning, Some(id), format!("process {pid} ended while no arbiter was there"));
-        self.graph.unit_mut(id).service.get_or_insert_with(Box::default).main_pid = Some(pid);
-        self.main_exited(id, ExitStatus::Lost);
     }
 
     fn revive_freezer(&mut self, id: UnitId, cgroup: &FoundCgroup) {
