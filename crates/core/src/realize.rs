@@ -338,7 +338,9 @@ fn inherited(graph: &Graph, id: UnitId) -> Inherited {
 fn needs_write(graph: &Graph, unit: &Unit, attribute: &Attribute) -> bool {
     match written_value(graph, unit, attribute.file, &attribute.device) {
         Some(value) => *value != *attribute.value,
-        None if attribute.is_default => unit.realized.stale && !is_delegatees(unit, attribute),
+        None if attribute.is_default => {
+            unit.realized.stale && !unit.realized.spares_defaults && !is_delegatees(unit, attribute)
+        }
         None => true,
     }
 }

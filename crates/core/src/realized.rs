@@ -30,6 +30,8 @@ pub struct Realized {
     pub watch: Option<WatchId>,
     /// Whether unknown values may stand in its files, because somebody else made the directory.
     pub stale: bool,
+    /// Whether a value that a fresh directory would have is left as it is found, because it is not known what was set.
+    pub spares_defaults: bool,
     /// Counters as last read before the cgroup went, so that properties keep their last values.
     pub last: Option<Box<Counters>>,
     /// `oom_kill` as last seen.
@@ -39,9 +41,21 @@ pub struct Realized {
 /// The inode number is a name, and counters of a cgroup that has gone are only shown.
 impl Hash for Realized {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { path, exists, id, enabled, foreign_enabled, written, epochs, watch, stale, last: _, oom_kills } =
-            self;
-        (path, exists, enabled, foreign_enabled, written, epochs, watch, stale, oom_kills).hash(state);
+        let Self {
+            path,
+            exists,
+            id,
+            enabled,
+            foreign_enabled,
+            written,
+            epochs,
+            watch,
+            stale,
+            spares_defaults,
+            last: _,
+            oom_kills,
+        } = self;
+        (path, exists, enabled, foreign_enabled, written, epochs, watch, stale, spares_defaults, oom_kills).hash(state);
         canonical::write(Kind::Directory, *id, state);
     }
 }

@@ -120,6 +120,20 @@ fn a_main_process_that_was_found_nowhere_is_asked_for_and_nobody_is_killed() {
     assert!(done.contains("= d.service loaded running") && !done.contains("signal"), "{done}");
 }
 
+#[test]
+fn a_drop_in_that_became_unfit_takes_no_limit_off_a_unit_that_is_up() {
+    for unfit in [unreadable("scope.d/20-new.conf"), unit_file("scope.d/20-new.conf", "[Scope\n")] {
+        let found = Found {
+            cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/t.scope", Some(UNIT), true)],
+            files: vec![record("t.scope", "[Scope]\n", "")],
+            unit_files: vec![unit_file("scope.d/10-limits.conf", "[Scope]\nMemoryMax=1048576\n"), unfit],
+        };
+        let done = recovered(found);
+        assert!(done.contains("system.slice/t.scope memory.max 1048576"), "{done}");
+        assert!(!done.contains("system.slice/t.scope memory.high"), "the other may have set it: {done}");
+    }
+}
+
 /// The steps of all plans until there are no more, each of them well done.
 fn steps(mut manager: Manager) -> Vec<Op> {
     let (mut steps, mut on) = (Vec::new(), BTreeMap::new());

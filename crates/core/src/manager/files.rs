@@ -111,20 +111,29 @@ impl Manager {
         Ok(files.into_iter().map(|file| file.path).collect())
     }
 
-    /// Drop-ins of a unit that has a record: they lie below those made for it since. One that became unfit changes
-    /// nothing in what runs.
+    /// Drop-ins of a unit that has a record: they lie below those made for it since. One that became unfit is passed
+    /// over; whether there is one, because what it said may be in force.
     pub(super) fn read_drop_ins_of_files(
         &mut self,
         name: &UnitName,
         path: &str,
         settings: &mut Settings,
-    ) -> Vec<Arc<str>> {
-        let before = settings.clone();
-        self.read_drop_ins(name, path, settings).unwrap_or_else(|(_, refusal)| {
-            *settings = before;
-            self.tell(Loudness::Warning, None, format!("It goes on without its drop-ins: {}", refusal.message));
-            Vec::new()
-        })
+    ) -> (Vec<Arc<str>>, bool) {
+        let files: Vec<UnitFile> = self.files.drop_ins(name).into_iter().cloned().collect();
+        let mut read = Vec::with_capacity(files.len());
+        for file in &files {
+            let before = settings.clone();
+            match self.read_file(name, path, file, settings) {
+                Ok(()) => read.push(file.path.clone()),
+                Err((_, refusal)) => {
+                    *settings = before;
+                    let text = format!("{name} goes on without {}: {}", file.path, refusal.message);
+                    self.tell(Loudness::Warning, None, text);
+                }
+            }
+        }
+        let is_unfit = read.len() < files.len();
+        (read, is_unfit)
     }
 
     /// Applies one file; what is wrong in it is told.

@@ -84,13 +84,14 @@ impl Manager {
         let id = self.ensure_named(name);
         let mut known = properties::default_settings(name.unit_type(), &self.config);
         self.read_settings(name, settings, &mut known);
-        let mut drop_ins = self.read_drop_ins_of_files(name, file, &mut known);
+        let (mut drop_ins, is_unfit) = self.read_drop_ins_of_files(name, file, &mut known);
         drop_ins.extend(self.read_recorded_drop_ins(name, findings.drop_ins_of(name), &mut known));
         let unit = self.graph.unit_mut(id);
         unit.settings = known;
         unit.transient = true;
         unit.fragment = Some(file.clone());
         unit.drop_ins = drop_ins;
+        unit.realized.spares_defaults = is_unfit;
         unit.owner = saved.owner;
         if name.unit_type() == UnitType::Service {
             unit.service = Some(Box::default());
@@ -287,6 +288,7 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         let is_slice = unit.unit_type() == UnitType::Slice;
         let enabled = if is_slice { cgroup.enabled } else { Default::default() };
+        let spares_defaults = unit.realized.spares_defaults;
         let is_ours = cgroup.invocation.is_some() && unit.load == LoadState::Loaded;
         unit.realized = Realized {
             path: Some(cgroup.path.clone()),
@@ -295,6 +297,7 @@ impl Manager {
             enabled,
             foreign_enabled: if is_ours { Default::default() } else { enabled },
             stale: true,
+            spares_defaults,
             ..Realized::default()
         };
     }
