@@ -345,9 +345,14 @@ fn needs_write(graph: &Graph, unit: &Unit, attribute: &Attribute) -> bool {
     }
 }
 
-/// The kernel counts this file among those that go over with a directory.
+/// Whoever was handed the directory may write its files, as container runtimes do; what nobody has ever asked us to set
+/// is theirs. What was set has a drop-in, even if it was set to the default.
 fn is_delegatees(unit: &Unit, attribute: &Attribute) -> bool {
-    unit.settings.resources.delegate && attribute.file == "memory.oom.group"
+    let property = resources::property_prefix(attribute.file);
+    let sets = |path: &str| {
+        path.rsplit('/').next().and_then(|n| n.strip_prefix("50-")).is_some_and(|n| n.starts_with(property))
+    };
+    unit.settings.resources.delegate && !unit.drop_ins.iter().any(|path| sets(path))
 }
 
 /// What we last wrote to a file, if the kernel still holds it.

@@ -6,6 +6,7 @@ mod attributes;
 mod io;
 
 pub use attributes::attributes;
+pub(crate) use attributes::property_prefix;
 
 use crate::attribute::Inherited;
 use crate::config::Machine;

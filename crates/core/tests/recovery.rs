@@ -134,6 +134,24 @@ fn a_drop_in_that_became_unfit_takes_no_limit_off_a_unit_that_is_up() {
     }
 }
 
+#[test]
+fn what_a_delegatee_has_written_stays_and_what_was_set_comes_back() {
+    let drop_in = |file: &str, line: &str| FoundFile {
+        path: format!("{}/c.scope.d/{file}", Config::example().unit_paths.transient).into(),
+        content: Ok(format!("[Scope]\n{line}\n")),
+    };
+    let scope = record("c.scope", "[Scope]\nDelegate=yes\nMemoryMax=1073741824\n", "");
+    let found = Found {
+        cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/c.scope", Some(UNIT), true)],
+        files: vec![scope, drop_in("50-MemoryHigh.conf", "MemoryHigh=infinity")],
+        unit_files: Vec::new(),
+    };
+    let done = recovered(found);
+    assert!(done.contains("system.slice/c.scope memory.max 1073741824"), "{done}");
+    assert!(done.contains("system.slice/c.scope memory.high max"), "it was set, and may not have been written: {done}");
+    assert!(!done.contains("system.slice/c.scope memory.swap.max"), "nobody has set it: {done}");
+}
+
 /// The steps of all plans until there are no more, each of them well done.
 fn steps(mut manager: Manager) -> Vec<Op> {
     let (mut steps, mut on) = (Vec::new(), BTreeMap::new());

@@ -117,3 +117,21 @@ fn pids(r: &Resources, config: &Config, visit: &mut dyn FnMut(Attribute)) {
     let count = if count > PIDS_MAX { UNSET } else { count };
     visit(Attribute::new(Controller::Pids, "pids.max", limit(count), "max"));
 }
+
+/// How the names of the properties begin that say what stands in a file.
+pub(crate) fn property_prefix(file: &str) -> &'static str {
+    match file {
+        "cpu.idle" | "cpu.weight" => "CPUWeight",
+        "cpu.max" => "CPUQuota",
+        "cpuset.cpus" => "AllowedCPUs",
+        "cpuset.mems" => "AllowedMemoryNodes",
+        "memory.min" => "MemoryMin",
+        "memory.low" => "MemoryLow",
+        "memory.high" => "MemoryHigh",
+        "memory.max" => "MemoryMax",
+        "memory.swap.max" => "MemorySwapMax",
+        "pids.max" => "TasksMax",
+        _ if file.starts_with("io.") => "IO",
+        _ => "OOM",
+    }
+}
