@@ -19,7 +19,7 @@ use crate::plan::{Cause, OnError, Op, Step};
 use crate::propagation;
 use crate::properties;
 use crate::realized::Realized;
-use crate::unit::{LoadState, UnitId};
+use crate::unit::{LoadState, UnitId, parse_invocation};
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -35,6 +35,8 @@ impl Manager {
     /// Takes over what an earlier arbiter has left.
     pub(super) fn take_over(&mut self, found: Found) {
         let mut findings = Findings::sort(found, &self.config);
+        // Older kernels keep no marks.
+        let bears_marks = findings.bears_marks();
         let mut known: Vec<(UnitId, Saved)> = Vec::new();
         let mut damaged: Vec<(UnitName, String)> = Vec::new();
         for (name, record) in core::mem::take(&mut findings.records) {
@@ -61,7 +63,9 @@ impl Manager {
             self.revive_damaged(id, cgroup.as_ref());
         }
         for (id, saved) in &known {
-            let cgroup = self.graph.cgroup_path(*id).and_then(|path| findings.take(&path));
+            let is_own = |cgroup: &FoundCgroup| !bears_marks || self.is_own(*id, saved, cgroup);
+            let path = self.graph.cgroup_path(*id);
+            let cgroup = path.and_then(|path| findings.take_if(&path, is_own));
             self.revive(*id, saved, cgroup.as_ref());
         }
         self.forget_leftovers(findings);
@@ -102,6 +106,15 @@ impl Manager {
             self.identify(id, saved.invocation_id);
         }
         id
+    }
+
+    /// Whether a directory that lies where a recorded unit's would is the one that was made for it. The mark is there
+    /// before any process is; whoever was handed the directory may have changed it.
+    fn is_own(&self, id: UnitId, saved: &Saved, cgroup: &FoundCgroup) -> bool {
+        let unit = self.graph.unit(id);
+        let is_free = !cgroup.populated || unit.settings.resources.delegate || unit.unit_type() == UnitType::Slice;
+        let mark = cgroup.invocation.as_deref().and_then(parse_invocation);
+        is_free || saved.invocation_id.is_none() || mark == saved.invocation_id
     }
 
     /// Gives a unit the identity it had. Two cannot have the same.
