@@ -1,12 +1,14 @@
 //! Readings that were asked for, and what goes on when they are there.
 
 use super::Manager;
+use super::requests::reading_failed;
 use crate::client::Client;
 use crate::event::{Answer, ExitStatus, Question, ReadId};
 use crate::plan::WatchId;
 use crate::request::{CallId, Object, Request};
 use crate::unit::UnitId;
 use alloc::boxed::Box;
+use alloc::format;
 use alloc::string::String;
 
 /// What goes on when a reading is there.
@@ -82,6 +84,9 @@ impl Manager {
             (Waiting::Orphans { unit }, _) => self.orphans_seen(unit, &[]),
             (Waiting::PidFile { unit }, _) => self.pid_file_read(unit, 0, None),
             (Waiting::MainPid { .. }, _) => {}
+            (Waiting::Reload { call } | Waiting::UnitFiles { call, .. }, Answer::Failed(error)) => {
+                self.reply(call, Err(reading_failed(&format!("The unit files could not be read: {error}"))));
+            }
             (waiting, _) => self.unanswered(waiting),
         }
     }
