@@ -26,6 +26,9 @@ pub(crate) struct Store {
     pub(crate) has_openat2: bool,
     /// The directory used last: records come in runs.
     last: Mutex<Option<(String, OwnedFd)>>,
+    /// Entries whose directory has been written to the disk.
+    #[cfg(test)]
+    kept: Mutex<Vec<String>>,
 }
 
 impl Store {
@@ -71,8 +74,13 @@ impl Store {
         let removed = match self.open_directory(parent) {
             Err(Errno::ENOENT) => return Ok(()),
             Err(errno) => Err(errno),
-            Ok(fd) if directory => remove_directory(&fd, name),
-            Ok(fd) => unlink(&fd, name, UnlinkatFlags::NoRemoveDir),
+            Ok(fd) => {
+                let removed = match directory {
+                    true => remove_directory(&fd, name),
+                    false => unlink(&fd, name, UnlinkatFlags::NoRemoveDir),
+                };
+                removed.and_then(|()| self.keep(&fd, file))
+            }
         };
         removed.map_err(self.at(file))
     }
@@ -85,7 +93,7 @@ impl Store {
             unlink(&fd, ASIDE, UnlinkatFlags::NoRemoveDir)?;
             symlinkat(target, &fd, ASIDE)?;
             renameat(&fd, ASIDE, &fd, name)?;
-            if is_persistent(file) { fsync(&fd) } else { Ok(()) }
+            self.keep(&fd, file)
         })();
         if made.is_err() {
             let _ = unlink(&fd, ASIDE, UnlinkatFlags::NoRemoveDir);
@@ -99,7 +107,7 @@ impl Store {
         let removed = match self.open_directory(parent) {
             Err(Errno::ENOENT) => return Ok(()),
             Err(errno) => Err(errno),
-            Ok(fd) => unlink(&fd, name, UnlinkatFlags::RemoveDir),
+            Ok(fd) => unlink(&fd, name, UnlinkatFlags::RemoveDir).and_then(|()| self.keep(&fd, path)),
         };
         match removed {
             Ok(()) | Err(Errno::ENOTEMPTY | Errno::EEXIST) => Ok(()),
@@ -116,7 +124,9 @@ impl Store {
         };
         let directory = self.make_directory(directory).map_err(self.at(to))?;
         match renameat(&from, name, &directory, new_name) {
-            Ok(()) | Err(Errno::ENOENT) => Ok(()),
+            // First where it is now: a power cut may leave both, and not neither.
+            Ok(()) => self.keep(&directory, to).and_then(|()| self.keep(&from, file)).map_err(self.at(to)),
+            Err(Errno::ENOENT) => Ok(()),
             Err(errno) => Err(self.at(file)(errno)),
         }
     }
@@ -157,10 +167,24 @@ impl Store {
             opened => return opened,
         }
         let (parent, name) = split(path);
-        match mkdirat(self.make_directory(parent)?, name, Mode::from_bits_truncate(0o755)) {
-            Ok(()) | Err(Errno::EEXIST) => self.open_directory(path),
-            Err(errno) => Err(errno),
+        let parent = self.make_directory(parent)?;
+        match mkdirat(&parent, name, Mode::from_bits_truncate(0o755)) {
+            Ok(()) => self.keep(&parent, path)?,
+            Err(Errno::EEXIST) => {}
+            Err(errno) => return Err(errno),
         }
+        self.open_directory(path)
+    }
+
+    /// What has just become of an entry of this directory is on the disk when this returns, unless the entry lives in
+    /// `/run`.
+    fn keep(&self, directory: &OwnedFd, entry: &str) -> Result<()> {
+        if !is_persistent(entry) {
+            return Ok(());
+        }
+        #[cfg(test)]
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).push(entry.to_owned());
+        fsync(directory)
     }
 
     /// Links are followed inside of the prefix only.
@@ -348,6 +372,24 @@ mod tests {
         fs::remove_dir_all(dir.path().join("run")).expect("removed");
         store.write("/run/t/a.scope", "2").expect("written");
         assert_eq!(fs::read_to_string(dir.path().join("run/t/a.scope")).expect("there"), "2");
+    }
+
+    #[test]
+    fn whatever_becomes_of_an_entry_outside_of_run_is_on_the_disk() {
+        let (_dir, store) = store();
+        let kept = || std::mem::take(&mut *store.kept.lock().expect("not poisoned"));
+        store.write("/etc/x/a.slice.d/50-TasksMax.conf", "[Slice]\n").expect("written");
+        assert_eq!(kept(), ["/etc", "/etc/x", "/etc/x/a.slice.d"], "directories that were made, from the top down");
+        store.rename("/etc/x/a.slice.d/50-TasksMax.conf", "/etc/y/a.conf").expect("moved");
+        assert_eq!(kept(), ["/etc/y", "/etc/y/a.conf", "/etc/x/a.slice.d/50-TasksMax.conf"], "there, then not here");
+        store.link("/etc/x/b.slice", "/dev/null").expect("made");
+        store.remove("/etc/x/b.slice", false).expect("removed");
+        store.remove_empty("/etc/x/a.slice.d").expect("removed");
+        store.remove("/etc/y", true).expect("removed");
+        assert_eq!(kept(), ["/etc/x/b.slice", "/etc/x/b.slice", "/etc/x/a.slice.d", "/etc/y"]);
+        store.write("/run/x/a.scope", "").expect("written");
+        store.remove("/run/x/a.scope", false).expect("removed");
+        assert_eq!(kept(), ["/run"], "nothing below it outlives a boot");
     }
 
     #[test]
