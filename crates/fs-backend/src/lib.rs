@@ -50,3 +50,4 @@ pub use machine::{machine, specifiers};
 pub use probe::Kernel;
 pub use root::{Root, RootChoice, RootError};
 pub use spawner::{SPAWNER_ARGUMENT, handles, serve as serve_as_spawner};
+pub use store::is_persistent;

@@ -300,8 +300,10 @@ fn split(path: &str) -> (&str, &str) {
     path.rsplit_once('/').expect("it begins with a slash")
 }
 
-/// What lives in `/run` is gone after a boot in any case.
-fn is_persistent(file: &str) -> bool {
+/// Whether a record is to be on the disk once it is said to be written: what lives in `/run` is gone after a boot in
+/// any case.
+#[must_use]
+pub fn is_persistent(file: &str) -> bool {
     !file.starts_with("/run/")
 }
 
