@@ -13,6 +13,7 @@ use cgarbiter_core::event::{Event, PinAnswer};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{OnError, Pin, Plan};
 use cgarbiter_core::{OpError, Outcome, Report};
+use nix::fcntl::Flock;
 use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -175,6 +176,14 @@ impl Executor {
             Ok(PinAnswer::Held { pin, .. }) => Some(pin),
             _ => None,
         }
+    }
+
+    /// Keeps others out of a directory of records, which is made when it is missing; none when somebody has it.
+    ///
+    /// # Errors
+    /// There can be no such directory.
+    pub fn lock_directory(&self, path: &str) -> Result<Option<Flock<OwnedFd>>, OpError> {
+        self.shared.store.lock(path)
     }
 
     /// Ends what only serves this program, because another takes its place in this process; it is started anew when it

@@ -5,7 +5,7 @@ use crate::root::open_stepwise;
 use cgarbiter_core::OpError;
 use nix::Result;
 use nix::errno::Errno;
-use nix::fcntl::{AtFlags, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
+use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat, write};
 use std::io::Read;
@@ -41,7 +41,24 @@ impl Store {
         let how = OpenHow::new().flags(OFlag::O_PATH | OFlag::O_CLOEXEC);
         let has_openat2 = openat2(&root, ".", how).is_ok();
         let prefix = shown.trim_end_matches('/').to_owned();
-        Ok(Self { root, prefix, has_openat2, last: Mutex::default() })
+        Ok(Self {
+            root,
+            prefix,
+            has_openat2,
+            last: Mutex::default(),
+            #[cfg(test)]
+            kept: Mutex::default(),
+        })
+    }
+
+    /// Keeps others out of a directory, which is made when it is missing; none when somebody has it already.
+    pub(crate) fn lock(&self, directory: &str) -> std::result::Result<Option<Flock<OwnedFd>>, OpError> {
+        let fd = self.make_directory(directory).map_err(self.at(directory))?;
+        match Flock::lock(fd, FlockArg::LockExclusiveNonblock) {
+            Ok(lock) => Ok(Some(lock)),
+            Err((_, Errno::EWOULDBLOCK)) => Ok(None),
+            Err((_, errno)) => Err(self.at(directory)(errno)),
+        }
     }
 
     /// Puts a record in its place. It is there as a whole or not at all, whatever happens; outside `/run` it is also

@@ -14,6 +14,7 @@ use nix::fcntl::{Flock, FlockArg};
 use std::cell::RefCell;
 use std::fs::File;
 use std::os::fd::OwnedFd;
+use std::path::PathBuf;
 use std::rc::Rc;
 
 /// The leaf for processes that sit in the managed root, where they would keep controllers from being handed down.
@@ -36,6 +37,9 @@ pub enum BackendError {
     /// Another daemon is at work.
     #[error("another cgarbiterd manages {0}")]
     Taken(String),
+    /// Another daemon, for another tree, would take our records for its own, and ours would be gone.
+    #[error("another cgarbiterd keeps its records in {0}; one for another tree needs a --file-root of its own")]
+    RecordsTaken(PathBuf),
     /// The simulated kernel cannot be set up.
     #[error("the simulated kernel cannot be set up: {0}")]
     Sim(std::io::Error),
@@ -59,8 +63,8 @@ pub struct Chosen {
     pub found: Found,
     /// For people.
     pub summary: String,
-    /// Keeps a second daemon out of the same tree, for as long as it lives.
-    pub lock: Option<Flock<File>>,
+    /// Keep a second daemon out of the same tree and the same records, for as long as they live.
+    pub locks: Vec<Flock<OwnedFd>>,
 }
 
 impl Backend {
@@ -104,9 +108,13 @@ impl Backend {
         let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported.in_words());
         let options = Options { file_root: choices.file_root.clone(), ..Options::default() };
         let mut executor = Executor::new(root, kernel, &options)?;
+        let transient = &config.unit_paths.transient;
+        let records = executor.lock_directory(transient)?;
+        let shown = || choices.file_root.join(transient.trim_start_matches('/'));
+        let locks = vec![lock, records.ok_or_else(|| BackendError::RecordsTaken(shown()))?];
         let config = Config { notify_socket: notify_socket(&executor, choices), ..config };
         let found = executor.find(&config.unit_paths)?;
-        Ok(Chosen { backend: Self::Real(Box::new(executor)), config, found, summary, lock: Some(lock) })
+        Ok(Chosen { backend: Self::Real(Box::new(executor)), config, found, summary, locks })
     }
 
     fn sim(choices: &Choices) -> Result<Chosen, BackendError> {
@@ -117,7 +125,7 @@ impl Backend {
         let summary = String::from("simulated kernel; no cgroup is touched");
         // It has only just been imagined.
         let found = Found::default();
-        Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, found, summary, lock: None })
+        Ok(Chosen { backend: Self::Sim(Rc::new(RefCell::new(live))), config, found, summary, locks: Vec::new() })
     }
 
     /// Whether the kernel is imagined.
@@ -205,7 +213,7 @@ impl Backend {
 /// The directory at the top of the cgroup2 mount and the controllers that groups in it have, when it can be written and
 /// no systemd owns it: a place for a group of one's own that touches nobody else's.
 #[must_use]
-pub fn controllers_to_share() -> Option<(std::path::PathBuf, ControllerMask)> {
+pub fn controllers_to_share() -> Option<(PathBuf, ControllerMask)> {
     let root = Root::find(&RootChoice::default()).ok()?;
     Some((root.directory().into(), root.enabled().ok()?))
 }
@@ -223,9 +231,9 @@ fn notify_socket(executor: &Executor, choices: &Choices) -> String {
 }
 
 /// One tree, one writer.
-fn lock_root(root: &Root) -> Result<Flock<File>, BackendError> {
+fn lock_root(root: &Root) -> Result<Flock<OwnedFd>, BackendError> {
     let directory = File::open(root.directory()).map_err(BackendError::Sim)?;
-    Flock::lock(directory, FlockArg::LockExclusiveNonblock)
+    Flock::lock(directory.into(), FlockArg::LockExclusiveNonblock)
         .map_err(|_| BackendError::Taken(root.directory().to_owned()))
 }
 

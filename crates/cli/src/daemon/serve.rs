@@ -15,7 +15,6 @@ use cgarbiter_core::unit_files::UnitFile;
 use cgarbiter_core::{Answer, Effect, Event, Question};
 use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
 use nix::fcntl::Flock;
-use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::path::PathBuf;
 use std::pin::{Pin, pin};
@@ -87,8 +86,8 @@ pub struct Daemon {
     notices: AsyncFd<OwnedFd>,
     backend: Backend,
     plan_thread: Option<PlanThread>,
-    /// Held for as long as the tree is ours.
-    _lock: Option<Flock<File>>,
+    /// Held for as long as tree and records are ours.
+    _locks: Vec<Flock<OwnedFd>>,
     /// A plan that the manager has handed out and that has not been begun.
     plan: Option<Plan>,
     /// A plan runs on the thread.
@@ -140,7 +139,7 @@ impl Daemon {
             notices,
             backend: chosen.backend,
             plan_thread,
-            _lock: chosen.lock,
+            _locks: chosen.locks,
             plan: None,
             away: false,
             news: Vec::new(),
