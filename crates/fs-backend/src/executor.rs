@@ -187,9 +187,16 @@ impl Executor {
     }
 
     /// Ends what only serves this program, because another takes its place in this process; it is started anew when it
-    /// is needed.
+    /// is needed. The other begins with the limits that this one began with.
     pub fn prepare_to_be_replaced(&self) {
         *self.shared.spawner() = None;
+        let (soft, hard) = self.shared.open_files;
+        let _ = setrlimit(Resource::RLIMIT_NOFILE, soft, hard);
+    }
+
+    /// Nothing has come of being replaced.
+    pub fn go_on(&self) {
+        let _ = raise_open_files();
     }
 
     /// Lets go of processes; unknown ones are fine.

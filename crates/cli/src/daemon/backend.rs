@@ -174,6 +174,13 @@ impl Backend {
         }
     }
 
+    /// It has not come to that.
+    pub fn go_on(&self) {
+        if let Self::Real(executor) = self {
+            executor.go_on();
+        }
+    }
+
     /// A plan of the thread has been reported: its new watches may speak.
     pub fn announce(&self) {
         if let Self::Real(executor) = self {

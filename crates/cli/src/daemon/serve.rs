@@ -209,6 +209,7 @@ impl Daemon {
         let listeners: Vec<_> = self.sockets.iter().map(Socket::listener).collect();
         let error = self.program.execute(&listeners);
         tracing::error!("not replaced: {error}");
+        self.backend.go_on();
         self.front_end.accept_again()?;
         self.join_bus().await
     }
