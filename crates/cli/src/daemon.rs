@@ -15,6 +15,7 @@ mod serve;
 pub use backend::{Backend, BackendError, controllers_to_share};
 pub use config::{Choices, ConfigError};
 pub use recorder::Recording;
+pub use replace::Program;
 pub use serve::{Daemon, ServeError};
 
 use crate::args::daemon::Args;
@@ -24,9 +25,10 @@ use std::process::ExitCode;
 /// Runs `cgarbiterd`.
 #[must_use]
 pub fn main() -> ExitCode {
+    let program = Program::own();
     let args = Args::parse();
     start_log();
-    match run(&args) {
+    match program.map_err(ServeError::Io).and_then(|program| run(&args, program)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!("{error}");
@@ -46,14 +48,14 @@ fn start_log() {
         .try_init();
 }
 
-fn run(args: &Args) -> Result<(), ServeError> {
+fn run(args: &Args, program: Program) -> Result<(), ServeError> {
     let choices = Choices::gather(args)?;
     if args.check_config {
         return choices.print(&mut std::io::stdout().lock()).map_err(ServeError::Io);
     }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(ServeError::Io)?;
     runtime.block_on(async {
-        let mut daemon = Daemon::prepare(choices)?;
+        let mut daemon = Daemon::prepare(choices, program)?;
         daemon.open().await?;
         daemon.serve(serve::stop_signal()?).await
     })

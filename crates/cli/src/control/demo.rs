@@ -11,7 +11,7 @@ use zbus::{OwnedObjectPath, Variant};
 
 use crate::args::client::{Global, Ls};
 use crate::args::daemon::BackendChoice;
-use crate::daemon::{Choices, Daemon, ServeError, controllers_to_share};
+use crate::daemon::{Choices, Daemon, Program, ServeError, controllers_to_share};
 
 use super::assign;
 use super::client::Client;
@@ -148,7 +148,7 @@ fn serve(
 ) -> std::result::Result<(), ServeError> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut daemon = Daemon::prepare(choices)?;
+        let mut daemon = Daemon::prepare(choices, Program::own()?)?;
         daemon.open().await?;
         let _ = ready.send(daemon.summary().to_owned());
         daemon

@@ -1,6 +1,6 @@
 //! Sockets on disk, one daemon for each, and what makes software find us where it looks for systemd.
 
-use super::replace;
+use super::replace::Inherited;
 use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -30,22 +30,30 @@ impl Socket {
     ///
     /// # Errors
     /// Another daemon serves it, or the directory cannot be written.
-    pub(super) fn bind(path: &Path, open: bool) -> io::Result<(Self, UnixListener)> {
+    pub(super) fn bind(path: &Path, open: bool, inherited: &mut Inherited) -> io::Result<(Self, UnixListener)> {
         if let Some(directory) = path.parent() {
             std::fs::DirBuilder::new().recursive(true).mode(0o755).create(directory)?;
         }
         let lock = lock(path)?;
-        if let Some(listener) = replace::inherited(path) {
-            return Ok((Self { path: path.to_owned(), listener: listener.try_clone()?, _lock: lock }, listener));
-        }
-        match std::fs::remove_file(path) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
-            _ => {}
-        }
-        let listener = UnixListener::bind(path)?;
+        let listener = match inherited.take(path) {
+            Some(listener) => listener,
+            None => bind_anew(path)?,
+        };
         std::fs::set_permissions(path, std::fs::Permissions::from_mode(if open { 0o666 } else { 0o600 }))?;
         listener.set_nonblocking(true)?;
         Ok((Self { path: path.to_owned(), listener: listener.try_clone()?, _lock: lock }, listener))
+    }
+
+    /// Closes what a predecessor has served and nobody serves any more: who connects there shall not wait for ever.
+    pub(super) fn close_unclaimed(inherited: &mut Inherited) {
+        for (path, listener) in inherited.drain() {
+            drop(listener);
+            // Somebody else may have come to serve it since.
+            if let Ok(_lock) = lock(&path) {
+                let _ = std::fs::remove_file(&path);
+            }
+            tracing::info!("no longer serving {}", path.display());
+        }
     }
 
     /// Where connections wait.
@@ -57,6 +65,13 @@ impl Socket {
 impl Drop for Socket {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
+    }
+}
+
+fn bind_anew(path: &Path) -> io::Result<UnixListener> {
+    match std::fs::remove_file(path) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+        _ => UnixListener::bind(path),
     }
 }
 

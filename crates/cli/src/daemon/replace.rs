@@ -2,10 +2,12 @@
 //! units, limits and processes as after a crash; whoever connects meanwhile waits in the sockets' queues.
 
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{UnixAddr, getsockname};
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
@@ -17,18 +19,31 @@ const INHERITED: &str = "CGARBITER_INHERITED";
 /// Where the program is installed: a predecessor has known it before anything could be put in its place.
 const PROGRAM: &str = "CGARBITER_PROGRAM";
 
-/// The program that we were started as, and how.
-pub(super) struct Program {
+/// This program, whatever has been put in its place since.
+const RUNNING: &str = "/proc/self/exe";
+
+/// The program that we were started as, how, and with what.
+pub struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
+    pub(super) inherited: Inherited,
 }
 
 impl Program {
-    /// To be asked for at once: later something may have been put in its place.
-    pub(super) fn own() -> io::Result<Self> {
-        let path = std::env::var_os(PROGRAM).filter(|_| is_successor()).map(PathBuf::from);
-        let path = path.map_or_else(std::env::current_exe, Ok)?;
-        Ok(Self { path, arguments: std::env::args_os().skip(1).collect() })
+    /// To be asked for first of all: later something may have been put in its place, or a second request to give way to
+    /// that may come, which waits from now on until [`hear_requests`].
+    ///
+    /// # Errors
+    /// The system does not tell.
+    pub fn own() -> io::Result<Self> {
+        hold_requests()?;
+        let left = std::env::var_os(PROGRAM).filter(|_| is_successor()).map(PathBuf::from);
+        let name = std::env::args_os().next();
+        let path = match left.or_else(|| called_by(name.as_deref()?, &std::env::var_os("PATH")?, Path::new(RUNNING))) {
+            Some(path) => path,
+            None => std::env::current_exe()?,
+        };
+        Ok(Self { path, arguments: std::env::args_os().skip(1).collect(), inherited: Inherited::collect()? })
     }
 
     /// Whether what is installed now would start: it accepts our arguments and the configuration.
@@ -37,7 +52,12 @@ impl Program {
     /// What it said, in one line.
     pub(super) fn check(&self) -> io::Result<()> {
         let mut command = Command::new(&self.path);
-        command.args(&self.arguments).arg("--check-config").stdin(Stdio::null()).stdout(Stdio::null());
+        command
+            .args(&self.arguments)
+            .arg("--check-config")
+            .env_remove(INHERITED)
+            .stdin(Stdio::null())
+            .stdout(Stdio::null());
         let output = command.output()?;
         if output.status.success() {
             return Ok(());
@@ -55,10 +75,39 @@ impl Program {
         let numbers: Vec<String> = listeners.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
         let mut command = Command::new(&self.path);
         command.args(&self.arguments).env(INHERITED, numbers.join(" ")).env(PROGRAM, &self.path);
+        // The successor begins without a handler, and a signal without a handler ends it.
+        if let Err(error) = hold_requests() {
+            return error;
+        }
         let error = command.exec();
+        let _ = hear_requests();
         let _ = keep(FdFlag::FD_CLOEXEC);
         error
     }
+}
+
+/// SIGUSR2 waits, in a successor as well.
+fn hold_requests() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGUSR2).thread_block()?)
+}
+
+/// SIGUSR2 comes in; somebody has to listen by now.
+pub(super) fn hear_requests() -> io::Result<()> {
+    Ok(SigSet::from(Signal::SIGUSR2).thread_unblock()?)
+}
+
+/// The path by which somebody called the program that runs as `running`, links and all: what an upgrade makes of them
+/// counts. None when that name leads elsewhere.
+fn called_by(name: &OsStr, search: &OsStr, running: &Path) -> Option<PathBuf> {
+    let identity = |path: &Path| std::fs::metadata(path).map(|file| (file.dev(), file.ino())).ok();
+    let running = identity(running)?;
+    let has_directory = Path::new(name).parent().is_some_and(|parent| !parent.as_os_str().is_empty());
+    let directories = match has_directory {
+        true => vec![PathBuf::new()],
+        false => std::env::split_paths(search).collect(),
+    };
+    let paths = directories.into_iter().filter_map(|directory| std::path::absolute(directory.join(name)).ok());
+    paths.into_iter().find(|path| identity(path) == Some(running))
 }
 
 /// Whether there was a predecessor in this process.
@@ -66,17 +115,70 @@ pub(super) fn is_successor() -> bool {
     std::env::var_os(INHERITED).is_some()
 }
 
-/// The listening socket at this path that a predecessor has left us.
-pub(super) fn inherited(path: &Path) -> Option<UnixListener> {
-    let numbers = std::env::var(INHERITED).ok()?;
-    let numbers = numbers.split(' ').filter_map(|number| number.parse::<RawFd>().ok());
-    let number = numbers.into_iter().find(|number| is_bound_to(*number, path))?;
-    // SAFETY: the predecessor has left this descriptor for us alone, and the path tells that it is this one.
-    let socket = unsafe { OwnedFd::from_raw_fd(number) };
-    fcntl(socket.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC)).ok()?;
-    Some(socket.into())
+/// The listening sockets that a predecessor has left.
+pub(super) struct Inherited(Vec<(PathBuf, UnixListener)>);
+
+impl Inherited {
+    /// Takes hold of all of them, so that none goes on to another program. To be called once, before anything else is
+    /// opened.
+    ///
+    /// # Errors
+    /// One of them cannot be kept from other programs.
+    fn collect() -> io::Result<Self> {
+        let numbers = std::env::var(INHERITED).unwrap_or_default();
+        let mut found: Vec<(PathBuf, UnixListener)> = Vec::new();
+        for number in numbers.split(' ').filter_map(|number| number.parse::<RawFd>().ok()) {
+            let Some(path) = bound_to(number).filter(|_| found.iter().all(|(_, known)| known.as_raw_fd() != number))
+            else {
+                continue;
+            };
+            // SAFETY: the predecessor has left this descriptor for us alone; it is a socket that is bound to a path, and
+            // nothing that we have opened so far is.
+            let socket = unsafe { OwnedFd::from_raw_fd(number) };
+            fcntl(socket.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+            found.push((path, UnixListener::from(socket)));
+        }
+        Ok(Self(found))
+    }
+
+    /// The one at this path.
+    pub(super) fn take(&mut self, path: &Path) -> Option<UnixListener> {
+        let place = self.0.iter().position(|(bound, _)| bound == path)?;
+        Some(self.0.swap_remove(place).1)
+    }
+
+    /// Those that nobody has taken, and where they are.
+    pub(super) fn drain(&mut self) -> impl Iterator<Item = (PathBuf, UnixListener)> {
+        self.0.drain(..)
+    }
 }
 
-fn is_bound_to(number: RawFd, path: &Path) -> bool {
-    getsockname::<UnixAddr>(number).is_ok_and(|address| address.path() == Some(path))
+fn bound_to(number: RawFd) -> Option<PathBuf> {
+    let address = getsockname::<UnixAddr>(number).ok()?;
+    address.path().map(PathBuf::from)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::symlink;
+
+    #[test]
+    fn a_program_is_known_by_the_name_it_was_called_by_and_not_by_where_that_leads() {
+        let directory = tempfile::tempdir().expect("a temporary directory");
+        let at = |name: &str| directory.path().join(name);
+        std::fs::create_dir(at("bin")).expect("made");
+        for version in ["daemon-1", "daemon-2"] {
+            std::fs::write(at(version), version).expect("written");
+        }
+        symlink(at("daemon-1"), at("bin/daemon")).expect("linked");
+        let search = std::env::join_paths([at("none"), at("bin")]).expect("no colons");
+        let running = at("daemon-1");
+        let known = |name: &OsStr| called_by(name, &search, &running);
+        assert_eq!(known(at("bin/daemon").as_os_str()), Some(at("bin/daemon")));
+        assert_eq!(known(OsStr::new("daemon")), Some(at("bin/daemon")), "found as a shell finds it");
+        assert_eq!(known(at("daemon-2").as_os_str()), None, "another program");
+        assert_eq!(known(OsStr::new("-sh")), None);
+        assert_eq!(known(OsStr::new("")), None);
+    }
 }

@@ -112,7 +112,9 @@ impl Daemon {
     ///
     /// # Errors
     /// There is no tree to manage.
-    pub fn prepare(choices: Choices) -> Result<Self, ServeError> {
+    pub fn prepare(choices: Choices, program: Program) -> Result<Self, ServeError> {
+        let upgrade = signal(SignalKind::user_defined2())?;
+        replace::hear_requests()?;
         let mut chosen = Backend::choose(&choices)?;
         tracing::info!("{}", chosen.summary);
         let access = if choices.open_sockets { Access::Everyone } else { Access::Owner };
@@ -143,8 +145,8 @@ impl Daemon {
             plan: None,
             away: false,
             news: Vec::new(),
-            program: Program::own()?,
-            upgrade: signal(SignalKind::user_defined2())?,
+            program,
+            upgrade,
             give_way: None,
         })
     }
@@ -161,11 +163,13 @@ impl Daemon {
         }
         for path in paths {
             let failed = |error| ServeError::Socket { path: path.clone(), error };
-            let (socket, listener) = Socket::bind(&path, self.choices.open_sockets).map_err(failed)?;
+            let inherited = &mut self.program.inherited;
+            let (socket, listener) = Socket::bind(&path, self.choices.open_sockets, inherited).map_err(failed)?;
             self.front_end.listen_private(listener).map_err(failed)?;
             self.sockets.push(socket);
             tracing::info!("serving {}", path.display());
         }
+        Socket::close_unclaimed(&mut self.program.inherited);
         self.join_bus().await?;
         if global {
             self.booted = Some(Booted::announce()?);
