@@ -3,11 +3,13 @@
 mod support;
 
 use cgarbiter_core::client::{Client, Transport};
+use cgarbiter_core::error::Errno;
 use cgarbiter_core::graph::Edge;
 use cgarbiter_core::request::Request;
 use cgarbiter_core::unit::Unit;
 use cgarbiter_core::value::Value;
-use support::{Machine, property, root, scope, transient};
+use cgarbiter_core::{Answer, CallId, Config, Effect, Event, Manager, OpError, Question};
+use support::{Machine, clocks, property, root, scope, transient};
 
 fn unit<'a>(machine: &'a Machine, name: &str) -> &'a Unit {
     let graph = machine.manager.graph();
@@ -59,4 +61,24 @@ fn making_a_slice_transient_leaves_the_ties_of_others_to_it() {
     machine.start("x.scope", properties);
     machine.start("a.slice", vec![property("MemoryMax", Value::U64(1 << 20))]);
     assert!(ties(&machine, "x.scope").contains(&(Edge::After, "a.slice".to_owned())));
+}
+
+#[test]
+fn a_reload_without_the_unit_files_says_which_could_not_be_read() {
+    let mut manager = Manager::new(Config::example(), clocks(1_000_000));
+    let call = CallId(1);
+    manager.handle_event(clocks(1_000_001), Event::Request { call, client: root(), request: Request::Reload });
+    let mut reply = None;
+    while let Some(effect) = manager.poll_effect() {
+        match effect {
+            Effect::Read(id, Question::UnitFiles(_)) => {
+                let answer = Answer::Failed(OpError::new("/etc/cgarbiter/units", Errno::EACCES));
+                manager.handle_event(clocks(1_000_002), Event::ReadDone { id, answer });
+            }
+            Effect::Reply(_, answer) => reply = Some(answer),
+            _ => {}
+        }
+    }
+    let refusal = reply.expect("an answer").expect_err("refused");
+    assert_eq!(refusal.message, "The unit files could not be read: /etc/cgarbiter/units: EACCES");
 }
