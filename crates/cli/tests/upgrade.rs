@@ -1,5 +1,5 @@
-//! Upgrade in place: the real backend in a group of its own, and programs that take each other's place. Skipped where no
-//! cgroup can be made.
+//! Upgrade in place: the real backend in a group of its own, and programs that take each other's place. Skipped where
+//! no cgroup can be made.
 
 // Tests may panic: that is how they fail.
 #![allow(clippy::unwrap_used)]

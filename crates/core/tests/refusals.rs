@@ -72,7 +72,7 @@ fn a_reload_without_the_unit_files_says_which_could_not_be_read() {
     while let Some(effect) = manager.poll_effect() {
         match effect {
             Effect::Read(id, Question::UnitFiles(_)) => {
-                let answer = Answer::Failed(OpError::new("/etc/cgarbiter/units", Errno::EACCES));
+                let answer = Answer::Failed(OpError::new("/etc/cgarbiter/units", Errno::Access));
                 manager.handle_event(clocks(1_000_002), Event::ReadDone { id, answer });
             }
             Effect::Reply(_, answer) => reply = Some(answer),

@@ -132,8 +132,8 @@ impl Inherited {
             else {
                 continue;
             };
-            // SAFETY: the predecessor has left this descriptor for us alone; it is a socket that is bound to a path, and
-            // nothing that we have opened so far is.
+            // SAFETY: the predecessor has left this descriptor for us alone; it is a socket that is bound to a path,
+            // and nothing that we have opened so far is.
             let socket = unsafe { OwnedFd::from_raw_fd(number) };
             fcntl(socket.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
             found.push((path, UnixListener::from(socket)));

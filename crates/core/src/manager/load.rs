@@ -106,8 +106,8 @@ impl Manager {
         self.queue_collect(id);
     }
 
-    /// Where a slice lies follows from its name, whatever its file says, and whether there is one that can be used: what
-    /// runs in it is found below there.
+    /// Where a slice lies follows from its name, whatever its file says, and whether there is one that can be used:
+    /// what runs in it is found below there.
     fn place_unfit_slice(&mut self, id: UnitId) {
         let name = self.graph.unit(id).name.clone();
         if name.unit_type() != UnitType::Slice || check_slice(&name).is_err() {
