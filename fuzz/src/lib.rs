@@ -9,17 +9,21 @@ mod glob;
 mod input;
 mod names;
 mod properties;
+mod records;
 mod trace;
 mod unit_files;
 mod values;
+mod world;
 
 pub use bodies::bodies;
 pub use cgroup_files::cgroup_files;
 pub use glob::glob;
 pub use names::names;
 pub use properties::properties;
+pub use records::records;
 pub use trace::trace;
 pub use unit_files::unit_files;
+pub use world::world;
 
 use std::path::Path;
 
@@ -27,7 +31,7 @@ use std::path::Path;
 pub type Target = fn(&[u8]);
 
 /// Every target by its name, which is also that of its corpus.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 9] = [
     ("names", names),
     ("properties", properties),
     ("bodies", bodies),
@@ -35,6 +39,8 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("glob", glob),
     ("unit_files", unit_files),
     ("trace", trace),
+    ("records", records),
+    ("world", world),
 ];
 
 /// The target of this name.

@@ -57,7 +57,9 @@ fn check_drop_in(property: &Property, unit_type: UnitType, settings: &Settings) 
     let text = drop_in.content.strip_prefix(DROP_IN_HEADER).expect("the first lines");
     check_lines(text);
     let row = row_of(property.name());
-    let is_own = |line: &str| line.strip_prefix(row.key).is_some_and(|rest| rest.starts_with('='));
+    // Properties without a key of their own are written under that of another, which their name begins with.
+    let is_key = |key: &str| if row.key.is_empty() { property.name().starts_with(key) } else { key == row.key };
+    let is_own = |line: &str| line.split_once('=').is_some_and(|(key, _)| is_key(key));
     let mut lines = text.lines();
     assert_eq!(lines.next(), Some(format!("[{}]", row.section.name(unit_type)).as_str()));
     assert!(lines.all(|line| line.is_empty() || is_own(line)), "{text}");
