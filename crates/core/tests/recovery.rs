@@ -154,16 +154,14 @@ fn what_a_delegatee_has_written_stays_and_what_was_set_comes_back() {
 
 #[test]
 fn a_directory_of_somebody_else_is_not_taken_for_that_of_a_start_that_was_cut() {
-    for mark in [None, Some(SLICE)] {
-        let found = Found {
-            cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/f.scope", mark, true)],
-            files: vec![record("f.scope", "[Scope]\nRuntimeMaxSec=5\n", "")],
-            unit_files: Vec::new(),
-        };
-        let done = recovered(found);
-        assert!(!done.contains("= f.scope") && !done.contains("write    system.slice/f.scope"), "{done}");
-        assert!(!done.contains("rmdir    system.slice/f.scope"), "{done}");
-    }
+    let found = Found {
+        cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/f.scope", Some(SLICE), true)],
+        files: vec![record("f.scope", "[Scope]\nRuntimeMaxSec=5\n", "")],
+        unit_files: Vec::new(),
+    };
+    let done = recovered(found);
+    assert!(!done.contains("= f.scope") && !done.contains("write    system.slice/f.scope"), "{done}");
+    assert!(!done.contains("rmdir    system.slice/f.scope"), "{done}");
 }
 
 /// The steps of all plans until there are no more, each of them well done.

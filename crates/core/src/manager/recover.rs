@@ -35,8 +35,6 @@ impl Manager {
     /// Takes over what an earlier arbiter has left.
     pub(super) fn take_over(&mut self, found: Found) {
         let mut findings = Findings::sort(found, &self.config);
-        // Older kernels keep no marks.
-        let bears_marks = findings.bears_marks();
         let mut known: Vec<(UnitId, Saved)> = Vec::new();
         let mut damaged: Vec<(UnitName, String)> = Vec::new();
         for (name, record) in core::mem::take(&mut findings.records) {
@@ -63,7 +61,7 @@ impl Manager {
             self.revive_damaged(id, cgroup.as_ref());
         }
         for (id, saved) in &known {
-            let is_own = |cgroup: &FoundCgroup| !bears_marks || self.is_own(*id, saved, cgroup);
+            let is_own = |cgroup: &FoundCgroup| self.is_own(*id, saved, cgroup);
             let path = self.graph.cgroup_path(*id);
             let cgroup = path.and_then(|path| findings.take_if(&path, is_own));
             self.revive(*id, saved, cgroup.as_ref());
@@ -108,13 +106,13 @@ impl Manager {
         id
     }
 
-    /// Whether a directory that lies where a recorded unit's would is the one that was made for it. The mark is there
-    /// before any process is; whoever was handed the directory may have changed it.
+    /// Whether a directory that lies where a recorded unit's would is the one that was made for it: another mark tells
+    /// that it is not, none tells nothing (kernels may refuse it); whoever was handed the directory may have changed it.
     fn is_own(&self, id: UnitId, saved: &Saved, cgroup: &FoundCgroup) -> bool {
         let unit = self.graph.unit(id);
         let is_free = !cgroup.populated || unit.settings.resources.delegate || unit.unit_type() == UnitType::Slice;
         let mark = cgroup.invocation.as_deref().and_then(parse_invocation);
-        is_free || saved.invocation_id.is_none() || mark == saved.invocation_id
+        is_free || mark.is_none() || saved.invocation_id.is_none() || mark == saved.invocation_id
     }
 
     /// Gives a unit the identity it had. Two cannot have the same.

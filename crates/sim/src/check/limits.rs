@@ -1,5 +1,6 @@
 //! Limits that were promised stand in the kernel; of what was refused, nothing does.
 
+use super::realized::may_be_others;
 use super::{Next, Oracle, Past, Verdict, View};
 use crate::reference::Promise;
 use crate::world::Visible;
@@ -57,6 +58,9 @@ fn check_unit(view: &View<'_>, name: &str, promise: &Promise) -> Verdict {
         return Ok(());
     }
     let Some(found) = view.find(cgroup) else { return Ok(()) };
+    if !unit.realized.exists && may_be_others(view, unit, found) {
+        return Ok(());
+    }
     for (file, wanted) in &promise.limits {
         let is_pending = promise.pending.iter().any(|(_, pending, _)| pending == file);
         let Some(value) = view.value_in(found, file) else { continue };

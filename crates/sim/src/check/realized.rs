@@ -91,7 +91,7 @@ fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) 
 
 /// An empty directory without our mark, where a unit that needs none is to have its own: nobody can tell whether it is
 /// somebody else's, or one that was made the moment before an arbiter was killed.
-fn may_be_others(view: &View<'_>, unit: &Unit, cgroup: CgroupId) -> bool {
+pub(super) fn may_be_others(view: &View<'_>, unit: &Unit, cgroup: CgroupId) -> bool {
     let kernel = view.world.backend().kernel();
     let is_marked = kernel.get_xattr(&Caller::INIT, cgroup, None, b"user.invocation_id").is_ok();
     (unit.perpetual || unit.active().is_inactive_or_failed()) && !is_marked && !kernel.is_populated(cgroup)

@@ -85,11 +85,6 @@ impl Findings {
         self.drop_ins.keys().filter(|name| !is_known(name)).cloned().collect()
     }
 
-    /// Whether any directory bears a mark.
-    pub(super) fn bears_marks(&self) -> bool {
-        self.cgroups.values().any(|cgroup| cgroup.invocation.is_some())
-    }
-
     /// Slices whose directory bears our mark and lies where it has to.
     pub(super) fn marked_slices(&self) -> Vec<UnitName> {
         let marked = self.cgroups.values().filter(|cgroup| cgroup.invocation.is_some());
