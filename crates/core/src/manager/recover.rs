@@ -107,7 +107,8 @@ impl Manager {
     }
 
     /// Whether a directory that lies where a recorded unit's would is the one that was made for it: another mark tells
-    /// that it is not, none tells nothing (kernels may refuse it); whoever was handed the directory may have changed it.
+    /// that it is not, none tells nothing (kernels may refuse it); whoever was handed the directory may have changed
+    /// it.
     fn is_own(&self, id: UnitId, saved: &Saved, cgroup: &FoundCgroup) -> bool {
         let unit = self.graph.unit(id);
         let is_free = !cgroup.populated || unit.settings.resources.delegate || unit.unit_type() == UnitType::Slice;
