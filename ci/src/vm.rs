@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Use this binary as the simulator instead of building one.
     #[arg(long, value_name = "FILE")]
     simulator: Option<PathBuf>,
+    /// How often the kill storm (test 73) kills the daemon.
+    #[arg(long, value_name = "N", default_value_t = 60)]
+    kills: u32,
     /// Seconds after which a guest that is not done is killed.
     #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
     limit: u64,
@@ -109,7 +112,11 @@ fn fill_payload(options: &Options, guest: &Guest) -> Outcome {
     let shell = if options.shell { "yes" } else { "no" };
     files::write(
         &payload.join("settings"),
-        &format!("MANAGER={manager}\nSHELL_WANTED={shell}\nONLY='{}'\n", options.only.replace('\'', "")),
+        &format!(
+            "MANAGER={manager}\nSHELL_WANTED={shell}\nONLY='{}'\nexport STORM_KILLS={}\n",
+            options.only.replace('\'', ""),
+            options.kills
+        ),
     )?;
     if options.manager == Manager::Systemd {
         return Ok(());

@@ -1,4 +1,4 @@
-# limit: 600 s
+# limit: 1200 s
 # A daemon of its own, below a group of its own, is killed with SIGKILL at random instants under a load of starts, stops,
 # changes, ends and forks, STORM_KILLS times (60). After each new start every unit, limit and process is as was
 # promised: what was answered has happened, what was not has happened whole or not at all, and nobody was moved or lost.

@@ -16,7 +16,7 @@ use super::{Real, Task, look};
 
 /// What has not come true after so much time will not, on a busy machine either.
 pub(super) const DEATHS_TAKE: Duration = Duration::from_secs(20);
-const FREEZING_TAKES: Duration = Duration::from_secs(20);
+const FREEZING_TAKES: Duration = Duration::from_secs(4);
 
 /// Until the processors of a partition that was removed are given back.
 const PARTITIONS_TAKE: Duration = Duration::from_millis(50);
