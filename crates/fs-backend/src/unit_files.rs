@@ -49,7 +49,11 @@ impl Store {
                 Kind::File if is_tied(path) => files.push(UnitFile::text(file, "")),
                 Kind::File => files.push(self.unit_file(file, None)),
                 Kind::Link => {
-                    let target = readlinkat(&directory, name.as_str()).map_err(self.at(&file))?;
+                    let target = match readlinkat(&directory, name.as_str()) {
+                        // It went after it was listed, as links do while packages are exchanged.
+                        Err(Errno::ENOENT) => continue,
+                        target => target.map_err(self.at(&file))?,
+                    };
                     let target = target.to_string_lossy();
                     files.push(match is_tied(path) {
                         true => UnitFile { link: Some((*target).into()), ..UnitFile::text(file, "") },
