@@ -39,7 +39,7 @@ unpack_kernel() {
 
 if [ "${1:-}" = --key ]; then
     package=$(kernel_package)
-    apt-cache policy "$package" systemd | grep -E '^[a-z]|Candidate'
+    apt-cache policy "$package" systemd nginx-light redis-server cron openssh-server postgresql-15 | grep -E '^[a-z]|Candidate'
     exit
 fi
 
@@ -67,6 +67,8 @@ unpack_kernel "$out" "$work"/deb/*.deb
 # --- root -------------------------------------------------------------------------------------------------------------
 # systemd-sysv is there so that the same tests can be run against systemd as pid 1; by default it is not started.
 packages=dbus,systemd,systemd-sysv,python3,procps,util-linux
+# Daemons with unit files of their own, for the tests that run those.
+packages=$packages,nginx-light,redis-server,cron,openssh-server,openssh-client,postgresql,iproute2
 mapfile -t sources < <(
     apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)|$(ORIGIN)' 'Identifier: Packages' |
         sed -n "s/^\(deb [^ ]* $suite[^ ]* main\)|Debian$/\1/p" | sort -u
@@ -84,6 +86,9 @@ echo guest >"$root/etc/hostname"
 echo 0123456789abcdef0123456789abcdef >"$root/etc/machine-id"
 mkdir -p "$root/payload" "$root/results"
 rm -rf "$root"/var/cache/apt/* "$root"/var/lib/apt/lists/*
+
+# Installed, but not started by anything but a test.
+rm -f "$root"/etc/systemd/system/multi-user.target.wants/{nginx,redis-server,cron,ssh,postgresql,postgresql@*}.service
 
 # As pid 1, systemd has to be quiet and quick: nothing may come and go while the tests look at the cgroup tree.
 for unit in getty@.service serial-getty@.service console-getty.service systemd-networkd.service \
@@ -110,5 +115,5 @@ mkdir -p "$root/etc/systemd/system/multi-user.target.wants"
 ln -sf ../guest-tests.service "$root/etc/systemd/system/multi-user.target.wants/guest-tests.service"
 ln -sf /lib/systemd/system/multi-user.target "$root/etc/systemd/system/default.target"
 
-truncate -s 900M "$out/root.img"
+truncate -s 1400M "$out/root.img"
 mkfs.ext4 -q -F -d "$root" "$out/root.img"

@@ -57,6 +57,7 @@ pub(crate) fn assign(
         assign(section, "TimeoutStartSec", value, source, settings, notes)?;
         return assign(section, "TimeoutStopSec", value, source, settings, notes);
     }
+    let key = OLD_KEYS.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new);
     let mut known = rows_with_key(key).filter(|row| row.section == section).peekable();
     if known.peek().is_none() {
         return Err(format!("Unknown key name '{key}' in section '{}', ignoring.", section.name(unit_type)).into());
@@ -70,6 +71,13 @@ pub(crate) fn assign(
     }
     Ok(())
 }
+
+/// Keys that go by another name today; files that are still shipped have them.
+const OLD_KEYS: [(&str, &str); 3] = [
+    ("ReadWriteDirectories", "ReadWritePaths"),
+    ("ReadOnlyDirectories", "ReadOnlyPaths"),
+    ("InaccessibleDirectories", "InaccessiblePaths"),
+];
 
 /// One assignment, and what its meaning depends on.
 struct Text<'a> {

@@ -23,6 +23,17 @@ fn warnings(name: &str, text: &str) -> String {
 }
 
 #[test]
+fn keys_by_their_old_names() {
+    let text = "[Service]\nReadWriteDirectories=-/a\nReadWritePaths=/b\nReadOnlyDirectories=/c\n\
+        InaccessibleDirectories=/d\nExecStart=/x\n";
+    let (settings, warnings) = read_as("a.service", text);
+    assert_eq!(warnings, []);
+    let exec = settings.exec();
+    assert_eq!(exec.read_write_paths, ["-/a", "/b"]);
+    assert_eq!((exec.read_only_paths[0].as_str(), exec.inaccessible_paths[0].as_str()), ("/c", "/d"));
+}
+
+#[test]
 fn a_slice_file_that_is_wrong_in_many_places() {
     let text = "TasksMax=1\n[Slice]\nMemoryMax=0\nTasksMax=77\nCPUWeight=20000\nAllowedCPUs=x\nIOWeight=\n\
         MemoryHigh=-1\nCPUQuota=0%\nCPUAccounting=maybe\n\
