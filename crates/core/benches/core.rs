@@ -126,7 +126,7 @@ fn row(count: u32, tie: &str) -> Machine {
 /// A job that pulls in a row of units, and a row that is loaded, and goes again because nobody needs it.
 fn long_rows(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("row of units");
-    for count in [100, 999] {
+    for count in [100, 1_000] {
         let machine = row(count, "Requires");
         group.throughput(criterion::Throughput::Elements(u64::from(count)));
         group.bench_function(BenchmarkId::new("start", count), |bencher| {

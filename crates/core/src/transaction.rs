@@ -1,16 +1,18 @@
 //! A transaction: the anchor job and all it pulls in (reference 03.6, 03.7). Built aside, then installed whole or
 //! refused whole. Nothing is changed here; the manager installs what comes out.
 
-use crate::atoms::Atom;
+mod pull;
+
 use crate::error::{Refusal, RefusalKind};
 use crate::graph::{Edge, Graph};
 use crate::job::{JobMode, JobType};
 use crate::jobs::JobTable;
 use crate::names::UnitType;
-use crate::unit::{LoadState, UnitId};
+use crate::unit::UnitId;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::vec::Vec;
+use pull::Want;
 
 /// The jobs to install, the anchor first, each unit once.
 #[derive(Clone, Debug)]
@@ -23,9 +25,6 @@ pub(crate) struct Installable {
     pub(crate) ignore_order: bool,
 }
 
-/// The longest chain of dependencies that one job may pull in.
-const DEPTH_MAX: usize = 1000;
-
 type Key = (UnitId, JobType);
 
 /// A transaction in the making.
@@ -35,16 +34,16 @@ pub(crate) struct Transaction<'a> {
     mode: JobMode,
     anchor: Key,
     jobs: BTreeMap<Key, TransactionJob>,
-    /// How many jobs led to the one that is being added: bounds the stack that a client's chain of units can take.
-    depth: usize,
     /// In the order in which they were added, so that what happens does not depend on ids.
     order: Vec<Key>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct TransactionJob {
-    /// Jobs that this one pulled in: whether they matter to it, whether they are there because of a conflict.
-    objects: Vec<(Key, bool, bool)>,
+    /// Jobs that this one pulled in, and whether they matter to it.
+    objects: Vec<(Key, bool)>,
+    /// Jobs that pulled this one in. Some may have gone, or may not need it any more: their own lists say so.
+    subjects: Vec<Key>,
     matters_to_anchor: bool,
 }
 
@@ -59,16 +58,9 @@ pub(crate) fn build(
     kind: JobType,
     mode: JobMode,
 ) -> Result<Installable, Refusal> {
-    let mut transaction = Transaction {
-        graph,
-        installed,
-        mode,
-        anchor: (unit, kind),
-        jobs: BTreeMap::new(),
-        order: Vec::new(),
-        depth: 0,
-    };
-    transaction.add(kind, unit, None, true, false)?;
+    let mut transaction =
+        Transaction { graph, installed, mode, anchor: (unit, kind), jobs: BTreeMap::new(), order: Vec::new() };
+    transaction.add(Want::needed((unit, kind)), None)?;
     if mode == JobMode::Isolate {
         transaction.add_isolation();
     }
@@ -76,140 +68,6 @@ pub(crate) fn build(
 }
 
 impl Transaction<'_> {
-    /// Adds a job and everything that it pulls in.
-    fn add(
-        &mut self,
-        kind: JobType,
-        unit: UnitId,
-        by: Option<Key>,
-        matters: bool,
-        conflicts: bool,
-    ) -> Result<(), Refusal> {
-        self.check_load(kind, unit)?;
-        let target = self.graph.unit(unit);
-        if self.depth >= DEPTH_MAX {
-            let text = format!("Unit {} is at the end of a chain of more than {DEPTH_MAX} dependencies.", target.name);
-            return Err(Refusal::new(RefusalKind::LimitsExceeded, text));
-        }
-        if !kind.is_applicable(target) {
-            return Err(Refusal::new(
-                RefusalKind::JobTypeNotApplicable,
-                format!("Job type {} is not applicable for unit {}.", kind.as_str(), target.name),
-            ));
-        }
-        let key = (unit, kind);
-        let is_new = !self.jobs.contains_key(&key);
-        self.jobs.entry(key).or_default();
-        if let Some(by) = by {
-            self.jobs.get_mut(&by).expect("the subject is in the transaction").objects.push((key, matters, conflicts));
-        }
-        if !is_new {
-            return Ok(());
-        }
-        self.order.push(key);
-        if matches!(self.mode, JobMode::IgnoreDependencies | JobMode::IgnoreRequirements) || kind == JobType::Nop {
-            return Ok(());
-        }
-        self.depth += 1;
-        let pulled = match kind {
-            JobType::Start | JobType::Restart => self.pull_in_for_start(key),
-            _ => Ok(()),
-        }
-        .and_then(|()| match kind {
-            JobType::Stop | JobType::Restart => self.propagate_stop(key),
-            JobType::Reload => {
-                self.propagate_reload(key);
-                Ok(())
-            }
-            _ => Ok(()),
-        });
-        self.depth -= 1;
-        if pulled.is_err() {
-            self.remove(key);
-        }
-        pulled
-    }
-
-    fn check_load(&self, kind: JobType, unit: UnitId) -> Result<(), Refusal> {
-        let unit = self.graph.unit(unit);
-        let name = &unit.name;
-        match unit.load {
-            LoadState::Loaded => Ok(()),
-            LoadState::Stub => {
-                Err(Refusal::new(RefusalKind::LoadFailed, format!("Unit {name} is not loaded properly.")))
-            }
-            _ if kind == JobType::Stop => Ok(()),
-            LoadState::NotFound => Err(Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not found."))),
-            LoadState::BadSetting => {
-                Err(Refusal::new(RefusalKind::BadUnitSetting, format!("Unit {name} has a bad unit file setting.")))
-            }
-            LoadState::Masked => Err(Refusal::new(RefusalKind::UnitMasked, format!("Unit {name} is masked."))),
-            LoadState::Error => Err(unit.load_error.as_deref().cloned().unwrap_or_else(|| {
-                Refusal::new(RefusalKind::LoadFailed, format!("Unit {name} failed to load properly."))
-            })),
-        }
-    }
-
-    fn pull_in_for_start(&mut self, key: Key) -> Result<(), Refusal> {
-        let graph = self.graph;
-        for other in Atom::PullInStart.targets(graph, key.0) {
-            match self.add(JobType::Start, other, Some(key), true, false) {
-                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
-                _ => {}
-            }
-        }
-        if !graph.is_tied(key.0) {
-            return Ok(());
-        }
-        for other in Atom::PullInStartIgnored.targets(graph, key.0) {
-            let _ = self.add(JobType::Start, other, Some(key), false, false);
-        }
-        for other in Atom::PullInVerify.targets(graph, key.0) {
-            match self.add(JobType::VerifyActive, other, Some(key), true, false) {
-                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
-                _ => {}
-            }
-        }
-        for other in Atom::PullInStop.targets(graph, key.0) {
-            match self.add(JobType::Stop, other, Some(key), true, true) {
-                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
-                _ => {}
-            }
-        }
-        for other in Atom::PullInStopIgnored.targets(graph, key.0) {
-            let _ = self.add(JobType::Stop, other, Some(key), false, false);
-        }
-        Ok(())
-    }
-
-    fn propagate_stop(&mut self, key: Key) -> Result<(), Refusal> {
-        let graph = self.graph;
-        for other in Atom::PropagateStop.targets(graph, key.0) {
-            let kind = match key.1 {
-                JobType::Stop => JobType::Stop,
-                _ => JobType::TryRestart.collapse(graph.unit(other).active()),
-            };
-            if kind == JobType::Nop {
-                continue;
-            }
-            match self.add(kind, other, Some(key), true, false) {
-                Err(refusal) if refusal.kind != RefusalKind::JobTypeNotApplicable => return Err(refusal),
-                _ => {}
-            }
-        }
-        Ok(())
-    }
-
-    fn propagate_reload(&mut self, key: Key) {
-        let graph = self.graph;
-        for other in Atom::PropagateReload.targets(graph, key.0) {
-            let kind = JobType::TryReload.collapse(graph.unit(other).active());
-            if kind != JobType::Nop {
-                let _ = self.add(kind, other, Some(key), false, false);
-            }
-        }
-    }
-
     /// Mode isolate: every other unit that may be stopped gets a stop job.
     fn add_isolation(&mut self) {
         let graph = self.graph;
@@ -217,7 +75,7 @@ impl Transaction<'_> {
             let ignored = unit.settings.rare.as_ref().and_then(|rare| rare.ignore_on_isolate);
             let keeps = ignored.unwrap_or(unit.unit_type() != UnitType::Service);
             if !keeps && !self.has_job(id) && !unit.active().is_inactive_or_failed() {
-                let _ = self.add(JobType::Stop, id, Some(self.anchor), true, false);
+                let _ = self.add(Want::needed((id, JobType::Stop)), Some(self.anchor));
             }
         }
     }
@@ -227,26 +85,24 @@ impl Transaction<'_> {
         self.jobs.range((unit, JobType::Start)..).next().is_some_and(|(key, _)| key.0 == unit)
     }
 
-    /// Takes a job out, and with it every job that only it pulled in and that matters to it.
+    /// Takes a job out, and with it every job that needs it: whoever needs it cannot have it.
     fn remove(&mut self, key: Key) {
-        if self.jobs.remove(&key).is_none() {
-            return;
-        }
-        self.order.retain(|other| *other != key);
-        // Whoever needs it cannot have it.
-        let subjects: Vec<Key> = self
-            .jobs
-            .iter()
-            .filter(|(_, job)| job.objects.iter().any(|(object, matters, _)| *object == key && *matters))
-            .map(|(subject, _)| *subject)
-            .collect();
-        for job in self.jobs.values_mut() {
-            job.objects.retain(|(object, ..)| *object != key);
-        }
-        for subject in subjects {
-            if subject != self.anchor {
-                self.remove(subject);
+        let mut gone = BTreeSet::new();
+        let mut todo = Vec::from([key]);
+        while let Some(key) = todo.pop() {
+            let Some(job) = self.jobs.remove(&key) else { continue };
+            gone.insert(key);
+            for subject in job.subjects {
+                let Some(asks) = self.jobs.get_mut(&subject) else { continue };
+                let needs = asks.objects.contains(&(key, true));
+                asks.objects.retain(|(object, _)| *object != key);
+                if needs && subject != self.anchor {
+                    todo.push(subject);
+                }
             }
+        }
+        if !gone.is_empty() {
+            self.order.retain(|key| !gone.contains(key));
         }
     }
 
@@ -294,7 +150,7 @@ impl Transaction<'_> {
             let Some(job) = self.jobs.get_mut(&key) else { continue };
             if !job.matters_to_anchor {
                 job.matters_to_anchor = true;
-                todo.extend(job.objects.iter().filter(|(_, matters, _)| *matters).map(|(object, ..)| *object));
+                todo.extend(job.objects.iter().filter(|(_, matters)| *matters).map(|(object, _)| *object));
             }
         }
     }
@@ -345,17 +201,26 @@ impl Transaction<'_> {
 
     /// Drops jobs that no job of the transaction asks for any more.
     fn collect_unneeded(&mut self) {
-        loop {
-            let wanted: BTreeSet<Key> =
-                self.jobs.values().flat_map(|job| job.objects.iter().map(|(object, ..)| *object)).collect();
-            let lost: BTreeSet<Key> =
-                self.order.iter().filter(|key| **key != self.anchor && !wanted.contains(key)).copied().collect();
-            if lost.is_empty() {
-                return;
-            }
-            self.jobs.retain(|key, _| !lost.contains(key));
-            self.order.retain(|key| !lost.contains(key));
+        let mut asked: BTreeMap<Key, usize> = BTreeMap::new();
+        for (object, _) in self.jobs.values().flat_map(|job| &job.objects) {
+            *asked.entry(*object).or_default() += 1;
         }
+        let is_lost = |key: &Key| *key != self.anchor && !asked.contains_key(key);
+        let mut lost: Vec<Key> = self.order.iter().copied().filter(is_lost).collect();
+        if lost.is_empty() {
+            return;
+        }
+        while let Some(key) = lost.pop() {
+            let Some(job) = self.jobs.remove(&key) else { continue };
+            for (object, _) in job.objects {
+                let count = asked.get_mut(&object).expect("every object was counted");
+                *count -= 1;
+                if *count == 0 && object != self.anchor {
+                    lost.push(object);
+                }
+            }
+        }
+        self.order.retain(|key| self.jobs.contains_key(key));
     }
 
     /// Looks for a cycle in the order of execution and drops one job of it that does not matter.

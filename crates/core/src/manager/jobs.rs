@@ -19,7 +19,14 @@ use crate::transaction;
 use crate::unit::{ActiveState, LoadState, State, UnitId, UnitResult};
 use crate::work::RecordWork;
 use alloc::format;
-use alloc::vec::Vec;
+use alloc::vec::{IntoIter, Vec};
+
+/// A job that has ended.
+struct Finished {
+    unit: UnitId,
+    /// The units whose start fails because of that.
+    dependents: IntoIter<UnitId>,
+}
 
 impl Manager {
     /// Asks a unit to become something on behalf of a client; the number of the job that will see to it.
@@ -309,19 +316,42 @@ impl Manager {
         None
     }
 
-    /// Ends a job, tells everybody, and lets others go on (reference 03.8).
+    /// Ends a job and those that cannot go on without it, tells everybody, and lets others go on (reference 03.8). Each
+    /// goes on to its own dependents first, with a stack of its own: a chain of units can be of any length.
     pub(super) fn finish_job(&mut self, id: JobId, result: JobResult) {
-        let Some(job) = self.jobs.get(id) else { return };
-        let (unit, kind) = (job.unit, job.kind);
-        let slice = self.graph.unit(unit).slice;
-        if kind == JobType::Restart && result == JobResult::Done {
-            self.jobs.set_kind(id, JobType::Start, slice);
-            self.jobs.get_mut(id).expect("it was there a line ago").running = false;
-            self.jobs.queue(id);
-            self.effects.push_back(Effect::Emit(Signal::JobChanged { id: id.0, state: "waiting" }, Audience::All));
-            self.requeue_neighbours(unit);
-            return;
+        let mut stack: Vec<Finished> = self.finish_alone(id, result).into_iter().collect();
+        while let Some(top) = stack.last_mut() {
+            let Some(other) = top.dependents.next() else {
+                let unit = top.unit;
+                stack.pop();
+                self.requeue_neighbours(unit);
+                continue;
+            };
+            let starts = |job: &&Job| matches!(job.kind, JobType::Start | JobType::VerifyActive);
+            if let Some(job) = self.jobs.of_unit(other).filter(starts).map(|job| job.id) {
+                stack.extend(self.finish_alone(job, JobResult::Dependency));
+            }
         }
+    }
+
+    /// The first half of a restart goes on as its second.
+    fn restart_goes_on(&mut self, id: JobId, unit: UnitId) {
+        self.jobs.set_kind(id, JobType::Start, self.graph.unit(unit).slice);
+        self.jobs.get_mut(id).expect("its first half has just ended").running = false;
+        self.jobs.queue(id);
+        self.effects.push_back(Effect::Emit(Signal::JobChanged { id: id.0, state: "waiting" }, Audience::All));
+        self.requeue_neighbours(unit);
+    }
+
+    /// Ends a job and tells everybody; who has to be seen to next, if it has ended.
+    fn finish_alone(&mut self, id: JobId, result: JobResult) -> Option<Finished> {
+        let job = self.jobs.get(id)?;
+        let (unit, kind) = (job.unit, job.kind);
+        if kind == JobType::Restart && result == JobResult::Done {
+            self.restart_goes_on(id, unit);
+            return None;
+        }
+        let slice = self.graph.unit(unit).slice;
         self.announce_job(id);
         self.send_held_reply(id);
         self.announce_unit(unit);
@@ -339,8 +369,7 @@ impl Manager {
         self.forget_start(unit);
         self.queue_changed(unit);
         self.queue_collect(unit);
-        self.propagate_end(unit, kind, result);
-        self.requeue_neighbours(unit);
+        Some(Finished { unit, dependents: self.dependents(unit, kind, result).into_iter() })
     }
 
     /// Processes that waited for a start are let go when none is to come.
@@ -351,7 +380,8 @@ impl Manager {
         }
     }
 
-    fn propagate_end(&mut self, unit: UnitId, kind: JobType, result: JobResult) {
+    /// The units whose start fails because a job has ended so.
+    fn dependents(&self, unit: UnitId, kind: JobType, result: JobResult) -> Vec<UnitId> {
         let failed = result != JobResult::Done;
         let is_start = matches!(kind, JobType::Start | JobType::VerifyActive);
         let up = self.graph.unit(unit).active().is_active_or_activating();
@@ -359,15 +389,9 @@ impl Manager {
             _ if failed && is_start => Atom::PropagateStartFailure,
             JobType::Stop if failed => Atom::PropagateStopFailure,
             JobType::Start | JobType::Reload if !failed && !up => Atom::PropagateInactiveStartAsFailure,
-            _ => return,
+            _ => return Vec::new(),
         };
-        for other in atom.targets(&self.graph, unit) {
-            let starts =
-                self.jobs.of_unit(other).filter(|job| matches!(job.kind, JobType::Start | JobType::VerifyActive));
-            if let Some(job) = starts.map(|job| job.id) {
-                self.finish_job(job, JobResult::Dependency);
-            }
-        }
+        atom.targets(&self.graph, unit)
     }
 
     /// Jobs that may have waited for this unit's job get another look.

@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::graph::example::Example;
-use crate::unit::State;
+use crate::unit::{LoadState, State};
 use JobMode::{Fail, Flush, IgnoreDependencies, IgnoreRequirements, Isolate, Replace, ReplaceIrreversibly};
 use JobType::{Restart, Start, Stop};
 use alloc::boxed::Box;
@@ -195,24 +195,62 @@ fn two_modes_mark_their_jobs() {
     }
 }
 
+/// More than a test's thread could take, were each step of a chain a call.
+const MANY: usize = 10_000;
+
+fn many_names() -> Vec<String> {
+    (0..MANY).map(|number| format!("u{number}.service")).collect()
+}
+
+/// Each requires the next, and `w.service` can do without the first.
+fn chain(names: &[&str]) -> Example {
+    let example = Example::of(&[names, &["w.service"]].concat()).tie("w.service", Edge::Wants, names[0]);
+    names.windows(2).fold(example, |example, pair| example.tie(pair[0], Edge::Requires, pair[1]))
+}
+
 #[test]
-fn a_chain_of_dependencies_may_be_long_and_not_endless() {
-    let chain = || {
-        let names: Vec<String> = (0..=DEPTH_MAX + 1).map(|number| format!("u{number}.service")).collect();
-        let all: Vec<&str> = names.iter().map(String::as_str).collect();
-        let tie = |example: Example, pair: &[&str]| example.tie(pair[0], Edge::Requires, pair[1]);
-        let example = all.windows(2).fold(Example::of(&all), tie);
-        assert_eq!(jobs(&example, "u0.service", Start, Replace), Err(RefusalKind::LimitsExceeded));
-        assert!(jobs(&example, "u2.service", Start, Replace).is_ok());
-    };
-    // As much as a program's first thread has; without optimization, a test's own has too little for this.
-    let thread = std::thread::Builder::new().stack_size(8 << 20).spawn(chain).expect("a thread");
-    thread.join().expect("the longest chain that is allowed fits");
+fn a_chain_of_dependencies_may_be_of_any_length() {
+    let names = many_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let example = chain(&names);
+    let built = build(&example.graph, &example.jobs, example.id(names[0]), Start, Replace).expect("granted");
+    assert_eq!(built.jobs, names.iter().map(|name| (example.id(name), Start)).collect::<Vec<_>>());
+    // The other way round, too; and what is up hands a stop to all that need it.
+    let example = names.iter().fold(example, |example, name| example.state(name, State::Running));
+    let built = build(&example.graph, &example.jobs, example.id(names[MANY - 1]), Stop, Replace).expect("granted");
+    assert_eq!(built.jobs.len(), MANY);
+}
+
+#[test]
+fn the_end_of_a_long_chain_refuses_its_beginning() {
+    let names = many_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut example = chain(&names);
+    set_load(&mut example, names[MANY - 1], LoadState::NotFound);
+    assert_eq!(jobs(&example, names[0], Start, Replace), Err(RefusalKind::NoSuchUnit));
+    assert_eq!(jobs(&example, "w.service", Start, Replace), ok("start w.service"));
+}
+
+#[test]
+fn what_a_long_chain_pulled_in_goes_when_nobody_asks_for_it() {
+    let names = many_names();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    // The second is up: nobody asks for those behind it.
+    let example = chain(&names).state(names[1], State::Running);
+    assert_eq!(jobs(&example, names[0], Start, Replace), ok("start u0.service"));
+    // Two that ask for each other stay.
+    let example = Example::of(&["a.service", "b.service", "c.service", "d.service"])
+        .tie("a.service", Edge::Wants, "b.service")
+        .tie("b.service", Edge::Wants, "c.service")
+        .tie("c.service", Edge::Wants, "d.service")
+        .tie("d.service", Edge::Wants, "c.service")
+        .state("b.service", State::Running);
+    assert_eq!(jobs(&example, "a.service", Start, Replace), ok("start a.service, start c.service, start d.service"));
 }
 
 #[test]
 fn any_number_of_units_may_be_required_side_by_side() {
-    let names: Vec<String> = (0..DEPTH_MAX + 100).map(|number| format!("u{number}.service")).collect();
+    let names = many_names();
     let all: Vec<&str> = names.iter().map(String::as_str).collect();
     let example = all[1..].iter().fold(Example::of(&all), |example, name| example.tie(all[0], Edge::Requires, name));
     let built = build(&example.graph, &example.jobs, example.id(all[0]), Start, Replace).expect("granted");
