@@ -63,9 +63,13 @@ impl Kernel {
     pub(super) fn write_cpuset_cpus(&mut self, index: u32, text: &[u8]) -> Result<(), Errno> {
         let cpus = bit_list(strip(text), self.config.cpus)?;
         self.check_clearing(index, self.cgroups[index].cpuset.cpus, cpus)?;
-        let before = self.wished_cpus(index);
+        if self.cgroups[index].cpuset.cpus == cpus {
+            return Ok(());
+        }
+        let (before, below) = (self.wished_cpus(index), self.effective_below(index));
         self.cgroups[index].cpuset.cpus = cpus;
         self.cpus_changed(index, before, false);
+        self.rejudge_if_changed(index, &below);
         Ok(())
     }
 
@@ -93,9 +97,11 @@ impl Kernel {
         if self.siblings(index).any(|sibling| self.excludes(sibling, exclusive)) {
             return Err(Errno::EINVAL);
         }
-        let (before, starves) = (self.wished_cpus(index), self.starves_parent(index, exclusive));
+        let (before, below) = (self.wished_cpus(index), self.effective_below(index));
+        let starves = self.starves_parent(index, exclusive);
         self.cgroups[index].cpuset.exclusive = exclusive;
         self.cpus_changed(index, before, starves);
+        self.rejudge_if_changed(index, &below);
         Ok(())
     }
 

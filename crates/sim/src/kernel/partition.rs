@@ -2,6 +2,8 @@
 //! whether it came true is told by reading. Local partitions below partitions are modelled, and remote ones with
 //! exclusive processors; what happens when processors go offline is not.
 
+use std::collections::BTreeMap;
+
 use super::files::File;
 use super::parse::strip;
 use super::{Errno, Kernel};
@@ -81,7 +83,12 @@ impl Kernel {
             (_, Wish::Root | Wish::Isolated) if old.invalid.is_none() || !self.config.at_least(6, 7) => old.invalid,
             (_, _) => self.obstacle(index),
         };
+        let before = self.effective_below(index);
         self.set_partition(index, wish, invalid);
+        // What is made invalid again without being judged judges nothing either.
+        if wish == Wish::Member || old.invalid.is_none() || self.config.at_least(6, 7) {
+            self.rejudge(index, &before, wish == Wish::Member);
+        }
         Ok(())
     }
 
@@ -99,8 +106,7 @@ impl Kernel {
         let remote = modern && !self.is_partition(parent);
         self.cgroups[index].cpuset.partition.remote = remote;
         if !modern && !self.is_partition(parent) {
-            let member = self.cgroups[parent].cpuset.partition.wish == Wish::Member;
-            return Some(if member { PARENT_MEMBER } else { PARENT_INVALID });
+            return self.not_below(parent);
         }
         if self.partition_cpus(index) == 0 {
             return Some(if modern { BAD_EXCLUSIVE } else { BAD_CPUS });
@@ -148,11 +154,75 @@ impl Kernel {
         }
         let local = |child: &u32| self.partitions.contains(child) && !self.cgroups[*child].cpuset.partition.remote;
         let children: Vec<u32> = self.cgroups[index].children.values().copied().filter(local).collect();
-        let member = self.cgroups[index].cpuset.partition.wish == Wish::Member;
         for child in children {
             let wish = self.cgroups[child].cpuset.partition.wish;
-            self.set_partition(child, wish, Some(if member { PARENT_MEMBER } else { PARENT_INVALID }));
+            self.set_partition(child, wish, self.not_below(index));
         }
+    }
+
+    /// What a cgroup and every one below it have, as [`rejudge`](Self::rejudge) compares it.
+    pub(super) fn effective_below(&self, index: u32) -> BTreeMap<u32, u64> {
+        let mut found = BTreeMap::new();
+        let mut open = vec![index];
+        while let Some(cgroup) = open.pop() {
+            found.insert(cgroup, self.effective_cpus(cgroup));
+            open.extend(self.cgroups[cgroup].children.values());
+        }
+        found
+    }
+
+    /// Wishes below a cgroup that was judged are judged again, those that did not come true as well; below a member
+    /// only when its processors changed, or with `all`.
+    pub(super) fn rejudge(&mut self, index: u32, before: &BTreeMap<u32, u64>, all: bool) {
+        let children: Vec<u32> = self.cgroups[index].children.values().copied().collect();
+        for child in children {
+            let Partition { wish, invalid, remote } = self.cgroups[child].cpuset.partition;
+            if wish == Wish::Member {
+                if all || before.get(&child) != Some(&self.effective_cpus(child)) {
+                    self.rejudge(child, before, all);
+                }
+                continue;
+            }
+            if remote && invalid.is_none() {
+                continue;
+            }
+            let invalid = if self.is_partition(index) { self.second_thought(child) } else { self.not_below(index) };
+            self.set_partition(child, wish, invalid);
+            self.rejudge(child, before, all);
+        }
+    }
+
+    /// The same after a wish for processors: nothing is looked at below a member that has the same as before.
+    pub(super) fn rejudge_if_changed(&mut self, index: u32, before: &BTreeMap<u32, u64>) {
+        let is_member = self.cgroups[index].cpuset.partition.wish == Wish::Member;
+        if !is_member || before[&index] != self.effective_cpus(index) {
+            self.rejudge(index, before, false);
+        }
+    }
+
+    /// Why nothing below this can be a local partition.
+    fn not_below(&self, parent: u32) -> Option<&'static str> {
+        let member = self.cgroups[parent].cpuset.partition.wish == Wish::Member;
+        Some(if member { PARENT_MEMBER } else { PARENT_INVALID })
+    }
+
+    /// A wish below a partition that changed: what stands in its way from now on.
+    fn second_thought(&mut self, index: u32) -> Option<&'static str> {
+        let old = self.cgroups[index].cpuset.partition.invalid;
+        let parent = self.cgroups[index].parent.expect("the root wishes for nothing");
+        if self.wished_cpus(index) == 0 {
+            return old;
+        }
+        let free = self.effective_cpus(parent);
+        let more = if old.is_none() { 0 } else { self.wished_cpus(index) & free };
+        if more != 0 && free & !more == 0 && self.has_tasks_outside_partitions(parent, index) {
+            return Some(PARENT_EMPTIED);
+        }
+        if old.is_some() && self.siblings(index).any(|sibling| self.overlaps(index, sibling)) {
+            return if self.config.at_least(6, 7) { Some(NOT_EXCLUSIVE) } else { old };
+        }
+        self.cgroups[index].cpuset.partition.remote = false;
+        None
     }
 
     /// What a cgroup would have for itself: its exclusive wish, else its wish.
@@ -220,7 +290,7 @@ impl Kernel {
 
 #[cfg(test)]
 mod tests {
-    use crate::kernel::{Caller, CgroupId, Config, File, Kernel};
+    use crate::kernel::{Caller, CgroupId, Config, File, Kernel, Version};
 
     fn read(kernel: &Kernel, cgroup: CgroupId, file: File) -> String {
         kernel.read(&Caller::INIT, cgroup, file).expect("it is there")
@@ -240,5 +310,34 @@ mod tests {
         assert_eq!(kernel.modified_count(a, File::CpusetCpusPartition), 1);
         kernel.rmdir(&root, a).expect("removed");
         assert_eq!(read(&kernel, CgroupId::ROOT, File::CpusetCpusEffective), "0-1\n");
+    }
+
+    /// `/a` and `/a/b`, with processors to wish for.
+    fn nested(version: Version) -> (Kernel, CgroupId, CgroupId) {
+        let root = Caller::INIT;
+        let mut kernel = Kernel::new(Config::of(version));
+        kernel.write(&root, CgroupId::ROOT, File::CgroupSubtreeControl, b"+cpuset").expect("handed down");
+        let a = kernel.mkdir(&root, CgroupId::ROOT, b"a").expect("made");
+        kernel.write(&root, a, File::CgroupSubtreeControl, b"+cpuset").expect("handed down");
+        let b = kernel.mkdir(&root, a, b"b").expect("made");
+        (kernel, a, b)
+    }
+
+    #[test]
+    fn a_wish_that_did_not_come_true_takes_its_reason_from_a_parent_that_is_judged() {
+        let (mut kernel, a, b) = nested(Version::V6_1);
+        kernel.write(&Caller::INIT, b, File::CpusetCpusPartition, b"root").expect("accepted");
+        assert_eq!(read(&kernel, b, File::CpusetCpusPartition), "root invalid (cpuset.cpus is empty)\n");
+        kernel.write(&Caller::INIT, a, File::CpusetCpus, b"0-1").expect("wished");
+        assert_eq!(
+            read(&kernel, b, File::CpusetCpusPartition),
+            "root invalid (cpuset.cpus is empty)\n",
+            "it has what it had"
+        );
+        kernel.write(&Caller::INIT, a, File::CpusetCpus, b"").expect("wished");
+        kernel.write(&Caller::INIT, a, File::CpusetCpusPartition, b"root").expect("accepted");
+        assert_eq!(read(&kernel, b, File::CpusetCpusPartition), "root invalid (Parent is an invalid partition root)\n");
+        kernel.write(&Caller::INIT, a, File::CpusetCpusPartition, b"member").expect("accepted");
+        assert_eq!(read(&kernel, b, File::CpusetCpusPartition), "root invalid (Parent is not a partition root)\n");
     }
 }
