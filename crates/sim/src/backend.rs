@@ -56,6 +56,8 @@ pub struct SimBackend {
     exits: VecDeque<Event>,
     /// What came of the last step.
     last: Option<Result<Outcome, OpError>>,
+    /// Records are not written to the disk (see [`crate::mutants`]).
+    forgets_to_sync: bool,
 }
 
 /// A plan in flight.
@@ -83,7 +85,23 @@ impl SimBackend {
             adopted: BTreeSet::new(),
             exits: VecDeque::new(),
             last: None,
+            forgets_to_sync: false,
         }
+    }
+
+    /// From now on no record is written to the disk by itself.
+    pub(crate) fn forget_to_sync(&mut self) {
+        self.forgets_to_sync = true;
+    }
+
+    /// The power goes, and the machine comes up again: nothing in the tree, nobody there, and the store as the disk has
+    /// it; of what was not synced `is_lost` says what is lost.
+    pub fn cut_power(&mut self, is_lost: impl FnMut(&str) -> bool) {
+        let mut machine = Self::new(self.kernel.config().clone());
+        machine.forgets_to_sync = self.forgets_to_sync;
+        machine.store = std::mem::take(&mut self.store);
+        machine.store.cut_power(is_lost);
+        *self = machine;
     }
 
     /// Look: the kernel.

@@ -6,6 +6,7 @@
 
 mod answers;
 mod counters;
+mod durability;
 mod limits;
 mod limits_first;
 mod permissions;
@@ -59,6 +60,8 @@ pub enum Past<'a> {
     /// The arbiter was killed, and the next one has started; nothing that it has to do has been done. Its jobs and
     /// plans are counted from the beginning.
     Crash,
+    /// The power was cut, and the machine has come up again with another arbiter.
+    PowerCut,
 }
 
 /// All is well, or what is not.
@@ -142,7 +145,7 @@ pub struct Violation {
 }
 
 /// Names of all oracles, in the order in which they look.
-pub const NAMES: [&str; 12] = [
+pub const NAMES: [&str; 13] = [
     "realized",
     "answers",
     "territory",
@@ -155,6 +158,7 @@ pub const NAMES: [&str; 12] = [
     "progress",
     "promises",
     "survival",
+    "durability",
 ];
 
 /// All oracles.
@@ -170,22 +174,7 @@ impl Checks {
     /// All oracles; the first that is not satisfied ends the run, unless all of them are to be heard.
     #[must_use]
     pub fn new(collects: bool) -> Self {
-        let oracles: Vec<Box<dyn Oracle>> = vec![
-            Box::new(realized::Realized),
-            Box::<answers::Answers>::default(),
-            Box::new(territory::Territory),
-            Box::<limits_first::LimitsFirst>::default(),
-            Box::new(places::Places),
-            Box::<limits::Limits>::default(),
-            Box::<counters::Counters>::default(),
-            Box::<permissions::Permissions>::default(),
-            Box::<work::Work>::default(),
-            Box::new(progress::Progress),
-            Box::new(promises::Promises),
-            Box::<survival::Survival>::default(),
-        ];
-        assert!(oracles.iter().map(|oracle| oracle.name()).eq(NAMES), "the names are those of the oracles");
-        Self { oracles, collects, unsatisfied: BTreeMap::new() }
+        Self { oracles: all(), collects, unsatisfied: BTreeMap::new() }
     }
 
     /// Asks each of them.
@@ -209,6 +198,11 @@ impl Checks {
         self.oracles.iter_mut().for_each(|oracle| oracle.crashed());
     }
 
+    /// The power was cut: nothing of what the oracles have seen is there any more.
+    pub fn power_cut(&mut self) {
+        self.oracles = all();
+    }
+
     /// What the oracles remember that nobody else does.
     pub fn hash_memory(&self, state: &mut dyn Hasher) {
         self.oracles.iter().for_each(|oracle| oracle.hash_memory(state));
@@ -225,6 +219,26 @@ impl Checks {
     pub fn size(&self) -> usize {
         self.oracles.iter().map(|oracle| oracle.size()).sum()
     }
+}
+
+fn all() -> Vec<Box<dyn Oracle>> {
+    let oracles: Vec<Box<dyn Oracle>> = vec![
+        Box::new(realized::Realized),
+        Box::<answers::Answers>::default(),
+        Box::new(territory::Territory),
+        Box::<limits_first::LimitsFirst>::default(),
+        Box::new(places::Places),
+        Box::<limits::Limits>::default(),
+        Box::<counters::Counters>::default(),
+        Box::<permissions::Permissions>::default(),
+        Box::<work::Work>::default(),
+        Box::new(progress::Progress),
+        Box::new(promises::Promises),
+        Box::<survival::Survival>::default(),
+        Box::new(durability::Durability),
+    ];
+    assert!(oracles.iter().map(|oracle| oracle.name()).eq(NAMES), "the names are those of the oracles");
+    oracles
 }
 
 impl View<'_> {

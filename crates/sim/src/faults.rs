@@ -14,6 +14,9 @@
 //! * **The arbiter** is killed between any two things that happen, its recovery included, and in the middle of a step
 //!   that is more than one system call (`backend/parts.rs`). What was on its way to it is lost, and nobody answers
 //!   those who wait. What it wrote stays: a killed process loses nothing that the kernel has taken.
+//! * **The power** goes between any two things that happen and in the middle of a step, and the machine comes up again
+//!   with an empty tree. `/run` is gone with it. Of each path on the disk that was changed and not synced, the old or the
+//!   new is left (`store.rs`).
 //! * **Clocks.** The wall clock jumps. The other one does not, but time passes between any two steps, as much as it
 //!   takes for a deadline to come.
 //!
@@ -40,9 +43,10 @@ enum Fault {
     Clock,
     Delay,
     Crash,
+    PowerCut,
 }
 
-const ALL: [Fault; 10] = [
+const ALL: [Fault; 11] = [
     Fault::Step,
     Fault::Question,
     Fault::RepeatedNotice,
@@ -53,10 +57,22 @@ const ALL: [Fault; 10] = [
     Fault::Clock,
     Fault::Delay,
     Fault::Crash,
+    Fault::PowerCut,
 ];
 
 /// Of so many times that a crash could come, one does: a recovery takes its time.
 const CRASHES_ONE_IN: u32 = 4;
+/// The same of power cuts, after which there is little to look at for a while.
+const POWER_CUTS_ONE_IN: u32 = 16;
+
+/// What is left to the caller, who has to do with all the world.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Blow {
+    /// The arbiter is to be killed.
+    Crash,
+    /// The power is to be cut.
+    PowerCut,
+}
 
 /// What goes wrong in this run.
 #[derive(Clone, Debug)]
@@ -85,6 +101,11 @@ impl Faults {
         (self.kinds, self.steps_one_in) = (vec![Fault::Crash], 0);
     }
 
+    /// Nothing goes wrong but that the power is cut.
+    pub fn power_cut_only(&mut self) {
+        (self.kinds, self.steps_one_in) = (vec![Fault::PowerCut], 0);
+    }
+
     /// Whether the next step fails, and how.
     pub fn of_step(&self, choice: &mut dyn Choice, op: &Op) -> Option<Errno> {
         if !choice.once_in(self.steps_one_in) {
@@ -93,14 +114,14 @@ impl Faults {
         pick(choice, errnos(op)).copied()
     }
 
-    /// Something other than a step goes wrong. True when the arbiter is to be killed, which is left to the caller.
+    /// Something other than a step goes wrong.
     pub fn strike(
         &self,
         choice: &mut dyn Choice,
         world: &mut World,
         workload: &mut Workload,
         reference: &mut Reference,
-    ) -> bool {
+    ) -> Option<Blow> {
         match pick(choice, &self.kinds) {
             Some(Fault::Question) => world.fail_question(pick(choice, &[Errno::MFile, Errno::NoMem]).copied()),
             Some(Fault::RepeatedNotice) => world.backend_mut().repeat_notice(choice.below(32) as usize),
@@ -115,10 +136,11 @@ impl Faults {
                     world.set_time(next.max(world.now()));
                 }
             }
-            Some(Fault::Crash) => return choice.once_in(CRASHES_ONE_IN),
+            Some(Fault::Crash) => return choice.once_in(CRASHES_ONE_IN).then_some(Blow::Crash),
+            Some(Fault::PowerCut) => return choice.once_in(POWER_CUTS_ONE_IN).then_some(Blow::PowerCut),
             Some(Fault::Step) | None => {}
         }
-        false
+        None
     }
 }
 

@@ -47,11 +47,13 @@ pub enum Mutant {
     KillsWhatItFinds,
     /// A record is written where it is to be, and not aside.
     WritesInPlace,
+    /// A record is left to the machine to write to the disk.
+    SyncsNothing,
 }
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 12] = [
+    pub const ALL: [Self; 13] = [
         Self::KeepsDirectories,
         Self::RepliesTwice,
         Self::WritesIntoDelegated,
@@ -64,6 +66,7 @@ impl Mutant {
         Self::LosesNotices,
         Self::StopsNothing,
         Self::KillsWhatItFinds,
+        Self::SyncsNothing,
     ];
 
     /// Those that only a crash brings to light.
@@ -93,6 +96,7 @@ impl Mutant {
             Self::ForgetsRecords => "forgets-records",
             Self::KillsWhatItFinds => "kills-what-it-finds",
             Self::WritesInPlace => "writes-in-place",
+            Self::SyncsNothing => "syncs-nothing",
         }
     }
 
@@ -118,6 +122,7 @@ impl Mutant {
             Self::LosesNotices => "progress",
             Self::StopsNothing => "promises",
             Self::ForgetsRecords | Self::KillsWhatItFinds | Self::WritesInPlace => "survival",
+            Self::SyncsNothing => "durability",
         }
     }
 

@@ -8,9 +8,11 @@ mod asked;
 mod canonical;
 mod crashed;
 mod processes;
+mod settings;
 
 pub use asked::{Asked, Verb};
 pub use processes::Home;
+pub use settings::Setting;
 
 use crate::kernel::Pid;
 use cgarbiter_core::CallId;
@@ -70,6 +72,10 @@ pub struct Reference {
     meddled: BTreeSet<String>,
     /// Files that drop-ins may speak of, by unit: they outlive it.
     dropped_in: BTreeSet<(String, &'static str)>,
+    /// Units that may be transient: what is set of them goes with them.
+    transient: BTreeSet<String>,
+    /// Settings that are to stay when the machine is switched off, by unit and by the name that drop-ins have for them.
+    settings: BTreeMap<(String, &'static str), Setting>,
 }
 
 impl Reference {
@@ -148,7 +154,13 @@ impl Reference {
     #[must_use]
     pub fn size(&self) -> usize {
         let sets = self.wanted.len() + self.refused.len() + self.meddled.len() + self.dropped_in.len();
-        self.units.len() + self.asked.len() + self.jobs.len() + self.homes.len() + sets
+        self.units.len()
+            + self.asked.len()
+            + self.jobs.len()
+            + self.homes.len()
+            + self.settings.len()
+            + self.transient.len()
+            + sets
     }
 }
 

@@ -15,7 +15,7 @@
 use crate::check::{Checks, Next, Past, Verdict, View, Violation};
 use crate::choice::{Choice, Replayed};
 use crate::exhaustive::Size;
-use crate::faults::Faults;
+use crate::faults::{Blow, Faults};
 use crate::kernel::{self, Kernel, State, Version};
 use crate::mutants::Mutant;
 use crate::reference::Reference;
@@ -149,6 +149,9 @@ impl Run {
         if options.mutant.is_some_and(Mutant::is_of_crashes) {
             faults.crash_only();
         }
+        if options.mutant == Some(Mutant::SyncsNothing) {
+            faults.power_cut_only();
+        }
         let mut reference = Reference::default();
         let habits = Habits::draw(choice);
         let workload = Workload::new(choice, habits, &mut world, &mut reference);
@@ -206,11 +209,11 @@ impl Run {
                 let next = moves[choice.below(count) as usize];
                 return self.make(choice, next);
             }
-            (7, _) => {
-                if self.faults.strike(choice, &mut self.world, &mut self.workload, &mut self.reference) {
-                    return self.kill(choice);
-                }
-            }
+            (7, _) => match self.faults.strike(choice, &mut self.world, &mut self.workload, &mut self.reference) {
+                Some(Blow::Crash) => return self.kill(choice),
+                Some(Blow::PowerCut) => return self.cut_power(choice),
+                None => {}
+            },
             (0, 0) => self.wait(),
             _ => self.workload.act(choice, &mut self.world, &mut self.reference),
         }
@@ -221,11 +224,29 @@ impl Run {
 
     /// The arbiter is killed, perhaps in the middle of a step, and another one starts.
     fn kill(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
+        self.step_partly(choice)?;
+        self.crash()
+    }
+
+    /// Not more than some parts of the next step are done.
+    fn step_partly(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
         let parts = u32::try_from(self.world.cuts_in_move()).unwrap_or(0);
         self.world.make_partly(choice.below(parts + 1) as usize);
         self.see_who_died();
-        self.take_visible()?;
-        self.crash()
+        self.take_visible()
+    }
+
+    /// The power goes, perhaps in the middle of a step, and everybody comes back.
+    fn cut_power(&mut self, choice: &mut dyn Choice) -> Result<(), Violation> {
+        self.step_partly(choice)?;
+        self.world.cut_power(|_| choice.below(2) == 1);
+        self.reference.power_cut();
+        self.checks.power_cut();
+        (self.is_stirred, self.is_reloading) = (true, false);
+        self.workload.come_back(choice, &mut self.world, &mut self.reference);
+        self.after(&Past::PowerCut)?;
+        self.reference.look_at_settings(self.world.backend().store());
+        self.make(&mut Replayed::default(), Move::Client)
     }
 
     /// Time passes until something is due.

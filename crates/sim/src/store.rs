@@ -1,5 +1,8 @@
 //! The store, imagined: records by path. It outlives the arbiter. A write goes aside first and is then renamed over, as
 //! the real one does it; what a crash leaves aside is no record (`backend/parts.rs`).
+//!
+//! What lies outside `/run` is on a disk, and gets there when it is synced: until then a power cut may leave what was
+//! there before, for each path on its own. A renaming is there or not, never half of it.
 
 use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::{Errno, OpError};
@@ -23,30 +26,61 @@ pub enum Entry {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Store {
     entries: BTreeMap<Arc<str>, Entry>,
+    /// Paths that have changed and were not synced, with what the disk has there.
+    unsynced: BTreeMap<Arc<str>, Option<Entry>>,
 }
 
 impl Store {
     /// Puts a file in its place, whatever was there.
     pub fn write(&mut self, file: impl Into<Arc<str>>, content: impl Into<String>) {
-        self.entries.insert(file.into(), Entry::Text(content.into()));
+        self.set(file.into(), Some(Entry::Text(content.into())));
     }
 
     /// Puts a symbolic link in its place, whatever was there.
     pub fn link(&mut self, file: impl Into<Arc<str>>, target: impl Into<Arc<str>>) {
-        self.entries.insert(file.into(), Entry::Link(target.into()));
+        self.set(file.into(), Some(Entry::Link(target.into())));
     }
 
     /// Removes a file or link; false when there was none.
     pub fn remove(&mut self, file: &str) -> bool {
-        self.entries.remove(file).is_some()
+        self.set(file.into(), None).is_some()
+    }
+
+    /// Everything that was done so far is on the disk.
+    pub fn sync(&mut self) {
+        self.unsynced.clear();
+    }
+
+    /// The power goes: nothing of `/run` is left, and of what was not synced what `is_lost` says is as it was before.
+    pub fn cut_power(&mut self, mut is_lost: impl FnMut(&str) -> bool) {
+        for (path, old) in std::mem::take(&mut self.unsynced) {
+            if is_lost(&path) {
+                self.set(path, old);
+            }
+        }
+        self.unsynced.clear();
+        self.entries.retain(|path, _| is_on_disk(path));
+    }
+
+    /// Changes one path; what was there before.
+    fn set(&mut self, file: Arc<str>, entry: Option<Entry>) -> Option<Entry> {
+        let old = match entry {
+            Some(entry) => self.entries.insert(file.clone(), entry),
+            None => self.entries.remove(&file),
+        };
+        if is_on_disk(&file) {
+            self.unsynced.entry(file).or_insert_with(|| old.clone());
+        }
+        old
     }
 
     /// Gives a file, or everything in a directory, another path; what is not there is not moved.
     pub fn rename(&mut self, file: &str, to: &str) {
         let itself = self.entries.get_key_value(file).map(|(path, _)| path.clone());
         for path in self.paths_below(&format!("{file}/")).into_iter().chain(itself) {
-            let entry = self.entries.remove(&path).expect("it was there a line ago");
-            self.entries.insert(format!("{to}{}", &path[file.len()..]).into(), entry);
+            let new = format!("{to}{}", &path[file.len()..]);
+            let entry = self.set(path, None).expect("it was there a line ago");
+            self.set(new.into(), Some(entry));
         }
     }
 
@@ -54,7 +88,7 @@ impl Store {
     pub fn remove_directory(&mut self, directory: &str) {
         let inside = format!("{directory}/");
         for file in self.paths_below(&inside) {
-            self.entries.remove(&file);
+            self.set(file, None);
         }
     }
 
@@ -103,6 +137,11 @@ impl Store {
     }
 }
 
+/// Whether this outlives the machine's being switched off.
+fn is_on_disk(path: &str) -> bool {
+    !path.starts_with("/run/")
+}
+
 /// Whether this is a record that was never finished.
 #[must_use]
 pub fn is_aside(path: &str) -> bool {
@@ -133,5 +172,26 @@ mod tests {
         assert_eq!(store.below("/run/t/a").count(), 1);
         assert_eq!(store.read("/etc/u/c.service"), Some("y"));
         assert!(store.remove("/run/t/a.scope") && !store.remove("/run/t/a.scope"));
+    }
+
+    #[test]
+    fn a_power_cut_leaves_what_was_synced_and_of_the_rest_the_old_or_the_new() {
+        let mut store = Store::default();
+        store.write("/etc/a", "old");
+        store.write("/etc/gone", "old");
+        store.write("/run/b", "new");
+        store.sync();
+        store.write("/etc/a", "newer");
+        store.write("/etc/a", "newest");
+        store.write("/etc/c", "new");
+        store.remove("/etc/gone");
+        let mut all = store.clone();
+        all.cut_power(|_| true);
+        let left: Vec<_> = all.below("/").map(|(path, entry)| (path, entry.clone())).collect();
+        let text = |text: &str| Entry::Text(text.into());
+        assert_eq!(left, [("/etc/a", text("old")), ("/etc/gone", text("old"))]);
+        store.cut_power(|_| false);
+        let left: Vec<_> = store.below("/").map(|(path, entry)| (path, entry.clone())).collect();
+        assert_eq!(left, [("/etc/a", text("newest")), ("/etc/c", text("new"))]);
     }
 }

@@ -78,6 +78,16 @@ impl Workload {
         workload
     }
 
+    /// The machine has come up again: everybody connects anew, and nothing of foreigners is left.
+    pub(crate) fn come_back(&mut self, choice: &mut dyn Choice, world: &mut World, reference: &mut Reference) {
+        self.foreign.clear();
+        self.listener = Some(world.connect(0, None));
+        self.subscribe(world);
+        for _ in 0..std::mem::take(&mut self.clients).len() {
+            self.connect(choice, world, reference);
+        }
+    }
+
     /// The listener asks to be told of everything.
     pub(crate) fn subscribe(&self, world: &mut World) {
         if let Some(listener) = self.listener {

@@ -11,6 +11,7 @@ use crate::kernel::{self, Caller, CgroupId, File};
 use crate::mutants::Mutant;
 use crate::trace;
 use cgarbiter_core::client::{Client, ClientId, Transport};
+use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::effect::Audience;
 use cgarbiter_core::invariants;
 use cgarbiter_core::systemd1::{self, MethodCall, SignalMessage};
@@ -106,12 +107,7 @@ impl World {
     #[must_use]
     pub fn new(config: Config, kernel: kernel::Config) -> Self {
         let mut backend = SimBackend::new(kernel);
-        for controller in config.root_enabled.controllers() {
-            let word = format!("+{}", controller.name());
-            let root = backend.kernel_mut();
-            root.write(&Caller::INIT, CgroupId::ROOT, File::CgroupSubtreeControl, word.as_bytes())
-                .expect("the root hands down what it has");
-        }
+        hand_down(&mut backend, config.root_enabled);
         backend.pass_time(START);
         let manager = Manager::new(config, clocks(START, 0));
         let mut world = Self {
@@ -146,6 +142,25 @@ impl World {
         config.seed[0] = config.seed[0].wrapping_add(1);
         let found = self.backend.found(&config.unit_paths);
         let found = self.mutant.map_or_else(|| found.clone(), |mutant| mutant.found(found.clone(), &mut self.backend));
+        self.manager = Manager::recover(config, self.clocks(), found);
+        self.check();
+        self.pump();
+    }
+
+    /// The power goes, and the machine comes up again with a new arbiter, and nobody else on it. Clocks go on. Of what
+    /// was not on the disk yet `is_lost` says what is lost.
+    pub fn cut_power(&mut self, is_lost: impl FnMut(&str) -> bool) {
+        self.note(|now| format!("{now} power cut"));
+        self.sent.clear();
+        self.clients.clear();
+        self.backend.cut_power(is_lost);
+        let mut config = self.manager.config().clone();
+        hand_down(&mut self.backend, config.root_enabled);
+        self.backend.pass_time(self.now);
+        // Nobody draws the same identities twice.
+        config.seed[0] = config.seed[0].wrapping_add(1);
+        config.boot_id = format!("00000000-0000-4000-8000-{:012}", config.seed[0]);
+        let found = self.backend.found(&config.unit_paths);
         self.manager = Manager::recover(config, self.clocks(), found);
         self.check();
         self.pump();
@@ -252,6 +267,9 @@ impl World {
 
     /// From now on something between manager and machine is broken on purpose.
     pub fn break_with(&mut self, mutant: Mutant) {
+        if mutant == Mutant::SyncsNothing {
+            self.backend.forget_to_sync();
+        }
         self.mutant = Some(mutant);
     }
 
@@ -501,4 +519,13 @@ fn may_fail(question: &Question) -> bool {
 
 fn clocks(now: Instant, ahead: u64) -> Now {
     Now { monotonic: now, realtime: REALTIME_AT_ZERO.saturating_add(now.0).saturating_add(ahead) }
+}
+
+fn hand_down(backend: &mut SimBackend, controllers: ControllerMask) {
+    for controller in controllers.controllers() {
+        let word = format!("+{}", controller.name());
+        let root = backend.kernel_mut();
+        root.write(&Caller::INIT, CgroupId::ROOT, File::CgroupSubtreeControl, word.as_bytes())
+            .expect("the root hands down what it has");
+    }
 }

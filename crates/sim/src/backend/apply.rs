@@ -26,8 +26,17 @@ const DELEGATED: [File; 5] =
 const DISK_NAMES: [&str; 4] = ["vda", "vdb", "vdc", "vdd"];
 
 impl SimBackend {
-    /// Does one operation.
+    /// Does one operation; records are on the disk when it returns.
     pub(super) fn apply(&mut self, op: &Op) -> Result<Outcome, OpError> {
+        let outcome = self.apply_unsynced(op);
+        if !self.forgets_to_sync {
+            self.store.sync();
+        }
+        outcome
+    }
+
+    /// Does one operation, and leaves it to the machine when it writes records to the disk.
+    pub(super) fn apply_unsynced(&mut self, op: &Op) -> Result<Outcome, OpError> {
         match op {
             Op::WriteFile { file, content } => self.store.write(file.clone(), content.as_str()),
             Op::RenewRecord { file, section } => self.renew_record(file, section)?,

@@ -2,7 +2,7 @@
 //!
 //! | operation | its parts |
 //! |---|---|
-//! | a record written or renewed | half of the text aside, all of it aside, the renaming |
+//! | a record written or renewed | half of the text aside, all of it aside, the renaming, outside `/run` the syncing |
 //! | a directory of records removed | each of the files |
 //! | a cgroup removed | each below it, the deepest first |
 //! | controllers switched | each of them |
@@ -30,7 +30,7 @@ impl SimBackend {
         let Some(step) = self.next_step() else { return };
         for part in self.parts(&step.op).into_iter().take(parts) {
             // What one part is refused, the whole step would have been.
-            let _ = self.apply(&part);
+            let _ = self.apply_unsynced(&part);
         }
     }
 
@@ -38,6 +38,11 @@ impl SimBackend {
     fn parts(&self, op: &Op) -> Vec<Op> {
         let mut parts = match op {
             Op::WriteFile { file, content } => return written(file, content),
+            Op::RemoveFile { file, directory: false } | Op::Link { file, .. } | Op::MoveFile { to: file, .. }
+                if !file.starts_with("/run/") =>
+            {
+                return vec![op.clone()];
+            }
             Op::RenewRecord { file, section } => {
                 let renewed = self.store.read(file).and_then(|old| persist::renew(old, section).ok());
                 return renewed.map_or_else(Vec::new, |content| written(file, &content));
@@ -73,7 +78,11 @@ fn written(file: &str, content: &str) -> Vec<Op> {
     let half = content.len() / 2;
     let half = (0..=half).rev().find(|at| content.is_char_boundary(*at)).unwrap_or(0);
     let aside = |content: &str| Op::WriteFile { file: aside(file).into(), content: content.into() };
-    vec![aside(&content[..half]), aside(content)]
+    let mut parts = vec![aside(&content[..half]), aside(content)];
+    if !file.starts_with("/run/") {
+        parts.push(Op::WriteFile { file: file.into(), content: content.into() });
+    }
+    parts
 }
 
 fn switches(cgroup: &CgroupPath, enable: ControllerMask, disable: ControllerMask) -> Vec<Op> {

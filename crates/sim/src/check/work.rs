@@ -38,7 +38,7 @@ impl Oracle for Work {
         let bound = match past {
             Past::Step(..) => QUESTIONS_MAX + self.units as u64,
             Past::Request(..) => QUESTIONS_MAX,
-            Past::Told(_) | Past::Crash => return Ok(()),
+            Past::Told(_) | Past::Crash | Past::PowerCut => return Ok(()),
         };
         let asked = view.world.effort().questions - self.before.questions;
         if asked > bound {

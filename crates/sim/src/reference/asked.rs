@@ -94,10 +94,12 @@ impl Reference {
                     self.jobs.insert(job, (name.clone(), asked.verb));
                 }
                 self.keep_limits(call, &name, true);
+                self.keep_settings(call, &name, true);
             }
             (Err(_), Some(name)) => {
                 asked.moves.iter().for_each(|wanted| self.unwant(wanted));
                 self.keep_limits(call, &name, false);
+                self.keep_settings(call, &name, false);
                 match asked.before {
                     Some(Some(promise)) => drop(self.units.insert(name, promise)),
                     Some(None) => drop(self.units.remove(&name)),
@@ -131,6 +133,7 @@ impl Reference {
         if is_asked {
             return;
         }
+        self.transient.remove(unit);
         if let Some(promise) = self.units.remove(unit) {
             self.wanted.retain(|(_, cgroup), _| *cgroup != promise.cgroup);
         }
@@ -171,6 +174,7 @@ impl Reference {
 
     fn promise_unit(&mut self, name: &str, client: &Client, request: &Request) -> Vec<(Pid, String)> {
         let Request::StartTransient { properties, .. } = request else { return Vec::new() };
+        self.transient.insert(name.to_owned());
         let slice = text(properties, "Slice");
         let cgroup = cgroup_of(name, slice);
         let mut limits = limits(properties);
@@ -200,7 +204,10 @@ impl Reference {
     }
 
     fn promise_limits(&mut self, call: CallId, name: &str, request: &Request) {
-        let Request::SetProperties { properties, .. } = request else { return };
+        let Request::SetProperties { properties, runtime, .. } = request else { return };
+        if !runtime {
+            self.promise_settings(call, name, properties);
+        }
         let promise = self.units.entry(name.to_owned()).or_insert_with(|| Promise {
             cgroup: cgroup_of(name, None),
             wish: Wish::Either,

@@ -7,8 +7,8 @@ use std::hash::{Hash, Hasher};
 
 impl Hash for Reference {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { units, asked, jobs, homes, wanted, refused, meddled, dropped_in } = self;
-        (units, asked, homes, wanted, refused, meddled, dropped_in).hash(state);
+        let Self { units, asked, jobs, homes, wanted, refused, meddled, dropped_in, transient, settings } = self;
+        (units, asked, homes, wanted, refused, meddled, dropped_in, transient, settings).hash(state);
         jobs.len().hash(state);
         for (job, meant) in jobs {
             canonical::write(Kind::Job, u64::from(*job), state);

@@ -8,6 +8,7 @@ use super::{Reference, Wish};
 impl Reference {
     /// The arbiter was killed, and another one has started, which knows these units.
     pub fn crashed(&mut self, is_known: impl Fn(&str) -> bool) {
+        self.leave_open();
         self.asked.clear();
         self.jobs.clear();
         self.wanted.clear();
