@@ -14,9 +14,9 @@
 //! * **The arbiter** is killed between any two things that happen, its recovery included, and in the middle of a step
 //!   that is more than one system call (`backend/parts.rs`). What was on its way to it is lost, and nobody answers
 //!   those who wait. What it wrote stays: a killed process loses nothing that the kernel has taken.
-//! * **The power** goes between any two things that happen and in the middle of a step, and the machine comes up again
-//!   with an empty tree. `/run` is gone with it. Of each path on the disk that was changed and not synced, the old or the
-//!   new is left (`store.rs`).
+//! * **The power** goes between any two things that happen and in the middle of a step, and the machine comes up
+//!   again with an empty tree. `/run` is gone with it. Of each path on the disk that was changed and not synced, the
+//!   old or the new is left (`store.rs`).
 //! * **Clocks.** The wall clock jumps. The other one does not, but time passes between any two steps, as much as it
 //!   takes for a deadline to come.
 //!

@@ -284,7 +284,8 @@ fn what_is_enabled_is_pulled_in_from_the_next_reload_on() {
 fn a_call_whose_links_cannot_all_be_made_makes_none() {
     let text = "[Service]\nExecStart=/bin/true\n[Install]\nWantedBy=b.slice c.slice d.slice\n";
     let mut machine = Machine::with(&[("a.service", text)]);
-    let before = machine.world.backend_mut().store_mut().clone();
+    machine.world.backend_mut().store_mut().sync();
+    let before = machine.world.backend().store().clone();
     let (path, interface) = ("/org/freedesktop/systemd1".into(), Some("org.freedesktop.systemd1.Manager".into()));
     let args = vec![Value::strings(["a.service"]), Value::Bool(false), Value::Bool(false)];
     let id = machine.world.call(machine.client, MethodCall { path, interface, member: "EnableUnitFiles".into(), args });

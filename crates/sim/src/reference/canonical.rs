@@ -1,5 +1,6 @@
 //! What of the promises the judgement of a future depends on (see [`cgarbiter_core::canonical`]): all of it, with calls
-//! and jobs under names.
+//! and jobs under names. Left out is which units may be transient: it matters for settings that are to stay, and those
+//! who compare worlds ask for none.
 
 use super::Reference;
 use cgarbiter_core::canonical::{self, Kind};
@@ -7,8 +8,8 @@ use std::hash::{Hash, Hasher};
 
 impl Hash for Reference {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { units, asked, jobs, homes, wanted, refused, meddled, dropped_in, transient, settings } = self;
-        (units, asked, homes, wanted, refused, meddled, dropped_in, transient, settings).hash(state);
+        let Self { units, asked, jobs, homes, wanted, refused, meddled, dropped_in, settings, transient: _ } = self;
+        (units, asked, homes, wanted, refused, meddled, dropped_in, settings).hash(state);
         jobs.len().hash(state);
         for (job, meant) in jobs {
             canonical::write(Kind::Job, u64::from(*job), state);
