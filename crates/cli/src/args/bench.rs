@@ -43,6 +43,8 @@ pub enum Operation {
     Slice,
     /// Start a scope, kill its process, until UnitRemoved
     Cycle,
+    /// Start services that run `true`, until UnitRemoved
+    Service,
     /// Stop the slices that `slice` left
     Stop,
     /// ListUnits

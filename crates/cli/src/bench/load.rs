@@ -154,6 +154,10 @@ impl<'a> Load<'a> {
                 let (unit, pid) = (self.scope(index), self.pid(index));
                 link.queue(start, |body| scope_arguments(body, &unit, pid));
             }
+            Operation::Service => {
+                let unit = self.service(index);
+                link.queue(start, |body| service_arguments(body, &unit));
+            }
             Operation::Slice => {
                 let unit = self.slice(index);
                 link.queue(start, |body| {
@@ -194,6 +198,10 @@ impl<'a> Load<'a> {
         format!("bench-{}-{index}.scope", self.args.tag)
     }
 
+    fn service(&self, index: usize) -> String {
+        format!("bench-{}-{index}.service", self.args.tag)
+    }
+
     fn slice(&self, index: usize) -> String {
         format!("bench-{}{index}.slice", self.args.tag)
     }
@@ -214,7 +222,7 @@ impl<'a> Load<'a> {
             (Kind::Return, _) => self.replied(message.reply_serial),
             (Kind::Error, _) => self.refused(message),
             (Kind::Signal, "JobRemoved") => self.job_removed(message),
-            (Kind::Signal, "UnitRemoved") if self.operation == Operation::Cycle => {
+            (Kind::Signal, "UnitRemoved") if matches!(self.operation, Operation::Cycle | Operation::Service) => {
                 if let Some(index) = message.strings(0).next().and_then(|unit| self.index_of(unit)) {
                     self.end(index);
                 }
@@ -264,6 +272,8 @@ impl<'a> Load<'a> {
         } else if self.operation == Operation::Cycle {
             process::end(self.sleepers[index]);
             return;
+        } else if self.operation == Operation::Service {
+            return;
         }
         self.end(index);
     }
@@ -282,6 +292,15 @@ fn scope_arguments(body: &mut Body, unit: &str, pid: u32) {
         properties.property("Slice", Value::Text("bench.slice"));
         properties.property("PIDs", Value::Pid(pid));
         properties.property("CollectMode", Value::Text("inactive-or-failed"));
+    });
+    body.array(8, |_| {});
+}
+
+fn service_arguments(body: &mut Body, unit: &str) {
+    body.string(unit).string("fail").array(8, |properties| {
+        properties.property("Slice", Value::Text("bench.slice"));
+        properties.property("CollectMode", Value::Text("inactive-or-failed"));
+        properties.property("ExecStart", Value::Command("/bin/true"));
     });
     body.array(8, |_| {});
 }

@@ -57,16 +57,23 @@ impl Body {
             Value::Pid(pid) => self.signature("au").array(4, |pids| {
                 pids.u32(pid);
             }),
+            Value::Command(path) => self.signature("a(sasb)").array(8, |commands| {
+                commands.string(path).array(4, |arguments| {
+                    arguments.string(path);
+                });
+                commands.u32(0);
+            }),
         }
     }
 }
 
-/// A property's value: `s`, `t`, or `au` with one element.
+/// A property's value: `s`, `t`, `au` with one element, or one command without arguments, whose failure counts.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Value<'a> {
     Text(&'a str),
     Number(u64),
     Pid(u32),
+    Command(&'a str),
 }
 
 /// Where a call goes.
@@ -207,6 +214,7 @@ mod tests {
                 properties.property("Slice", Value::Text("bench.slice"));
                 properties.property("PIDs", Value::Pid(42));
                 properties.property("TasksMax", Value::Number(1000));
+                properties.property("ExecStart", Value::Command("/bin/true"));
             });
             body.array(8, |_| {});
         });
@@ -221,6 +229,8 @@ mod tests {
         assert_eq!(properties[0], ("Slice", "bench.slice".into()));
         assert_eq!(properties[1], ("PIDs", vec![42_u32].into()));
         assert_eq!(properties[2], ("TasksMax", 1000_u64.into()));
+        let commands = vec![("/bin/true", vec!["/bin/true"], false)];
+        assert_eq!(properties[3], ("ExecStart", zbus::Variant::new(commands)));
     }
 
     #[test]
