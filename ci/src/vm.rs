@@ -124,7 +124,11 @@ fn fill_payload(options: &Options, guest: &Guest) -> Outcome {
     let bin = payload.join("bin");
     files::directory(&bin)?;
     conformance::provide_program(options.simulator.as_deref(), &bin)?;
-    provide_daemon(options.daemon.as_deref(), &bin)
+    provide_daemon(options.daemon.as_deref(), &bin)?;
+    // It is built with the daemon, and lies beside it.
+    let release = files::target().join("release/cgarbiterd");
+    let client = options.daemon.as_deref().unwrap_or(&release).with_file_name("cgarbiter");
+    files::copy(&client, &bin.join("cgarbiter"))
 }
 
 /// Puts a daemon into the directory: the one that is there already, or a new one. A release build, because under

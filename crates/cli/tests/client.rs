@@ -80,7 +80,17 @@ fn nobody_answers() {
 #[test]
 fn a_scope_is_started_and_the_command_takes_over() {
     let fake = Fake::start();
-    let output = fake.client(&["run", "--unit", "x", "-p", "MemoryMax=1M", "sh", "-c", "echo $INVOCATION_ID; exit 9"]);
+    let output = fake.client(&[
+        "run",
+        "--scope",
+        "--unit",
+        "x",
+        "-p",
+        "MemoryMax=1M",
+        "sh",
+        "-c",
+        "echo $INVOCATION_ID; exit 9",
+    ]);
     insta::assert_snapshot!(text(&output), @r"
     9
     abababababababababababababababab
@@ -95,10 +105,10 @@ fn a_scope_is_started_and_the_command_takes_over() {
 #[test]
 fn a_command_that_is_not_there() {
     let fake = Fake::start();
-    insta::assert_snapshot!(text(&fake.client(&["run", "-q", "/nonexistent/command"])), @r"
+    insta::assert_snapshot!(text(&fake.client(&["run", "--scope", "-q", "/nonexistent/command"])), @r"
     127
 
     cgarbiter: cannot execute /nonexistent/command: No such file or directory
     ");
-    assert_eq!(fake.client(&["run", "-q", "--unit", "a.service", "true"]).status.code(), Some(2));
+    assert_eq!(fake.client(&["run", "--scope", "-q", "--unit", "a.service", "true"]).status.code(), Some(2));
 }

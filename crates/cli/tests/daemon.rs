@@ -4,6 +4,9 @@
 // Tests may panic: that is how they fail.
 #![allow(clippy::unwrap_used)]
 
+#[path = "daemon/run.rs"]
+mod run;
+
 use cgarbiter_sim::replay::{self, End, Verdict};
 use std::io::Read;
 use std::os::unix::net::UnixDatagram;
@@ -76,7 +79,7 @@ impl Daemon {
 
     fn sleeper(&self, unit: &str, more: &[&str]) -> Child {
         let args: Vec<&str> =
-            ["run", "-q", "--unit", unit].iter().chain(more).chain(&["sleep", "600"]).copied().collect();
+            ["run", "--scope", "-q", "--unit", unit].iter().chain(more).chain(&["sleep", "600"]).copied().collect();
         let child = self.command(CLIENT, &args).spawn().unwrap();
         self.wait_until(|| self.client(&["show", unit, "-p", "SubState", "--value"]).stdout == b"running\n");
         child
@@ -128,7 +131,17 @@ impl Drop for Daemon {
 fn a_command_runs_in_its_scope_and_everything_is_gone_when_it_ends() {
     let daemon = Daemon::start();
     let before = daemon.units();
-    let output = daemon.client(&["run", "-p", "MemoryMax=64M", "-p", "TasksMax=50", "sh", "-c", "echo hello; exit 3"]);
+    let output = daemon.client(&[
+        "run",
+        "--scope",
+        "-p",
+        "MemoryMax=64M",
+        "-p",
+        "TasksMax=50",
+        "sh",
+        "-c",
+        "echo hello; exit 3",
+    ]);
     assert_eq!(output.status.code(), Some(3));
     assert_eq!(output.stdout, b"hello\n");
     daemon.wait_until(|| daemon.units() == before);
@@ -157,7 +170,8 @@ fn limits_are_shown_changed_and_refused() {
 fn stopping_a_slice_stops_what_is_in_it_and_a_stubborn_process_is_killed() {
     let daemon = Daemon::start();
     let script = "trap '' TERM; echo ready; while :; do sleep 1 & wait; done";
-    let args = ["run", "-q", "--unit", "s.scope", "--slice", "x", "-p", "TimeoutStopSec=300ms", "sh", "-c", script];
+    let args =
+        ["run", "--scope", "-q", "--unit", "s.scope", "--slice", "x", "-p", "TimeoutStopSec=300ms", "sh", "-c", script];
     let mut stubborn = daemon.command(CLIENT, &args).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = [0; 6];
     Read::read_exact(stubborn.stdout.as_mut().unwrap(), &mut line).unwrap();
@@ -192,7 +206,7 @@ fn two_hundred_at_once_leave_nothing() {
     let daemon = Daemon::start();
     let before = daemon.units();
     let clients: Vec<Child> =
-        (0..200).map(|_| daemon.command(CLIENT, &["run", "-q", "true"]).spawn().unwrap()).collect();
+        (0..200).map(|_| daemon.command(CLIENT, &["run", "--scope", "-q", "true"]).spawn().unwrap()).collect();
     for mut client in clients {
         assert!(client.wait().unwrap().success(), "{}", daemon.log());
     }
@@ -251,7 +265,13 @@ fn a_stop_of_the_daemon_leaves_processes_running() {
 #[test]
 fn the_load_client_finds_no_fault() {
     let daemon = Daemon::start();
-    for load in [["scope", "100", "16"], ["cycle", "50", "8"], ["slice", "100", "16"], ["set", "50", "4"]] {
+    for load in [
+        ["service", "100", "16"],
+        ["scope", "100", "16"],
+        ["cycle", "50", "8"],
+        ["slice", "100", "16"],
+        ["set", "50", "4"],
+    ] {
         let args: Vec<&str> = load.iter().chain(&["--peer", "--tag", "t"]).copied().collect();
         let output = daemon.command(BENCH, &args).output().unwrap();
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
@@ -269,7 +289,10 @@ fn some_of_everything(daemon: &Daemon) {
     daemon.says(&["ls"]);
     daemon.says(&["freeze", "a.scope"]);
     daemon.says(&["thaw", "a.scope"]);
-    assert_eq!(daemon.client(&["run", "-q", "-p", "TasksMax=5", "sh", "-c", "exit 3"]).status.code(), Some(3));
+    assert_eq!(
+        daemon.client(&["run", "--scope", "-q", "-p", "TasksMax=5", "sh", "-c", "exit 3"]).status.code(),
+        Some(3)
+    );
     daemon.says(&["stop", "x.slice"]);
     sleeper.wait().unwrap();
     let load = daemon.command(BENCH, &["scope", "40", "8", "--peer", "--tag", "t"]).output().unwrap();

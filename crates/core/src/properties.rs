@@ -24,6 +24,7 @@ mod print;
 mod property;
 mod read;
 mod signals;
+mod spoken;
 mod table;
 mod text;
 mod values;
@@ -34,6 +35,7 @@ pub(crate) use print::ranges;
 pub use property::{Markers, Property, Setting};
 pub use read::read;
 pub(crate) use signals::name as signal_name;
+pub use spoken::spoken;
 pub use table::{Row, Types, When, row, rows};
 pub(crate) use text::{Fault, assign, instance_for};
 

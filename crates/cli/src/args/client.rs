@@ -21,7 +21,9 @@ Exit status:
   5         the unit is not loaded
   6         the unit could not be loaded
   7         no server answered
-  126, 127  run: the command cannot be executed, is not found; otherwise its own exit status
+  126, 127  run: the command cannot be executed, is not found
+  other     run: with --scope, --wait, --pipe or --pty, that of the command; 128 and a signal's number if
+            one ended it; 200 to 243 if the service's process could not become the command
 
 Environment:
   CGARBITER_ADDRESS         where to connect, like --address
@@ -66,8 +68,8 @@ pub struct Global {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub enum Command {
-    /// Run a command in a new scope, in the foreground
-    Run(Run),
+    /// Run a command in a new service, or in a new scope
+    Run(Box<Run>),
     /// Show the tree of slices with live figures
     Ls(Ls),
     /// List units
@@ -137,21 +139,43 @@ pub enum Command {
 /// `cgarbiter run`
 #[derive(Debug, Clone, clap::Args)]
 pub struct Run {
-    /// Set a property of the scope, for example MemoryMax=64M (may be repeated)
+    /// Become the command, in a scope: it stays in the foreground, with all it has inherited
+    #[arg(long, conflicts_with_all = ["wait", "pipe", "pty", "remain_after_exit", "service_type", "no_block", "setenv",
+        "working_directory", "same_dir"])]
+    pub scope: bool,
+    /// Set a property of the unit, for example MemoryMax=64M (may be repeated)
     #[arg(short, long = "property", value_name = "NAME=VALUE")]
     pub properties: Vec<String>,
-    /// Name of the scope; .scope is added if missing
+    /// Name of the unit; .service (or .scope) is added if missing
     #[arg(short, long, value_name = "NAME")]
     pub unit: Option<String>,
-    /// Put the scope into this slice; .slice is added if missing
+    /// Put the unit into this slice; .slice is added if missing
     #[arg(long, value_name = "SLICE")]
     pub slice: Option<String>,
-    /// Describe the scope (default: the command line)
+    /// Describe the unit (default: the command line)
     #[arg(long, value_name = "TEXT")]
     pub description: Option<String>,
-    /// Drop the scope when it ends, even if it failed
+    /// Wait until the service has ended, say how, and exit as it did; an interrupt is passed on to it
+    #[arg(long, conflicts_with = "no_block")]
+    pub wait: bool,
+    /// Connect the service to our standard streams; waits, too
+    #[arg(short = 'P', long, conflicts_with = "no_block")]
+    pub pipe: bool,
+    /// Connect the service to this terminal by one of its own; waits, too. With --pipe: if this is a terminal
+    #[arg(short = 't', long, conflicts_with = "no_block")]
+    pub pty: bool,
+    /// Return when the start is queued
+    #[arg(long)]
+    pub no_block: bool,
+    /// Drop the unit when it ends, even if it failed
     #[arg(short = 'G', long)]
     pub collect: bool,
+    /// Let the service count as running when its processes have ended
+    #[arg(short, long)]
+    pub remain_after_exit: bool,
+    /// When the service counts as started: simple, exec, oneshot, forking, notify, …
+    #[arg(long, value_name = "TYPE", default_value = "exec")]
+    pub service_type: String,
     /// Run the command as this user
     #[arg(long, value_name = "USER")]
     pub uid: Option<String>,
@@ -161,11 +185,20 @@ pub struct Run {
     /// Run the command at this nice level
     #[arg(long, value_name = "-20..19", allow_hyphen_values = true, value_parser = clap::value_parser!(i32).range(-20..=19))]
     pub nice: Option<i32>,
-    /// Do not say which scope was started
+    /// Set a variable of the command; without a value, to what it is here (may be repeated)
+    #[arg(short = 'E', long, value_name = "NAME[=VALUE]")]
+    pub setenv: Vec<String>,
+    /// Run the command in this directory (default: /)
+    #[arg(long, value_name = "DIRECTORY", value_hint = clap::ValueHint::DirPath)]
+    pub working_directory: Option<String>,
+    /// Run the command in the directory where we are
+    #[arg(short = 'd', long, conflicts_with = "working_directory")]
+    pub same_dir: bool,
+    /// Do not say which unit was started, nor how it ended
     #[arg(short, long)]
     pub quiet: bool,
     /// The command and its arguments
-    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND")]
+    #[arg(required = true, trailing_var_arg = true, value_name = "COMMAND", value_hint = clap::ValueHint::CommandWithArguments)]
     pub command: Vec<std::ffi::OsString>,
 }
 

@@ -1,9 +1,11 @@
 //! `NAME=VALUE` as people write it → the property and value that go over the bus, as systemd-run encodes them.
 //!
-//! Pure. What a value looks like is in `scalars` and `lists`; which name takes which form is in `table`.
+//! Pure. What a value looks like is in `scalars` and `lists`; which name takes which form is in `table`; the rest of what
+//! services can be told is in `spoken`.
 
 mod lists;
 pub(crate) mod scalars;
+mod spoken;
 mod table;
 
 use zbus::Variant;
@@ -48,6 +50,8 @@ pub(crate) enum Value {
     Binds(Vec<(i32, i32, u16, u16)>),
     /// `(bas)`
     Names(bool, Vec<String>),
+    /// As the server's table has it.
+    Spoken(cgarbiter_core::value::Value),
 }
 
 impl Value {
@@ -65,6 +69,7 @@ impl Value {
             Self::Addresses(v) => Variant::new(v),
             Self::Binds(v) => Variant::new(v),
             Self::Names(allow, names) => Variant::new((allow, names)),
+            Self::Spoken(value) => spoken::variant(&value),
         }
     }
 }
@@ -80,24 +85,23 @@ pub(crate) enum AssignError {
     Value { name: String, value: String, reason: String },
 }
 
-/// Parses one assignment.
-pub(crate) fn parse(assignment: &str) -> Result<Property, AssignError> {
+/// Parses one assignment, which may become two properties.
+pub(crate) fn parse(assignment: &str) -> Result<Vec<Property>, AssignError> {
     let Some((name, value)) = assignment.split_once('=') else {
         return Err(AssignError::NoEquals(assignment.to_owned()));
     };
-    let Some(form) = table::form_of(name) else {
-        return Err(AssignError::Unknown { name: name.to_owned(), suggestion: table::nearest(name) });
+    let properties = match table::form_of(name) {
+        Some(form) => encode(name, form, value).map(|property| vec![property]),
+        None => spoken::parse(name, value)
+            .ok_or_else(|| AssignError::Unknown { name: name.to_owned(), suggestion: table::nearest(name) })?,
     };
-    encode(name, form, value).map_err(|reason| AssignError::Value {
-        name: name.to_owned(),
-        value: value.to_owned(),
-        reason,
-    })
+    properties.map_err(|reason| AssignError::Value { name: name.to_owned(), value: value.to_owned(), reason })
 }
 
 /// Parses assignments in order; a name may repeat.
 pub(crate) fn parse_all<S: AsRef<str>>(assignments: &[S]) -> Result<Vec<Property>, AssignError> {
-    assignments.iter().map(|a| parse(a.as_ref())).collect()
+    let parsed: Result<Vec<_>, _> = assignments.iter().map(|a| parse(a.as_ref())).collect();
+    Ok(parsed?.into_iter().flatten().collect())
 }
 
 fn encode(name: &str, form: Form, text: &str) -> Result<Property, String> {

@@ -19,7 +19,7 @@ pub(crate) const DESTINATION: &str = "org.freedesktop.systemd1";
 pub(crate) const MANAGER_PATH: &str = "/org/freedesktop/systemd1";
 pub(crate) const MANAGER: &str = "org.freedesktop.systemd1.Manager";
 pub(crate) const UNIT: &str = "org.freedesktop.systemd1.Unit";
-const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
+pub(crate) const PROPERTIES: &str = "org.freedesktop.DBus.Properties";
 
 /// What libraries of other languages allow, too.
 const USUAL: Duration = Duration::from_secs(25);
@@ -38,8 +38,16 @@ pub(crate) struct Client {
 
 impl Client {
     pub(crate) async fn connect(global: &Global) -> Result<Self> {
-        let connect::Link { connection, bus, address } = connect::connect(global).await?;
-        Ok(Self { connection, bus, address })
+        Ok(Self::over(connect::connect(global).await?))
+    }
+
+    /// Over a message bus, whatever sockets there are.
+    pub(crate) async fn connect_to_bus(global: &Global) -> Result<Self> {
+        Ok(Self::over(connect::connect_to_bus(global).await?))
+    }
+
+    fn over(connect::Link { connection, bus, address }: connect::Link) -> Self {
+        Self { connection, bus, address }
     }
 
     pub(crate) fn address(&self) -> &str {

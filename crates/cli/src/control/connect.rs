@@ -40,9 +40,22 @@ enum Target {
 
 /// Tries each place in turn; the error names all of them.
 pub(super) async fn connect(global: &Global) -> Result<Link> {
-    let variable = |name: &str| std::env::var(name).ok().filter(|value| !value.is_empty());
+    first_of(targets(global, variable)).await
+}
+
+/// Tries only the message bus, or what was given.
+pub(super) async fn connect_to_bus(global: &Global) -> Result<Link> {
+    let all = targets(global, variable);
+    first_of(all.into_iter().filter(|target| !matches!(target, Target::Peer(_))).collect()).await
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+async fn first_of(targets: Vec<Target>) -> Result<Link> {
     let mut attempts = Vec::new();
-    for target in targets(global, variable) {
+    for target in targets {
         let (address, outcome) = match &target {
             Target::Peer(path) => (format!("unix:path={}", path.display()), own_socket(path).await),
             Target::Bus(address) => (address.clone(), bus_with_manager(address).await),

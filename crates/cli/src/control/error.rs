@@ -42,6 +42,9 @@ pub(crate) enum Error {
     Disconnected { unit: String },
     #[error("{}", job_text(.unit, .result))]
     Job { unit: String, result: String },
+    /// A service whose process says why it did not come up.
+    #[error("cannot start {unit}: {why}")]
+    NotStarted { unit: String, why: String },
     #[error("{0}")]
     Assign(#[from] AssignError),
     #[error("{0}")]
@@ -68,6 +71,7 @@ impl Error {
             | Self::NoAnswer { .. }
             | Self::Disconnected { .. }
             | Self::Job { .. }
+            | Self::NotStarted { .. }
             | Self::Io { .. } => FAILURE,
         }
     }

@@ -52,14 +52,18 @@ impl JobWatch {
 
     /// Waits, without a limit, until the job has ended; whoever watches is told after a second.
     pub(crate) async fn wait(&mut self, unit: &str, job: &OwnedObjectPath) -> Result<()> {
-        let result = match timeout(PATIENCE, self.result_of(job)).await {
-            Ok(result) => result,
+        match timeout(PATIENCE, self.wait_quietly(unit, job)).await {
+            Ok(outcome) => outcome,
             Err(_) => {
                 output::progress(format_args!("waiting for the job of {unit} …"));
-                self.result_of(job).await
+                self.wait_quietly(unit, job).await
             }
-        };
-        match result.as_deref() {
+        }
+    }
+
+    /// The same for who is busy with something else on the terminal.
+    pub(crate) async fn wait_quietly(&mut self, unit: &str, job: &OwnedObjectPath) -> Result<()> {
+        match self.result_of(job).await.as_deref() {
             Some("done" | "skipped") => Ok(()),
             Some(result) => Err(Error::Job { unit: unit.to_owned(), result: result.to_owned() }),
             None => Err(Error::Disconnected { unit: unit.to_owned() }),

@@ -59,7 +59,7 @@ pub fn main() -> ExitCode {
 fn execute(args: &Args) -> Result<()> {
     let mut out = Output::stdout(args.global.json);
     let outcome = match &args.command {
-        Command::Run(run) => run::run(&args.global, run).map(|never| match never {}),
+        Command::Run(run) => run::run(&args.global, run),
         Command::Completions(completions) => generate::completions(completions, &mut out),
         Command::Man(man) => generate::man(man),
         Command::Demo => demo::demo(&mut out),

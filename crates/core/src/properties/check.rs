@@ -26,10 +26,8 @@ pub(super) fn check(row: &'static Row, value: &Value, context: &Context<'_>) -> 
         Kind::Slice => Property::Slice(slice(value)?),
         Kind::Pids => Property::Pids(pids(value)?),
         Kind::PidFds => Property::PidFds(pid_fds(value)?),
-        Kind::AddRef => {
-            needs_bus(context, "Sorry, AddRef= is only supported via the bus.")?;
-            Property::AddRef(values::boolean(value)?)
-        }
+        // On every transport: a reference belongs to a connection, and goes with it.
+        Kind::AddRef => Property::AddRef(values::boolean(value)?),
         Kind::Controller => Property::Controller(controller(value, context)?),
         Kind::Dependency(kind) => Property::Dependencies(*kind, unit_names(value)?),
         Kind::Inverse => return Err(invalid(format!("Dependency type {} may not be created transiently.", row.name))),

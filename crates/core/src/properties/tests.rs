@@ -47,10 +47,9 @@ fn devices(list: &[(&str, u64)]) -> Value {
 
 #[test]
 fn what_needs_a_bus_name_is_refused_on_the_private_socket() {
-    for (name, value) in [("Controller", Value::str(":1.1")), ("AddRef", Value::Bool(true))] {
-        let answer = check_as(SCOPE, &Transport::Private, name, &value).expect_err("refused");
-        assert_eq!(answer.kind, RefusalKind::NotSupported);
-    }
+    let answer = check_as(SCOPE, &Transport::Private, "Controller", &Value::str(":1.1")).expect_err("refused");
+    assert_eq!(answer.kind, RefusalKind::NotSupported);
+    assert!(check_as(SCOPE, &Transport::Private, "AddRef", &Value::Bool(true)).is_ok(), "a connection can refer");
 }
 
 #[test]

@@ -57,7 +57,7 @@ pub(crate) fn assign(
         assign(section, "TimeoutStartSec", value, source, settings, notes)?;
         return assign(section, "TimeoutStopSec", value, source, settings, notes);
     }
-    let key = OLD_KEYS.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new);
+    let key = current_key(key);
     let mut known = rows_with_key(key).filter(|row| row.section == section).peekable();
     if known.peek().is_none() {
         return Err(format!("Unknown key name '{key}' in section '{}', ignoring.", section.name(unit_type)).into());
@@ -70,6 +70,11 @@ pub(crate) fn assign(
         property.apply(settings);
     }
     Ok(())
+}
+
+/// What the key is called today.
+pub(super) fn current_key(key: &str) -> &str {
+    OLD_KEYS.iter().find(|(old, _)| *old == key).map_or(key, |(_, new)| new)
 }
 
 /// Keys that go by another name today; files that are still shipped have them.

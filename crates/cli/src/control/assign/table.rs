@@ -125,6 +125,7 @@ pub(super) fn nearest(name: &str) -> Option<&'static str> {
         _ => name.replace("USec", "Sec").replace("Scale", ""),
     };
     names()
+        .chain(super::spoken::keys())
         .map(|known| (distance(&person_form.to_ascii_lowercase(), &known.to_ascii_lowercase()), known))
         .min()
         .filter(|(distance, _)| *distance <= 2)

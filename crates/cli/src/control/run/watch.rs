@@ -1,0 +1,97 @@
+//! Waiting for the end of a unit: its changes are hints, its properties are the answer.
+
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::time::{Instant, sleep};
+use zbus::{MatchRule, MessageStream};
+
+use crate::args::client::Global;
+use crate::control::client::{Client, DESTINATION, PROPERTIES};
+use crate::control::error::{Error, Result};
+use crate::control::names;
+
+use super::ending::Ending;
+
+/// How long a manager may take to come back, and how often it is looked for.
+const ABSENCE: Duration = Duration::from_secs(10);
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Hears of changes of a unit from the moment it is made.
+pub(super) struct UnitWatch {
+    changes: UnboundedReceiver<()>,
+}
+
+impl UnitWatch {
+    /// To be called before the unit is started.
+    pub(super) async fn start(client: &Client, unit: &str) -> Result<Self> {
+        let failed = |e| Error::from_call(&format!("cannot watch {unit}"), e);
+        let path = names::unit_path(unit);
+        let mut rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .path(path.as_str())
+            .interface(PROPERTIES)
+            .member("PropertiesChanged");
+        if client.is_bus() {
+            rule = rule.sender(DESTINATION);
+        }
+        let rule = rule.build().map_err(failed)?;
+        let mut signals = MessageStream::for_match_rule(rule, client.connection(), None).await.map_err(failed)?;
+        let (sender, changes) = unbounded_channel();
+        tokio::spawn(async move {
+            while let Some(Ok(_)) = signals.next().await {
+                if sender.send(()).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(Self { changes })
+    }
+
+    /// False if the connection has ended.
+    async fn changed(&mut self) -> bool {
+        let heard = self.changes.recv().await.is_some();
+        while self.changes.try_recv().is_ok() {}
+        heard
+    }
+}
+
+/// Waits, without a limit, until the unit has ended. A manager that goes and comes back (an upgrade) is asked again.
+pub(super) async fn until_over(
+    global: &Global,
+    mut client: Client,
+    unit: &str,
+    mut watch: UnitWatch,
+) -> Result<Ending> {
+    let what = format!("cannot find out how {unit} is");
+    loop {
+        match client.unit(&what, unit).await {
+            Ok(properties) => match Ending::of(unit, &properties) {
+                Some(ending) => return Ok(ending),
+                None if watch.changed().await => continue,
+                None => {}
+            },
+            Err(error @ Error::Refused { .. }) => return Err(error),
+            Err(_) => {}
+        }
+        (client, watch) = again(global, unit).await?;
+    }
+}
+
+/// A new connection that refers to the unit again.
+async fn again(global: &Global, unit: &str) -> Result<(Client, UnitWatch)> {
+    let limit = Instant::now() + ABSENCE;
+    loop {
+        match Client::connect(global).await {
+            Ok(client) => {
+                let watch = UnitWatch::start(&client, unit).await?;
+                let what = format!("how {unit} ended is not known, the manager has been away meanwhile");
+                client.manager::<_, ()>(&what, "RefUnit", &unit).await?;
+                return Ok((client, watch));
+            }
+            Err(error) if Instant::now() >= limit => return Err(error),
+            Err(_) => sleep(PAUSE).await,
+        }
+    }
+}
