@@ -102,7 +102,7 @@ ok systemctl restart v36.service
 file_is system.slice/v36.service pids.max 44
 like 'cat tells what was set' '*system.control/v36.service.d/50-TasksMax.conf*' "$(systemctl cat v36.service)"
 ok systemctl revert v36.service
-file_is system.slice/v36.service cpu.weight 100
+is 'reverted' '[not set]' "$(property v36.service CPUWeight)"
 ok systemctl enable v36.service
 is 'link' $dir/v36.service "$(readlink $dir/multi-user.target.wants/v36.service)"
 is 'by its other name' v36.service "$(systemctl show -p Id --value v36-alias.service)"

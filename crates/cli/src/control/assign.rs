@@ -1,7 +1,7 @@
 //! `NAME=VALUE` as people write it → the property and value that go over the bus, as systemd-run encodes them.
 //!
-//! Pure. What a value looks like is in `scalars` and `lists`; which name takes which form is in `table`; the rest of what
-//! services can be told is in `spoken`.
+//! Pure. What a value looks like is in `scalars` and `lists`; which name takes which form is in `table`; the rest of
+//! what services can be told is in `spoken`.
 
 mod lists;
 pub(crate) mod scalars;
