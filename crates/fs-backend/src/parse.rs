@@ -71,6 +71,19 @@ pub fn proc_stat(text: &str) -> Option<ProcStat> {
     Some(ProcStat { ended: matches!(state, "Z" | "X" | "x"), kernel_thread: flags & PF_KTHREAD != 0 })
 }
 
+/// How a process has ended that still waits to be reaped, as `wait` would give it, from `/proc/PID/stat`. Who may not
+/// know is told 0.
+#[must_use]
+pub fn zombie_status(text: &str) -> Option<i32> {
+    let (_, rest) = text.rsplit_once(')')?;
+    let mut fields = rest.split_ascii_whitespace();
+    if fields.next()? != "Z" {
+        return None;
+    }
+    // The fifty-second field of all; the state is the third.
+    fields.nth(48)?.parse().ok()
+}
+
 /// The first number after `key:` in files like `/proc/PID/status` and `/proc/PID/fdinfo/FD`.
 #[must_use]
 pub fn proc_field(text: &str, key: &str) -> Option<i64> {
@@ -192,6 +205,10 @@ mod tests {
         assert_eq!(proc_stat(thread), Some(ProcStat { ended: false, kernel_thread: true }));
         assert!(proc_stat("3 (x) Z 1 3 3 0 -1 4227148 0").is_some_and(|s| s.ended));
         assert_eq!(proc_stat("3 (x"), None);
+        let zeros = "0 ".repeat(48);
+        assert_eq!(zombie_status(&format!("3 (x) Z {zeros}1792\n")), Some(7 << 8));
+        assert_eq!(zombie_status(&format!("3 (x) S {zeros}0\n")), None);
+        assert_eq!(zombie_status("3 (x) Z 1"), None);
         assert_eq!(proc_field("Name:\tx\nUid:\t1000\t0\t0\t0\n", "Uid"), Some(1000));
         assert_eq!(proc_field("pos:\t0\nPid:\t-1\n", "Pid"), Some(-1));
     }

@@ -4,7 +4,7 @@
 use crate::errno::at;
 use crate::{parse, sys};
 use cgarbiter_core::OpError;
-use cgarbiter_core::event::PinAnswer;
+use cgarbiter_core::event::{ExitStatus, PinAnswer};
 use cgarbiter_core::plan::Pin;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
@@ -167,6 +167,22 @@ pub(crate) fn has_ended(pidfd: BorrowedFd<'_>) -> bool {
     poll(&mut fds, PollTimeout::ZERO).is_ok_and(|ready| ready > 0)
 }
 
+/// How a process ended that nobody has reaped yet. None if it has been, or if we may not know.
+pub(crate) fn unreaped_status(pid: u32, pidfd: BorrowedFd<'_>) -> Option<ExitStatus> {
+    let status = parse::zombie_status(&read_proc(pid, "stat")?)?;
+    // It is still there: so it was this process that was looked at, and no later one of the same number.
+    sys::pidfd_signal(pidfd, 0).ok()?;
+    (status != 0 || may_look_at_all()).then(|| sys::status_of(status))
+}
+
+/// Whether we have the right (`CAP_SYS_PTRACE`) to look at processes of others.
+fn may_look_at_all() -> bool {
+    const CAP_SYS_PTRACE: u64 = 1 << 19;
+    let status = read_proc(std::process::id(), "status").unwrap_or_default();
+    let rights = status.lines().find_map(|line| line.strip_prefix("CapEff:"));
+    rights.and_then(|hex| u64::from_str_radix(hex.trim(), 16).ok()).is_some_and(|set| set & CAP_SYS_PTRACE != 0)
+}
+
 /// The process a thread belongs to.
 pub(crate) fn leader_of(tid: u32) -> Option<u32> {
     let leader = parse::proc_field(&read_proc(tid, "status")?, "Tgid")?;
@@ -221,6 +237,31 @@ mod tests {
         assert_eq!(answer(u32::MAX), PinAnswer::Gone);
         if parse::proc_stat(&read_proc(KTHREADD, "stat").unwrap_or_default()).is_some_and(|s| s.kernel_thread) {
             assert_eq!(answer(KTHREADD), PinAnswer::KernelThread);
+        }
+    }
+
+    /// Its parent is another program that never asks how it ended.
+    #[test]
+    fn who_is_never_reaped_tells_how_it_ended() {
+        for (end, want) in [("exit 7", ExitStatus::Code(7)), ("kill -TERM $$", ExitStatus::Signal(15))] {
+            let script = format!("sh -c 'read go; {end}' <&3 & echo $!; exec sleep 600 3<&-");
+            let (gate, open) = std::io::pipe().expect("a pipe");
+            let mut command = Command::new("sh");
+            command.args(["-c", &format!("exec 3<&0; {script}")]).stdin(gate).stdout(Stdio::piped());
+            let mut parent = command.spawn().expect("sh runs");
+            let mut line = String::new();
+            let told = parent.stdout.take().expect("a pipe");
+            std::io::BufRead::read_line(&mut std::io::BufReader::new(told), &mut line).expect("told");
+            let pid: u32 = line.trim().parse().expect("a pid");
+            let pidfd = sys::pidfd_open(pid).expect("opens");
+            assert_eq!(unreaped_status(pid, pidfd.as_fd()), None, "it lives");
+            drop(open);
+            while !has_ended(pidfd.as_fd()) {
+                std::thread::yield_now();
+            }
+            assert_eq!(unreaped_status(pid, pidfd.as_fd()), Some(want));
+            parent.kill().expect("killed");
+            parent.wait().expect("reaped");
         }
     }
 

@@ -101,7 +101,7 @@ pub(crate) fn pidfd_exit(pidfd: BorrowedFd<'_>) -> Result<Option<ExitStatus>> {
 }
 
 /// A status as `wait` gives it.
-fn status_of(status: i32) -> ExitStatus {
+pub(crate) fn status_of(status: i32) -> ExitStatus {
     match status & 0x7f {
         0 => ExitStatus::Code((status >> 8) & 0xff),
         signal if status & 0x80 != 0 => ExitStatus::Dumped(signal),

@@ -8,7 +8,7 @@
 
 use crate::errno::at;
 use crate::notify::{MESSAGES_MAX, NotifySocket};
-use crate::sys;
+use crate::{pins, sys};
 use cgarbiter_core::event::{Event, ExitStatus};
 use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::plan::WatchId;
@@ -292,11 +292,15 @@ impl Notices {
     }
 
     /// How a process ended that somebody else reaps. Kernels that can tell (6.15) do so once it has been reaped: then
-    /// the descriptor hangs up. None when that is still to come.
+    /// the descriptor hangs up. But some who should reap are slow, or never do it (as many a process 1 of a container):
+    /// until then the process itself tells. None when neither can be had yet.
     fn status_of(&self, pid: u32, pidfd: &OwnedFd) -> Option<ExitStatus> {
         match sys::pidfd_exit(pidfd.as_fd()) {
             Ok(Some(status)) => Some(status),
             Ok(None) => {
+                if let Some(status) = pins::unreaped_status(pid, pidfd.as_fd()) {
+                    return Some(status);
+                }
                 // Ended, not reaped yet: only the hanging up is news.
                 let mut event = EpollEvent::new(EpollFlags::empty(), u64::from(pid));
                 match self.epoll.modify(pidfd, &mut event) {

@@ -1,0 +1,190 @@
+# limit: 400 s
+# The daemon is killed with SIGKILL in each phase of a service's life and started again. The service is then what it
+# was, or what became of it in the meantime; it can be stopped, and started again; and there are never two of it.
+import signal
+import sys
+sys.path.insert(0, "/payload/guest")
+from lib import *
+
+if SYSTEMD:
+    sys.exit(0)
+TOP = CG + "/phase77"
+SOCKET = "/run/phase77.sock"
+FILES = "/run/phase77"
+SERVICE = SD + ".Service"
+
+
+class Own(PeerBus):
+    def __init__(self):
+        Bus.__init__(self, "unix:path=" + SOCKET)
+
+
+def start_daemon():
+    log = open("/results/phase77.log", "a")
+    daemon = subprocess.Popen(["/payload/bin/cgarbiterd", "--backend", "cgroupfs", "--root", TOP, "--bus", "none",
+                               "--socket", SOCKET, "--file-root", FILES], stdout=log, stderr=log)
+    end = time.monotonic() + 20
+    while True:
+        try:
+            bus = Own()
+            bus.call(ROOT, "org.freedesktop.DBus.Properties", "Get", "ss", [MANAGER, "Version"])
+            return daemon, bus
+        except (OSError, DBusError, Timeout):
+            if daemon.poll() is not None or time.monotonic() > end:
+                fail("the daemon does not serve")
+            time.sleep(0.02)
+
+
+def command(step):
+    """Says that it has begun, holds the lock of its step while it runs, and says so if somebody else holds it."""
+    script = FILES + "/step"
+    return ["a(sasb)", [[script, [script, step], False]]]
+
+
+# What each command does: `main` runs until it is told to end, the others for as long as their step's file says.
+SCRIPT = """#!/bin/sh
+cd %s
+echo $$ >>began.$1
+exec 9>lock.$1
+flock -n 9 || { echo "$1 $$" >>second; exit 9; }
+case $1 in
+main) trap 'exit 0' TERM; while :; do sleep 0.05; done ;;
+*) [ ! -e slow.$1 ] || sleep 5 ;;
+esac
+""" % FILES
+
+
+def began(step):
+    try:
+        return len(open(FILES + "/began." + step).read().split())
+    except FileNotFoundError:
+        return 0
+
+
+def slow(step, wanted=True):
+    path = FILES + "/slow." + step
+    if wanted:
+        open(path, "w").close()
+    elif os.path.exists(path):
+        os.remove(path)
+
+
+def look(bus, unit):
+    return prop(bus, unit, "ActiveState"), prop(bus, unit, "SubState")
+
+
+def properties(**more):
+    steps = {"ExecStartPre": "pre", "ExecStart": "main", "ExecStartPost": "post", "ExecReload": "reload",
+             "ExecStop": "stop", "ExecStopPost": "stop-post"}
+    every = [[name, {command(step)[0]: command(step)[1]}] for name, step in steps.items()]
+    return every + [[name, value] for name, value in more.items()]
+
+
+def start(bus, unit, **more):
+    manager(bus, "StartTransientUnit", START, [unit, "fail", properties(**more), []])
+
+
+def processes(unit):
+    try:
+        return [int(pid) for pid in open("%s/system.slice/%s/cgroup.procs" % (TOP, unit))]
+    except FileNotFoundError:
+        return []
+
+
+def kill_daemon(away=0.3):
+    global daemon, bus
+    daemon.kill()
+    daemon.wait()
+    bus.close()
+    time.sleep(away)
+    daemon, bus = start_daemon()
+
+
+def ask(verb, unit):
+    manager(bus, verb, "ss", [unit, "replace"])
+
+
+def reach_start(unit):
+    start(bus, unit)
+
+
+def reach_running(unit):
+    start(bus, unit)
+    soon(unit + " runs", lambda: look(bus, unit)[1] == "running")
+
+
+def reach_reload(unit):
+    reach_running(unit)
+    ask("ReloadUnit", unit)
+
+
+def reach_stop(unit):
+    reach_running(unit)
+    ask("StopUnit", unit)
+
+
+def reach_restart(unit):
+    start(bus, unit, Restart={"s": "always"}, RestartUSec={"t": 4000000})
+    soon(unit + " runs", lambda: look(bus, unit)[1] == "running")
+    os.kill(prop(bus, unit, "MainPID", SERVICE), signal.SIGKILL)
+    soon(unit + " waits", lambda: look(bus, unit)[1] == "auto-restart")
+
+
+RUNS, OVER = ("active", "running"), ("inactive", "dead")
+# The phase as its states are called; what leads there; the command in the middle of which the daemon is killed; what
+# becomes of it; and how often each command has been run in the end, where it is not once each and no reload.
+PHASES = [
+    (("activating", "start-pre"), reach_start, "pre", RUNS, {}),
+    (("activating", "start-post"), reach_start, "post", RUNS, {}),
+    (("active", "running"), reach_running, None, RUNS, {}),
+    (("reloading", "reload"), reach_reload, "reload", RUNS, {"reload": 1}),
+    (("deactivating", "stop"), reach_stop, "stop", OVER, {}),
+    (("deactivating", "stop-post"), reach_stop, "stop-post", OVER, {}),
+    (("activating", "auto-restart"), reach_restart, None, RUNS, {"pre": 2, "main": 2, "post": 2, "stop-post": 2}),
+]
+STEPS = ["pre", "main", "post", "reload", "stop", "stop-post"]
+
+
+def go_through(states, reach, step, becomes, runs):
+    phase = states[1]
+    unit = "p-%s.service" % phase
+    before = {name: began(name) for name in STEPS}
+    if step:
+        slow(step)
+    reach(unit)
+    if step:
+        soon(phase + ": its command has begun", lambda: began(step) > before[step])
+    soon(phase + " is reached", lambda: look(bus, unit) == states)
+    main = prop(bus, unit, "MainPID", SERVICE)
+    kill_daemon()
+    same(phase + ", after the restart of the daemon", states, look(bus, unit))
+    same(phase + ": its main process", main, prop(bus, unit, "MainPID", SERVICE))
+    if step:
+        slow(step, False)
+    soon("%s: becomes %s" % (phase, becomes), lambda: look(bus, unit) == becomes)
+    if becomes == RUNS:
+        if phase in ("start-post", "running", "reload"):
+            same(phase + ": its main process, later", main, prop(bus, unit, "MainPID", SERVICE))
+        ask("StopUnit", unit)
+        soon(phase + " is over", lambda: look(bus, unit)[0] in ("inactive", "failed"))
+    soon(phase + ": nothing is left", lambda: not os.path.exists(TOP + "/system.slice/" + unit))
+    for name in STEPS:
+        wanted = runs.get(name, 0 if name == "reload" else 1)
+        same("%s: how often %s was run" % (phase, name), wanted, began(name) - before[name])
+    if os.path.exists(FILES + "/second"):
+        fail("%s: two at once: %s" % (phase, open(FILES + "/second").read()))
+
+
+os.makedirs(TOP)
+os.makedirs(FILES, exist_ok=True)
+with open(FILES + "/step", "w") as file:
+    file.write(SCRIPT)
+os.chmod(FILES + "/step", 0o755)
+daemon, bus = start_daemon()
+for row in PHASES:
+    go_through(*row)
+daemon.terminate()
+daemon.wait()
+print("SHOW: killed in " + ", ".join(row[0][1] for row in PHASES))
+for directory, _, _ in os.walk(TOP, topdown=False):
+    os.rmdir(directory)
