@@ -16,6 +16,7 @@ mod consequences;
 mod control;
 mod files;
 mod fold;
+mod idle;
 mod install;
 mod invariants;
 mod jobs;
@@ -41,8 +42,9 @@ use crate::found::Found;
 use crate::graph::Graph;
 use crate::job::JobId;
 use crate::jobs::JobTable;
-use crate::names::UnitName;
+use crate::names::{CgroupPath, UnitName};
 use crate::plan::{Plan, PlanId, Step, WatchId};
+use crate::realized::Realized;
 use crate::request::CallId;
 use crate::rng::Rng;
 use crate::time::{Instant, Now, Timestamp};
@@ -88,6 +90,8 @@ pub struct Manager {
     installs: Vec<install::Install>,
     /// Units of an earlier life whose cgroups have yet to be compared.
     recovered: VecDeque<UnitId>,
+    /// Directories that units without a unit have: made for settings, and left when the unit was unloaded.
+    left: BTreeMap<CgroupPath, Realized>,
     waiting: BTreeMap<ReadId, Waiting>,
     watches: BTreeMap<WatchId, UnitId>,
     children: BTreeMap<u32, UnitId>,
@@ -171,6 +175,7 @@ impl Manager {
             loose: Vec::new(),
             installs: Vec::new(),
             recovered: VecDeque::new(),
+            left: BTreeMap::new(),
             waiting: BTreeMap::new(),
             watches: BTreeMap::new(),
             children: BTreeMap::new(),

@@ -68,11 +68,12 @@ impl<'a> Builder<'a> {
                 self.freeze(Phase::Signal, id, unit, &cgroup);
             }
             self.remove(id, unit);
-        } else if unit.work.starting || spawns(unit) || (unit.realized.exists && !unit.active().is_inactive_or_failed())
-        {
+        } else if unit.work.starting || spawns(unit) || is_shown(unit) {
             self.add_signals(id, unit);
             self.disable(id, unit);
             self.make_chain(id);
+        } else if unit.realized.idle {
+            self.add_signals(id, unit);
         } else {
             // Inactive, its processes left behind (KillMode=none): the cgroup stays as it is until they have gone.
             self.add_signals(id, unit);
@@ -134,7 +135,8 @@ impl<'a> Builder<'a> {
     }
 
     fn remove(&mut self, id: UnitId, unit: &Unit) {
-        let has_members = self.graph.members(id).any(|member| self.graph.unit(member).realized.exists);
+        let is_there = |member: UnitId| self.graph.unit(member).realized.is_used();
+        let has_members = self.graph.members(id).any(is_there);
         let Some(cgroup) = unit.realized.path.clone().filter(|_| unit.realized.exists && !has_members) else { return };
         let depth = -depth_of(&cgroup);
         if unit.unit_type() != UnitType::Slice || has_accounting(unit) {
@@ -169,6 +171,8 @@ impl<'a> Builder<'a> {
 
     /// Makes the unit's directory and those of the slices above that are not there yet.
     fn make_chain(&mut self, id: UnitId) {
+        let work = &self.graph.unit(id).work;
+        let is_news = work.starting || work.planned.configure;
         let mut chain: Vec<UnitId> = self.graph.ancestors(id).collect();
         chain.reverse();
         for slice in chain {
@@ -179,6 +183,9 @@ impl<'a> Builder<'a> {
             if !unit.realized.exists {
                 self.make(slice);
             } else {
+                if unit.realized.idle && is_news {
+                    self.disable(slice, unit);
+                }
                 let depth = self.graph.cgroup_path(slice).map_or(0, |path| depth_of(&path));
                 self.enable(slice, unit, depth);
             }
@@ -201,7 +208,11 @@ impl<'a> Builder<'a> {
             }
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Mkdir { cgroup: cgroup.clone() });
             self.mark_slice(id, unit, &cgroup, depth);
-        } else if unit.realized.stale && unit.realized.id == 0 {
+        } else if unit.work.starting {
+            // It may have been made for its settings before, and is another activation's now in any case.
+            self.mark_slice(id, unit, &cgroup, depth);
+        }
+        if unit.realized.exists && unit.realized.stale && unit.realized.id == 0 {
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Observe { cgroup: cgroup.clone() });
         }
         self.write_attributes(id, unit, &cgroup, depth);
@@ -213,7 +224,8 @@ impl<'a> Builder<'a> {
     /// Slices bear the mark of what is ours from the beginning, because most have no record. Other units get it with
     /// what else is told about them, before their processes.
     fn mark_slice(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
-        if unit.unit_type() == UnitType::Slice {
+        let is_up = unit.work.starting || !unit.active().is_inactive_or_failed();
+        if unit.unit_type() == UnitType::Slice && is_up {
             let value = Some(invocation_hex(&unit.invocation_id.unwrap_or_default()));
             let mark = Op::Xattr { cgroup: cgroup.clone(), name: "user.invocation_id", value };
             self.push(Phase::Make, depth, id, cause_of(unit), OnError::Report, mark);
@@ -253,11 +265,12 @@ impl<'a> Builder<'a> {
     }
 
     fn watch(&mut self, id: UnitId, unit: &Unit, cgroup: &CgroupPath, depth: i32) {
-        if unit.realized.watch.is_some() || unit.unit_type() == UnitType::Slice && unit.work.intents.is_none() {
+        if unit.realized.watch.is_some() {
             return;
         }
         let freezing = unit.work.intents.as_ref().is_some_and(|intents| intents.freeze.is_some());
-        if unit.unit_type() == UnitType::Slice && !freezing {
+        let is_idle = unit.realized.idle || unit.work.planned.configure && !unit.work.starting;
+        if !freezing && (is_idle || unit.unit_type() == UnitType::Slice) {
             return;
         }
         *self.next_watch += 1;
@@ -386,6 +399,11 @@ fn cause_of(unit: &Unit) -> Cause {
     } else {
         Cause::Member
     }
+}
+
+/// Its directory is to look like its settings: it is up, or they have just been changed.
+fn is_shown(unit: &Unit) -> bool {
+    unit.work.planned.configure || unit.realized.exists && !unit.active().is_inactive_or_failed()
 }
 
 /// A process is to be started, which needs a cgroup.

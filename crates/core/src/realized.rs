@@ -15,6 +15,8 @@ pub struct Realized {
     pub path: Option<CgroupPath>,
     /// Does the directory exist?
     pub exists: bool,
+    /// Made for the settings of a unit that is not up: nobody has ever been in it.
+    pub idle: bool,
     /// Inode number of the directory.
     pub id: u64,
     /// Its `cgroup.subtree_control`.
@@ -44,6 +46,7 @@ impl Hash for Realized {
         let Self {
             path,
             exists,
+            idle,
             id,
             enabled,
             foreign_enabled,
@@ -55,8 +58,16 @@ impl Hash for Realized {
             last: _,
             oom_kills,
         } = self;
-        (path, exists, enabled, foreign_enabled, written, epochs, watch, stale, spares_defaults, oom_kills).hash(state);
+        (path, exists, idle, enabled, foreign_enabled, written, epochs, watch, stale, spares_defaults, oom_kills)
+            .hash(state);
         canonical::write(Kind::Directory, *id, state);
+    }
+}
+
+impl Realized {
+    /// Whether somebody is in it, or may be.
+    pub(crate) fn is_used(&self) -> bool {
+        self.exists && !self.idle
     }
 }
 

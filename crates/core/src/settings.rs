@@ -8,8 +8,8 @@ mod service;
 pub use exec::{DirectorySettings, ExecSettings, Preserve, ProtectHome, ProtectSystem, StreamKind, StreamSettings};
 pub use resources::{CpuSet, DevicePolicy, ExtraResources, IpPrefix, Resources, TasksMax};
 pub use service::{
-    ExecCommand, ExitType, FailureMode, NotifyAccess, OomPolicy, Restart, ServiceCommand, ServiceSettings, ServiceType,
-    StatusSet,
+    CommandRights, ExecCommand, ExitType, FailureMode, NotifyAccess, OomPolicy, Restart, ServiceCommand,
+    ServiceSettings, ServiceType, StatusSet,
 };
 
 use crate::names::UnitName;

@@ -487,6 +487,11 @@ impl Unit {
         self.state.active()
     }
 
+    /// Nobody of it is there, and nobody is on the way.
+    pub(crate) fn has_nobody(&self) -> bool {
+        (self.active().is_inactive_or_failed() || self.state == State::Exited) && !self.work.starting
+    }
+
     /// Can a start job do anything with it? Scopes start once (reference 02.1).
     #[must_use]
     pub fn can_start(&self) -> bool {

@@ -19,6 +19,8 @@ pub(crate) struct Work {
     pub(crate) ending: Option<Ending>,
     /// Inactive, but its cgroup is still there: try to remove it.
     pub(crate) prune: bool,
+    /// Its settings were changed while it is not up: its directory is to be made for them.
+    pub(crate) configure: bool,
     /// The cgroup went while the plan was in flight: look when it is done.
     pub(crate) look_again: bool,
     /// The directory would not go, for a reason of which no notice will tell the end: to be tried again.
@@ -59,6 +61,8 @@ pub(crate) struct Planned {
     pub(crate) prune: bool,
     /// A process is started.
     pub(crate) spawn: bool,
+    /// The directory is made though the unit is not up.
+    pub(crate) configure: bool,
     /// Every value of its cgroup has been compared.
     pub(crate) compared: bool,
     pub(crate) replies: Vec<CallId>,
@@ -166,13 +170,14 @@ impl Work {
         }
         let (end, prune) = (self.ending.is_some(), self.prune);
         let spawn = self.intents.as_ref().is_some_and(|intents| intents.spawn.is_some());
-        let compared = is_up && !end && !prune;
-        self.planned = Planned { start: self.starting, end, prune, spawn, compared, replies, undo };
+        let configure = core::mem::take(&mut self.configure) || self.planned.configure;
+        let compared = (is_up || configure) && !end && !prune;
+        self.planned = Planned { start: self.starting, end, prune, spawn, configure, compared, replies, undo };
     }
 
     /// Whether anything is pending.
     pub(crate) fn is_pending(&self) -> bool {
-        let once = self.starting || self.ending.is_some() || self.prune;
+        let once = self.starting || self.ending.is_some() || self.prune || self.configure;
         once || self.in_plan || self.intents.is_some() || self.record != RecordWork::Kept
     }
 

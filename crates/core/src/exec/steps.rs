@@ -2,7 +2,7 @@
 //! up, what is the user's comes after.
 
 use super::{DIRECTORY_KINDS, ExecStep, LIMITS, Mounts, Stream};
-use crate::settings::{ExecSettings, ProtectHome, ProtectSystem, Settings, StreamKind, StreamSettings};
+use crate::settings::{CommandRights, ExecSettings, ProtectHome, ProtectSystem, Settings, StreamKind, StreamSettings};
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -11,9 +11,11 @@ const CONSOLE: &str = "/dev/console";
 /// Capabilities that go with the devices.
 const DEVICE_CAPABILITIES: u64 = (1 << 27) | (1 << 17);
 
-/// What a child of this unit does before it becomes its program.
-pub(crate) fn setup(settings: &Settings) -> Vec<ExecStep> {
+/// What a child of this unit does before it becomes its program. Whoever keeps the arbiter's rights is still told who
+/// the service's user is, by its variables and directories.
+pub(crate) fn setup(settings: &Settings, rights: CommandRights) -> Vec<ExecStep> {
     let exec = settings.exec();
+    let (keeps_all, keeps_user) = (rights == CommandRights::Full, rights >= CommandRights::NoSetuid);
     let mut steps = Vec::new();
     let has_identity = settings.user.is_some() || settings.group.is_some() || !exec.supplementary_groups.is_empty();
     if has_identity {
@@ -25,11 +27,13 @@ pub(crate) fn setup(settings: &Settings) -> Vec<ExecStep> {
     directories(exec, &mut steps);
     steps.extend((exec.umask != 0o022).then_some(ExecStep::UMask(exec.umask)));
     environment(settings, &mut steps);
-    steps.extend(has_identity.then_some(ExecStep::Groups));
-    steps.extend(mounts(exec).map(ExecStep::Mounts));
+    steps.extend((has_identity && !keeps_user).then_some(ExecStep::Groups));
+    steps.extend(mounts(exec).filter(|_| !keeps_all).map(ExecStep::Mounts));
     steps.extend(exec.root_directory.clone().filter(|path| path != "/").map(ExecStep::RootDirectory));
-    limits(exec, &mut steps);
-    rights(exec, settings.user.is_some(), &mut steps);
+    if !keeps_all {
+        limits(exec, &mut steps);
+        give_up_rights(exec, settings.user.is_some(), keeps_user, &mut steps);
+    }
     steps.extend(exec.ignore_sigpipe.then_some(ExecStep::IgnoreSigpipe));
     steps.extend(exec.working_directory.as_deref().map(working_directory));
     steps
@@ -146,11 +150,11 @@ fn limits(exec: &ExecSettings, steps: &mut Vec<ExecStep>) {
     }
 }
 
-fn rights(exec: &ExecSettings, has_user: bool, steps: &mut Vec<ExecStep>) {
+fn give_up_rights(exec: &ExecSettings, has_user: bool, keeps_user: bool, steps: &mut Vec<ExecStep>) {
     let lost = if exec.private_devices { DEVICE_CAPABILITIES } else { 0 };
     let bounding = exec.capability_bounding_set & !lost;
     steps.extend((bounding != u64::MAX).then_some(ExecStep::BoundingSet(bounding)));
-    if has_user || exec.ambient_capabilities != 0 {
+    if !keeps_user && (has_user || exec.ambient_capabilities != 0) {
         steps.push(ExecStep::Become { ambient: exec.ambient_capabilities });
     }
     steps.extend((exec.secure_bits != 0).then_some(ExecStep::SecureBits(exec.secure_bits)));
@@ -168,6 +172,7 @@ mod tests {
     use crate::config::Config;
     use crate::names::UnitName;
     use crate::properties::default_settings;
+    use crate::settings::ServiceCommand;
     use crate::unit_file::{self, Source};
     use alloc::format;
     use insta::assert_snapshot;
@@ -178,7 +183,25 @@ mod tests {
         let mut settings = default_settings(name.unit_type(), &config);
         let text = format!("[Service]\n{lines}");
         assert_eq!(unit_file::read(&text, &Source { name: &name, path: "", config: &config }, &mut settings), []);
-        setup(&settings).iter().map(|step| format!("{step:?}\n")).collect()
+        let rights = settings.service().commands(ServiceCommand::Start).first().map(|command| command.rights);
+        setup(&settings, rights.unwrap_or_default()).iter().map(|step| format!("{step:?}\n")).collect()
+    }
+
+    #[test]
+    fn a_command_may_keep_rights() {
+        let lines = |prefix: &str| {
+            let rights = "User=nobody\nNoNewPrivileges=yes\nLimitNOFILE=9\nPrivateTmp=yes\n";
+            format!("IgnoreSIGPIPE=no\n{rights}ExecStart={prefix}/x\n")
+        };
+        assert_eq!(steps(&lines("!!")), steps(&lines("")));
+        let words = |prefix: &str| {
+            let text = steps(&lines(prefix));
+            let word = |line: &str| line.split([' ', '(']).next().unwrap_or_default().to_string();
+            text.lines().map(word).collect::<Vec<String>>().join(" ")
+        };
+        assert_eq!(words(""), "Identity Groups Mounts Limit Become NoNewPrivileges");
+        assert_eq!(words("!"), "Identity Mounts Limit NoNewPrivileges");
+        assert_eq!(words("+"), "Identity");
     }
 
     #[test]

@@ -46,6 +46,7 @@ impl Manager {
             self.apply_property(id, property, runtime, &mut undo);
         }
         self.settings_changed(id, &undo.settings);
+        self.realize_idle(id);
         let intents = self.graph.unit_mut(id).work.intents_mut();
         intents.replies.push(call);
         intents.undo.push(undo);

@@ -111,6 +111,7 @@ impl Manager {
         self.close_streams(id);
         self.set_controller(id, None);
         self.realize.remove(&id);
+        self.leave_directory(id);
         let unit = self.graph.remove(id);
         assert!(unit.job.is_none() && !unit.work.is_pending(), "{} is freed with work pending", unit.name);
         self.failed_units.remove(&unit.name);
@@ -169,7 +170,7 @@ fn keeps_itself(unit: &Unit) -> bool {
         ActiveState::Failed => unit.settings.collect_mode == CollectMode::InactiveOrFailed,
         _ => false,
     };
-    let has_cgroup = unit.realized.exists && !(unit.unit_type() == UnitType::Slice && unit.perpetual);
+    let has_cgroup = unit.realized.is_used() && !(unit.unit_type() == UnitType::Slice && unit.perpetual);
     unit.job.is_some()
         || unit.perpetual
         || !unit.references.is_empty()

@@ -234,7 +234,7 @@ impl Manager {
             return;
         }
         let was_loaded = unit.load == LoadState::Loaded;
-        let is_up = !unit.active().is_inactive_or_failed() || unit.realized.exists;
+        let is_up = !unit.active().is_inactive_or_failed() || unit.realized.is_used();
         // It is there with a damaged record: files cannot tell what it was.
         if !was_loaded && is_up {
             return;

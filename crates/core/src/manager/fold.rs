@@ -139,11 +139,14 @@ impl Manager {
         self.drop_intent(id, op);
         match (op, outcome) {
             (Op::Mkdir { cgroup }, Outcome::Made { id: inode }) => {
-                let epochs = self.graph.unit(id).realized.epochs;
-                let last = self.graph.unit_mut(id).realized.last.take();
-                self.graph.unit_mut(id).realized = Realized {
+                self.forget_idle_below(id, cgroup);
+                let unit = self.graph.unit_mut(id);
+                let idle = unit.has_nobody();
+                let (epochs, last) = (unit.realized.epochs, unit.realized.last.take());
+                unit.realized = Realized {
                     path: Some(cgroup.clone()),
                     exists: true,
+                    idle,
                     id: inode,
                     epochs,
                     last,
@@ -259,6 +262,9 @@ impl Manager {
         if let Some(watch) = watch {
             self.watches.remove(&watch);
         }
+        if let Some(path) = self.graph.cgroup_path(id) {
+            self.forget_idle_below(id, &path);
+        }
         self.graph.unit_mut(id).work.replace = false;
         self.timers.clear(id, TimerReason::Retry);
         let realized = &mut self.graph.unit_mut(id).realized;
@@ -282,6 +288,7 @@ impl Manager {
     fn step_failed(&mut self, id: UnitId, step: &Step, error: OpError, units: &[UnitId]) {
         let kernel_lacks = matches!(&step.op, Op::Write { file, .. }
             if *file != "cgroup.freeze" && self.has_controller_of(id, file));
+        let is_for_idle = self.is_for_idle(id, &step.op, units);
         let unit = self.graph.unit_mut(id);
         unit.work.surprises = unit.work.surprises.saturating_add(1);
         let surprised = unit.work.surprises <= SURPRISES_MAX;
@@ -293,8 +300,9 @@ impl Manager {
             }
             (Op::Mkdir { cgroup }, Errno::Exist) if surprised => {
                 // Somebody made it before us: what is in its files is not known.
-                unit.realized =
-                    Realized { path: Some(cgroup.clone()), exists: true, stale: true, ..Realized::default() };
+                let idle = unit.has_nobody();
+                let path = Some(cgroup.clone());
+                unit.realized = Realized { path, exists: true, idle, stale: true, ..Realized::default() };
             }
             (Op::Mkdir { .. }, Errno::NoEnt) if surprised => self.lost_directory(self.graph.unit(id).slice),
             (Op::Write { file, value, .. }, Errno::NoEnt) if surprised && kernel_lacks => {
@@ -307,6 +315,7 @@ impl Manager {
             {
                 self.lost_directory(Some(id));
             }
+            _ if is_for_idle => self.idle_failed(id, &error, units),
             (Op::Spawn { .. }, _) if is_exec_error(step, &error) => self.spawn_failed(id, &error),
             (Op::Spawn { .. }, _) if !unit.work.starting => self.spawn_refused(id, &error),
             _ => self.give_up(id, step, &error, units),

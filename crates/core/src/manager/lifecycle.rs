@@ -5,7 +5,7 @@ use super::process::Waiting;
 use crate::effect::{Audience, Effect, Severity, Signal};
 use crate::error::{OpError, Refusal, RefusalKind};
 use crate::event::Question;
-use crate::job::JobResult;
+use crate::job::{JobResult, JobType};
 use crate::names::UnitType;
 use crate::persist;
 use crate::plan::{Op, Pin, Signals};
@@ -64,7 +64,12 @@ impl Manager {
             self.timers.clear_all(id);
             self.forget_intents(id);
             self.forget_freeze(id);
-            self.close_streams(id);
+            // Who is to be started anew needs them once more.
+            let job = self.jobs.of_unit(id).map(|job| (job.kind, job.running));
+            let starts = matches!(job, Some((JobType::Restart, _) | (JobType::Start, false)));
+            if !self.service(id).will_restart && !starts {
+                self.close_streams(id);
+            }
             self.queue_collect(id);
         }
         self.update_job(id);
@@ -98,7 +103,7 @@ impl Manager {
     /// Has the record written anew when there is more to say than it says; one of a unit that is down will go.
     pub(super) fn note_record(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
-        let is_left = unit.realized.exists && unit.unit_type() != UnitType::Slice;
+        let is_left = unit.realized.is_used() && unit.unit_type() != UnitType::Slice;
         // A start that waits for the end brings a record of its own.
         let is_new = unit.job.is_some() && unit.work.intents.as_ref().is_some_and(|intents| intents.record.is_some());
         if unit.state == State::Dead && !is_left {
@@ -154,7 +159,8 @@ impl Manager {
         unit.work.surprises = 0;
         unit.result = UnitResult::Success;
         unit.realized.last = None;
-        if unit.unit_type() != UnitType::Slice {
+        self.directory_is_used(id);
+        if self.graph.unit(id).unit_type() != UnitType::Slice {
             self.prepare_directory(id, invocation);
         }
         if self.graph.unit(id).unit_type() == UnitType::Service {
@@ -188,7 +194,8 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         assert!(unit.work.starting);
         unit.work.starting = false;
-        match unit.unit_type() {
+        self.directory_is_used(id);
+        match self.graph.unit(id).unit_type() {
             UnitType::Slice => self.set_state(id, State::Active),
             UnitType::Scope => self.scope_started(id),
             UnitType::Service => self.service_started(id),
@@ -501,8 +508,8 @@ impl Manager {
         let unit = self.graph.unit(id);
         let is_slice = unit.unit_type() == UnitType::Slice;
         let mut members = self.graph.members(id);
-        let has_members = members.any(|member| self.graph.unit(member).realized.exists);
-        if unit.realized.exists && !has_members && (is_slice || try_again) {
+        let has_members = members.any(|member| self.graph.unit(member).realized.is_used());
+        if unit.realized.is_used() && !has_members && (is_slice || try_again) {
             self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(RETRY_USEC));
         }
     }
@@ -510,7 +517,7 @@ impl Manager {
     /// A slice that is down but kept its directory for a member may be able to go now.
     pub(super) fn prune_if_dead(&mut self, slice: UnitId) {
         let unit = self.graph.unit_mut(slice);
-        if unit.realized.exists && !unit.perpetual && unit.active().is_inactive_or_failed() && !unit.work.starting {
+        if unit.realized.is_used() && !unit.perpetual && unit.active().is_inactive_or_failed() && !unit.work.starting {
             unit.work.prune = true;
             self.queue_realize(slice);
         }

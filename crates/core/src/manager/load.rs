@@ -122,6 +122,7 @@ impl Manager {
 
     /// Puts a loaded unit into its slice and ties it to the units it names, which are to be loaded next.
     pub(super) fn tie(&mut self, id: UnitId) {
+        self.leave_directory(id);
         let unit = self.graph.unit(id);
         let slice = match unit.unit_type() {
             UnitType::Slice => default_slice(&unit.name),
@@ -136,6 +137,7 @@ impl Manager {
             let settings = &mut self.graph.unit_mut(id).settings;
             settings.slice = settings.slice.take().map(|_| name);
         }
+        self.take_back_directory(id);
         let dependencies: Vec<_> = self.graph.unit(id).settings.dependencies.clone();
         for (dependency, name) in dependencies {
             let other = self.ensure_unit(&name);

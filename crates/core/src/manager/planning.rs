@@ -33,7 +33,8 @@ impl Manager {
         for slice in slices {
             let unit = self.graph.unit(*slice);
             let wanted = propagation::enable_mask(&self.graph, &self.config, *slice) | unit.realized.foreign_enabled;
-            if unit.realized.exists && unit.realized.enabled != wanted {
+            // Where nobody is up, controllers stay as they are until something is set again.
+            if unit.realized.is_used() && unit.realized.enabled != wanted {
                 self.realize.insert(*slice);
             }
         }

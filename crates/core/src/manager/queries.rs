@@ -4,7 +4,7 @@ use super::Manager;
 use super::process::Waiting;
 use super::requests::{Answered, reading_failed};
 use crate::client::Client;
-use crate::effect::{JobRow, ProcessRow, Reply, UnitRow};
+use crate::effect::{Effect, JobRow, ProcessRow, Reply, UnitRow};
 use crate::error::{Refusal, RefusalKind};
 use crate::event::{Member, Question, Readings};
 use crate::glob;
@@ -249,8 +249,8 @@ impl Manager {
 
     fn processes(&mut self, call: CallId, unit: &UnitRef) -> Answered {
         let id = self.find_loaded(unit)?;
-        let Some(cgroup) = self.graph.unit(id).realized.path.clone().filter(|_| self.graph.unit(id).realized.exists)
-        else {
+        let realized = &self.graph.unit(id).realized;
+        let Some(cgroup) = realized.path.clone().filter(|_| realized.is_used()) else {
             return Ok(Some(Reply::Processes(Vec::new())));
         };
         self.read(Question::Members(cgroup), Waiting::Processes { call, unit: id });
@@ -274,8 +274,9 @@ impl Manager {
             Object::Unit(unit) => {
                 let id = self.find_or_load(unit)?;
                 let cgroup = self.graph.unit(id).realized.path.clone();
-                let exists = self.graph.unit(id).realized.exists;
-                if let Some(cgroup) = cgroup.filter(|_| exists && systemd1::needs_readings(&interface, name.as_deref()))
+                let is_used = self.graph.unit(id).realized.is_used();
+                if let Some(cgroup) =
+                    cgroup.filter(|_| is_used && systemd1::needs_readings(&interface, name.as_deref()))
                 {
                     let waiting = Waiting::Property { call, object, interface, name, unit: id };
                     self.read(Question::Readings(cgroup), waiting);
@@ -378,7 +379,12 @@ impl Manager {
     pub(super) fn plan_only(&mut self, client: &Client, request: Request) -> Answered {
         let mut copy = self.clone();
         copy.effects.clear();
+        // What came with the message is for nobody: the copy only imagines that it is used.
+        let handles = super::requests::handles_of(&request);
         let steps = copy.rehearse(client, request)?;
+        if !handles.is_empty() {
+            self.effects.push_back(Effect::Release(handles));
+        }
         Ok(Some(Reply::Steps(steps)))
     }
 

@@ -8,8 +8,10 @@ use crate::error::{Refusal, RefusalKind};
 use crate::event::Question;
 use crate::job::{JobMode, JobType};
 use crate::names::CgroupPath;
+use crate::plan::Pin;
 use crate::policy::{self, Privilege};
 use crate::request::{CallId, JobVerb, Object, Request, UnitRef};
+use crate::value::Value;
 use alloc::boxed::Box;
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -240,7 +242,7 @@ pub(super) fn pids_of(request: &Request, client: &Client) -> Vec<u32> {
             let lists = core::iter::once(properties).chain(auxiliary.iter().map(|(_, properties)| properties));
             let values = lists.flatten().filter(|(name, _)| name == "PIDs").filter_map(|(_, value)| value.as_array());
             let pids = values.flatten().filter_map(|value| match value {
-                crate::value::Value::U32(pid) => Some(resolve(*pid)),
+                Value::U32(pid) => Some(resolve(*pid)),
                 _ => None,
             });
             pids.collect()
@@ -251,6 +253,24 @@ pub(super) fn pids_of(request: &Request, client: &Client) -> Vec<u32> {
     pids.sort_unstable();
     pids.dedup();
     pids
+}
+
+/// The descriptors that came with a request, held by the backend.
+pub(super) fn handles_of(request: &Request) -> Vec<Pin> {
+    fn add(value: &Value, handles: &mut Vec<Pin>) {
+        match value {
+            Value::Handle(handle) => handles.push(Pin(*handle)),
+            Value::Variant(inner) => add(inner, handles),
+            Value::Array(_, list) | Value::Struct(list) => list.iter().for_each(|value| add(value, handles)),
+            _ => {}
+        }
+    }
+    let mut handles = Vec::new();
+    if let Request::StartTransient { properties, auxiliary, .. } = request {
+        let lists = core::iter::once(properties).chain(auxiliary.iter().map(|(_, properties)| properties));
+        lists.flatten().for_each(|(_, value)| add(value, &mut handles));
+    }
+    handles
 }
 
 /// Text of a request's refusal when a reading failed.

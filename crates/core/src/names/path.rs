@@ -56,6 +56,12 @@ impl CgroupPath {
         inside.is_some_and(|inside| *inside == *cgroup_escape(name))
     }
 
+    /// Whether it is that cgroup, or lies anywhere below it.
+    #[must_use]
+    pub fn is_in(&self, above: &Self) -> bool {
+        self.0.strip_prefix(&*above.0).is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+    }
+
     /// The text: empty for the root.
     #[must_use]
     pub fn as_str(&self) -> &str {

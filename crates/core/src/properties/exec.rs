@@ -2,15 +2,12 @@
 
 use super::{invalid, signals, values};
 use crate::error::Refusal;
-use crate::settings::{ExecCommand, StatusSet};
+use crate::settings::{CommandRights, ExecCommand, StatusSet};
 use crate::unit_file::{Escapes, Words, push_text, quote};
 use crate::value::Value;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-
-/// Flags of a command that change nothing here, because commands run with the arbiter's own rights.
-const HARMLESS_FLAGS: [&str; 3] = ["privileged", "no-setuid", "ambient"];
 
 /// A list of (path, arguments with the program's own name first, ignore-failure or flags).
 pub(super) fn check_commands(value: &Value, with_flags: bool) -> Result<Vec<ExecCommand>, Refusal> {
@@ -29,7 +26,8 @@ fn check_command(item: &Value, with_flags: bool) -> Result<ExecCommand, Refusal>
     if arguments.is_empty() {
         return Err(invalid(format!("\"{path}\" argv list empty")));
     }
-    let mut command = ExecCommand { path: path.into(), arguments, ignore_failure: false, no_env_expand: false };
+    let (path, rights) = (path.into(), CommandRights::Service);
+    let mut command = ExecCommand { path, arguments, ignore_failure: false, no_env_expand: false, rights };
     if with_flags {
         values::strings(flags)?.try_for_each(|flag| set_flag(&mut command, flag?))?;
     } else {
@@ -42,8 +40,11 @@ fn set_flag(command: &mut ExecCommand, flag: &str) -> Result<(), Refusal> {
     match flag {
         "ignore-failure" => command.ignore_failure = true,
         "no-env-expand" => command.no_env_expand = true,
-        _ if HARMLESS_FLAGS.contains(&flag) => {}
-        _ => return Err(super::plainly_invalid()),
+        _ => {
+            let mut named = CommandRights::ALL.into_iter().filter(|(_, name, _)| !name.is_empty() && *name == flag);
+            let (rights, ..) = named.next().ok_or_else(super::plainly_invalid)?;
+            command.rights = command.rights.max(rights);
+        }
     }
     Ok(())
 }
@@ -187,6 +188,7 @@ pub(super) fn command_line(command: &ExecCommand) -> String {
     let mut line = String::new();
     line.push_str(if command.ignore_failure { "-" } else { "" });
     line.push_str(if command.no_env_expand { ":" } else { "" });
+    line.push_str(command.rights.prefix());
     if command.arguments.first() != Some(&command.path) {
         push_text(&mut line, format_args!("@{} ", quote(&command.path)));
     }
@@ -217,13 +219,12 @@ fn read_command(
         None => Ok(None),
     };
     let first = next(words)?.unwrap_or_default();
-    let path = first.trim_start_matches(PREFIXES);
-    let prefix = &first[..first.len() - path.len()];
+    let (prefix, path) = read_prefix(&first);
     if !is_program(path) {
         return Err(format!("Neither a valid executable name nor an absolute path: {path}"));
     }
     let mut arguments = Vec::new();
-    if !prefix.contains('@') {
+    if !prefix.names_itself {
         arguments.push(path.into());
     }
     while !words.rest().is_empty() && !words.take_bare(";") {
@@ -233,13 +234,37 @@ fn read_command(
     if arguments.is_empty() {
         return Err(format!("Empty argument list of {path}"));
     }
-    let (ignore_failure, no_env_expand) = (prefix.contains('-'), prefix.contains(':'));
-    Ok(ExecCommand { path: path.into(), arguments, ignore_failure, no_env_expand })
+    let Prefix { ignore_failure, no_env_expand, rights, .. } = prefix;
+    Ok(ExecCommand { path: path.into(), arguments, ignore_failure, no_env_expand, rights })
 }
 
-/// What may stand before a command: whose failure is ignored, whose own name follows, whose variables stay; and two
-/// that change nothing here, as [`HARMLESS_FLAGS`].
-const PREFIXES: [char; 5] = ['-', '@', ':', '+', '!'];
+/// What stands before a command.
+#[derive(Default)]
+struct Prefix {
+    ignore_failure: bool,
+    /// The program's own name follows.
+    names_itself: bool,
+    no_env_expand: bool,
+    rights: CommandRights,
+}
+
+/// Each prefix counts once, and only one that is about rights; what comes after is part of the path.
+fn read_prefix(first: &str) -> (Prefix, &str) {
+    let (mut prefix, mut rest) = (Prefix::default(), first);
+    while let Some(sign) = rest.chars().next() {
+        match (sign, prefix.rights) {
+            ('-', _) if !prefix.ignore_failure => prefix.ignore_failure = true,
+            ('@', _) if !prefix.names_itself => prefix.names_itself = true,
+            (':', _) if !prefix.no_env_expand => prefix.no_env_expand = true,
+            ('+', CommandRights::Service) => prefix.rights = CommandRights::Full,
+            ('!', CommandRights::Service) => prefix.rights = CommandRights::NoSetuid,
+            ('!', CommandRights::NoSetuid) => prefix.rights = CommandRights::Ambient,
+            _ => break,
+        }
+        rest = &rest[1..];
+    }
+    (prefix, rest)
+}
 
 /// Words in quotes, separated by blanks.
 pub(super) fn quoted(words: &[String]) -> String {
@@ -258,12 +283,32 @@ mod tests {
             arguments: vec!["/bin/sh".into(), "-c".into(), "echo \"$A\" 5%".into()],
             ignore_failure: false,
             no_env_expand: false,
+            rights: CommandRights::Service,
         };
         assert_eq!(command_line(&command), "\"/bin/sh\" \"-c\" \"echo \\\"$A\\\" 5%%\"");
         command.arguments = vec!["sh".into()];
         command.ignore_failure = true;
         command.no_env_expand = true;
         assert_eq!(command_line(&command), "-:@\"/bin/sh\" \"sh\"");
+        command.rights = CommandRights::Ambient;
+        assert_eq!(command_line(&command), "-:!!@\"/bin/sh\" \"sh\"");
+    }
+
+    #[test]
+    fn prefixes_are_read_once_each() {
+        let read = |line: &str| read_commands(line, |word| Ok(word.into()));
+        let one = |line: &str| read(line).expect("a command").remove(0);
+        let rights = ["/x", "+/x", "!/x", "!!/x", "-+/x", "!-!/x"].map(|line| one(line).rights);
+        use CommandRights as R;
+        assert_eq!(rights, [R::Service, R::Full, R::NoSetuid, R::Ambient, R::Full, R::Ambient]);
+        for (rights, name, prefix) in CommandRights::ALL {
+            assert_eq!((rights.name(), rights.prefix()), (name, prefix));
+            assert_eq!(one(&command_line(&ExecCommand { rights, ..one("/x") })).rights, rights);
+        }
+        for line in ["--/x", "++/x", "+!/x", "!!!/x", "@@/x y"] {
+            assert!(read(line).is_err(), "{line}");
+        }
+        assert_eq!(one("!@/x y z").arguments, ["y", "z"]);
     }
 
     #[test]

@@ -271,4 +271,41 @@ pub struct ExecCommand {
     pub ignore_failure: bool,
     /// `$NAME` in the arguments stays as it is.
     pub no_env_expand: bool,
+    pub rights: CommandRights,
+}
+
+/// With which rights a command runs, weakest first.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum CommandRights {
+    /// Those of the service.
+    #[default]
+    Service,
+    /// `!!`: the same on every kernel that has ambient capabilities.
+    Ambient,
+    /// `!`: the arbiter's user and groups, whatever else the service gives up.
+    NoSetuid,
+    /// `+`: the arbiter's.
+    Full,
+}
+
+impl CommandRights {
+    /// Each with its name on the bus and its prefix in unit files; the first has neither.
+    pub const ALL: [(Self, &str, &str); 4] = [
+        (Self::Service, "", ""),
+        (Self::Ambient, "ambient", "!!"),
+        (Self::NoSetuid, "no-setuid", "!"),
+        (Self::Full, "privileged", "+"),
+    ];
+
+    /// The name on the bus.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        Self::ALL[self as usize].1
+    }
+
+    /// What stands before the command in a unit file.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        Self::ALL[self as usize].2
+    }
 }

@@ -56,7 +56,9 @@ fn check_unit(view: &View<'_>, unit: &Unit, cgroup: Option<&str>) -> Verdict {
     if unit.active() == ActiveState::Active && !is_populated {
         return Err(format!("{name} is {} with nobody in it", unit.state.sub()));
     }
-    if unit.active().is_inactive_or_failed() && view.exists(cgroup) && !is_populated {
+    // One that was made for the settings of a unit that is down stays.
+    let is_left_over = unit.active().is_inactive_or_failed() && !unit.realized.idle;
+    if is_left_over && view.exists(cgroup) && !is_populated {
         return Err(format!("{name} is {} and its empty cgroup is never removed", unit.state.sub()));
     }
     Ok(())

@@ -48,7 +48,11 @@ fn is_excused(view: &View<'_>, step: &Step) -> bool {
             let is_below = |unit: &&Unit| {
                 unit.realized.path.as_ref().is_some_and(|path| path.as_str().starts_with(&inside) && !path.is_root())
             };
-            let below = graph.iter().map(|(_, unit)| unit).filter(is_below).filter(|unit| unit.realized.exists);
+            let below = graph
+                .iter()
+                .map(|(_, unit)| unit)
+                .filter(is_below)
+                .filter(|unit| unit.realized.exists && !unit.realized.idle);
             let needed: ControllerMask = below.map(|unit| unit.masks.own).collect();
             disable.is_empty() && (*enable & needed).is_empty() || refused(cgroup.as_str(), "cgroup.subtree_control")
         }

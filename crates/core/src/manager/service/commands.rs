@@ -65,7 +65,7 @@ impl Manager {
             path: command.path,
             arguments: command.arguments,
             environment,
-            setup: exec::setup(settings),
+            setup: exec::setup(settings, command.rights),
             no_env_expand: command.no_env_expand,
             tell_executed: role == Role::Main && settings.service().kind() == ServiceType::Exec,
         };

@@ -243,5 +243,7 @@ fn last_run(run: CommandRun) -> [Value; 7] {
 
 fn flags(command: &ExecCommand) -> Value {
     let ignores = command.ignore_failure.then_some("ignore-failure");
-    Value::strings(ignores.into_iter().chain(command.no_env_expand.then_some("no-env-expand")).collect::<Vec<_>>())
+    let rights = Some(command.rights.name()).filter(|name| !name.is_empty());
+    let keeps = command.no_env_expand.then_some("no-env-expand");
+    Value::strings([ignores, rights, keeps].into_iter().flatten().collect::<Vec<_>>())
 }

@@ -1,0 +1,95 @@
+//! Directories of units that are not up: made because somebody has set a property, as systemd does, and written like
+//! any other. Nobody has ever been in them. They stay when the unit is unloaded, and are known again when it is loaded;
+//! they go with the slice that they lie in, or when the unit has been up and ends.
+
+use super::Manager;
+use crate::effect::Severity;
+use crate::error::OpError;
+use crate::names::{CgroupPath, UnitType};
+use crate::plan::Op;
+use crate::realized::Realized;
+use crate::unit::{LoadState, UnitId};
+use alloc::format;
+use alloc::vec::Vec;
+
+impl Manager {
+    /// The settings of a unit have been changed: if it is not up, its directory is made for them with the next plan.
+    pub(super) fn realize_idle(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        let has_cgroup = matches!(unit.unit_type(), UnitType::Slice | UnitType::Scope | UnitType::Service);
+        let is_down = unit.has_nobody() && !unit.work.prune;
+        // What is left of one that was up goes as soon as it can.
+        let is_left = unit.realized.exists && !unit.realized.idle;
+        if has_cgroup && unit.load == LoadState::Loaded && is_down && unit.work.ending.is_none() && !is_left {
+            unit.work.configure = true;
+        }
+    }
+
+    /// Somebody comes into it, or into one below.
+    pub(super) fn directory_is_used(&mut self, id: UnitId) {
+        let mut next = Some(id);
+        while let Some(id) = next {
+            let unit = self.graph.unit_mut(id);
+            unit.realized.idle = false;
+            next = unit.slice;
+        }
+    }
+
+    /// Whether nothing but the settings of units that are not up needed this step.
+    pub(super) fn is_for_idle(&self, id: UnitId, op: &Op, units: &[UnitId]) -> bool {
+        let is_directory = matches!(op, Op::Mkdir { .. } | Op::Observe { .. } | Op::Rmdir { .. });
+        let work = |id: UnitId| &self.graph.unit(id).work;
+        let is_idle = self.graph.unit(id).has_nobody() && work(id).ending.is_none();
+        is_directory && is_idle && self.served(id, units).all(|other| !work(other).starting)
+    }
+
+    /// A directory of one that is not up could not be made. The settings count all the same.
+    pub(super) fn idle_failed(&mut self, id: UnitId, error: &OpError, units: &[UnitId]) {
+        self.tell(Severity::Warning, Some(id), format!("no cgroup for a unit that is not up: {error}"));
+        for other in self.served(id, units).collect::<Vec<UnitId>>() {
+            self.graph.unit_mut(other).work.planned.configure = false;
+        }
+    }
+
+    /// Those of the units that need this one's directory.
+    fn served<'a>(&'a self, id: UnitId, units: &'a [UnitId]) -> impl Iterator<Item = UnitId> + 'a {
+        let needs = move |other: &UnitId| *other == id || self.graph.ancestors(*other).any(|slice| slice == id);
+        units.iter().copied().filter(needs)
+    }
+
+    /// The unit leaves its place; its directory does not.
+    pub(super) fn leave_directory(&mut self, id: UnitId) {
+        let realized = &mut self.graph.unit_mut(id).realized;
+        if let (true, Some(path)) = (realized.exists && realized.idle, realized.path.clone()) {
+            self.left.insert(path, core::mem::take(realized));
+        }
+    }
+
+    /// A unit has come to its place: what has been left there is its own again.
+    pub(super) fn take_back_directory(&mut self, id: UnitId) {
+        if self.left.is_empty() || self.graph.unit(id).realized.exists {
+            return;
+        }
+        let path = self.graph.cgroup_path(id);
+        if let Some(realized) = path.and_then(|path| self.left.remove(&path)) {
+            self.graph.unit_mut(id).realized = realized;
+        }
+    }
+
+    /// A directory has gone, or is another one now, and so are those below it.
+    pub(super) fn forget_idle_below(&mut self, id: UnitId, path: &CgroupPath) {
+        let from = self.left.range(path.clone()..).map(|(left, _)| left);
+        let gone = from.take_while(|left| left.as_str().starts_with(path.as_str())).filter(|left| left.is_in(path));
+        for left in gone.cloned().collect::<Vec<CgroupPath>>() {
+            self.left.remove(&left);
+        }
+        let mut todo: Vec<UnitId> = self.graph.members(id).collect();
+        while let Some(member) = todo.pop() {
+            let realized = &mut self.graph.unit_mut(member).realized;
+            if realized.idle {
+                *realized = Realized { epochs: realized.epochs, last: realized.last.take(), ..Realized::default() };
+                todo.extend(self.graph.members(member));
+            }
+        }
+    }
+}
