@@ -81,6 +81,9 @@ pub struct UnitFiles {
     aliases: BTreeMap<UnitName, UnitName>,
     /// Files that were asked for by their path, outside of the directories.
     outside: BTreeMap<Arc<str>, UnitFile>,
+    /// Directories that could not be read, and why. Those of drop-ins are not among them: they stand for drop-ins that
+    /// cannot be read.
+    unread: BTreeMap<Arc<str>, OpError>,
 }
 
 /// What lies under one name, by the rank of its directory.
@@ -147,17 +150,26 @@ impl UnitFiles {
     pub fn replace(&mut self, files: impl IntoIterator<Item = UnitFile>) {
         self.names.clear();
         self.outside.clear();
+        self.unread.clear();
         files.into_iter().for_each(|file| self.insert(file));
         self.aliases = self.find_aliases();
     }
 
     /// Adds a file, or replaces one of the same path. What is no unit file is passed over.
     pub fn insert(&mut self, file: UnitFile) {
+        if let Some(error) = self.why_unread(&file) {
+            self.unread.insert(file.path.clone(), error.clone());
+            return;
+        }
         let Some((rank, inside)) = self.place_of(&file.path) else {
             self.outside.insert(file.path.clone(), file);
             return;
         };
         match inside.split_once('/') {
+            None if is_unread_of_drop_ins(inside, &file) => {
+                let unit: Arc<str> = inside[..inside.len() - DROP_INS.len()].into();
+                self.names.entry(unit).or_default().drop_ins.insert((rank, file.path.clone()), file);
+            }
             None => {
                 let name: Arc<str> = inside.into();
                 self.names.entry(name).or_default().fragments.insert(rank, file);
@@ -167,6 +179,33 @@ impl UnitFiles {
                 self.insert_beside(rank, &directory, name, file);
             }
         }
+    }
+
+    /// Why a directory was not read that ties units, or that a file may lie in of which nothing is known now.
+    fn why_unread<'a>(&self, file: &'a UnitFile) -> Option<&'a OpError> {
+        let Content::Unreadable(error) = &file.content else { return None };
+        let is_of_ties = || {
+            let inside = self.place_of(&file.path).map(|(_, inside)| inside);
+            inside.is_some_and(|name| !name.contains('/') && TIES.iter().any(|(suffix, _)| name.ends_with(suffix)))
+        };
+        (self.search.contains(&file.path) || is_of_ties()).then_some(error)
+    }
+
+    /// Why files may be missing among these: a directory of the search path could not be read.
+    #[must_use]
+    pub fn why_incomplete<'a>(&self, files: &'a [UnitFile]) -> Option<&'a OpError> {
+        files.iter().filter(|file| self.search.contains(&file.path)).find_map(|file| self.why_unread(file))
+    }
+
+    /// Whether there may be files of which nothing is known.
+    #[must_use]
+    pub fn is_incomplete(&self) -> bool {
+        self.unread.keys().any(|path| self.search.contains(path))
+    }
+
+    /// Why directories could not be read.
+    pub fn unread(&self) -> impl Iterator<Item = &OpError> {
+        self.unread.values()
     }
 
     /// What the arbiter writes, or removes again, counts at once.
@@ -308,7 +347,13 @@ impl UnitFiles {
             |named: &Named| named.fragments.values().chain(named.drop_ins.values()).cloned().collect::<Vec<_>>();
         let tie = |tie: &Tie| UnitFile { link: tie.target.clone(), ..UnitFile::text(tie.path.clone(), "") };
         let ties = move |named: &Named| named.ties.values().map(tie).collect::<Vec<_>>();
-        self.names.values().flat_map(move |named| files(named).into_iter().chain(ties(named)))
+        let unread = |(path, error): (&Arc<str>, &OpError)| UnitFile {
+            path: path.clone(),
+            link: None,
+            content: Content::Unreadable(error.clone()),
+        };
+        let known = self.names.values().flat_map(move |named| files(named).into_iter().chain(ties(named)));
+        known.chain(self.unread.iter().map(unread))
     }
 
     /// The unit's own file: under its name, or else under that of its template.
@@ -411,6 +456,11 @@ impl UnitFiles {
     }
 }
 
+/// A directory of drop-ins that could not be read is a drop-in that could not be read.
+fn is_unread_of_drop_ins(name: &str, file: &UnitFile) -> bool {
+    name.ends_with(DROP_INS) && matches!(file.content, Content::Unreadable(_))
+}
+
 /// The last part of a path.
 pub(crate) fn last_part(path: &str) -> &str {
     path.rsplit('/').next().unwrap_or("")
@@ -421,6 +471,9 @@ type Place = (usize, usize, usize);
 
 /// So many links in a row are followed.
 const LINKS_MAX: usize = 8;
+
+/// How directories of drop-ins end.
+const DROP_INS: &str = ".d";
 
 const TIES: [(&str, Dependency); 3] =
     [(".wants", Dependency::Wants), (".requires", Dependency::Requires), (".upholds", Dependency::Upholds)];

@@ -4,8 +4,8 @@
 use crate::executor::Executor;
 use crate::root::open_stepwise;
 use crate::store::{ASIDE, Store};
+use cgarbiter_core::Answer;
 use cgarbiter_core::unit_files::{Content, UnitFile};
-use cgarbiter_core::{Answer, OpError};
 use nix::Result;
 use nix::dir::{Dir, Type};
 use nix::errno::Errno;
@@ -25,53 +25,83 @@ const BESIDE: [&str; 4] = [".d", ".wants", ".requires", ".upholds"];
 impl Executor {
     pub(crate) fn unit_files(&self, search: &[Arc<str>]) -> Answer {
         let mut files = Vec::new();
-        let read = search.iter().try_for_each(|directory| self.shared.store.unit_files(directory, true, &mut files));
-        read.map_or_else(Answer::Failed, |()| Answer::UnitFiles(files))
+        search.iter().for_each(|directory| self.shared.store.unit_files(directory, &mut files));
+        Answer::UnitFiles(files)
     }
 }
 
 impl Store {
-    /// Adds the files of a directory, and with `beside` those in the directories in it that belong to units.
-    fn unit_files(&self, path: &str, beside: bool, files: &mut Vec<UnitFile>) -> std::result::Result<(), OpError> {
+    /// Adds the files of a directory, and those in the directories in it that belong to units. What cannot be read is
+    /// handed over by its path, with the reason; a directory, too.
+    fn unit_files(&self, path: &str, files: &mut Vec<UnitFile>) {
         let directory = match self.open_directory(path) {
-            Err(Errno::ENOENT) => return Ok(()),
+            Err(Errno::ENOENT) => return,
             // A file that was asked for by its path, or something odd in the place of a directory.
             Err(Errno::ENOTDIR) => return self.single(path, files),
-            opened => opened.map_err(self.at(path))?,
+            Err(errno) => return files.push(self.unread(path, errno)),
+            Ok(directory) => directory,
         };
-        for (name, kind) in entries(&directory).map_err(self.at(path))? {
+        for (name, kind) in self.listed(path, &directory, files) {
             let file = format!("{path}/{name}");
             match kind {
-                Kind::Directory if beside && BESIDE.iter().any(|suffix| name.ends_with(suffix)) => {
-                    self.unit_files(&file, false, files)?;
+                Kind::Directory | Kind::Link if BESIDE.iter().any(|suffix| name.ends_with(suffix)) => {
+                    self.beside(&file, files);
                 }
-                Kind::Directory | Kind::Other => {}
-                Kind::File if is_tied(path) => files.push(UnitFile::text(file, "")),
-                Kind::File => files.push(self.unit_file(file, None)),
-                Kind::Link => {
-                    let target = match readlinkat(&directory, name.as_str()) {
-                        // It went after it was listed, as links do while packages are exchanged.
-                        Err(Errno::ENOENT) => continue,
-                        target => target.map_err(self.at(&file))?,
-                    };
-                    let target = target.to_string_lossy();
-                    files.push(match is_tied(path) {
-                        true => UnitFile { link: Some((*target).into()), ..UnitFile::text(file, "") },
-                        false => self.unit_file(file, Some(&target)),
-                    });
+                _ => self.entry(&directory, file, kind, files),
+            }
+        }
+    }
+
+    /// Adds the files of a directory beside a unit, which may be behind a link.
+    fn beside(&self, path: &str, files: &mut Vec<UnitFile>) {
+        match self.open_directory(path) {
+            Err(Errno::ENOENT | Errno::ENOTDIR) => {}
+            Err(errno) => files.push(self.unread(path, errno)),
+            Ok(directory) => {
+                for (name, kind) in self.listed(path, &directory, files) {
+                    self.entry(&directory, format!("{path}/{name}"), kind, files);
                 }
             }
         }
-        Ok(())
+    }
+
+    /// What is in a directory; nothing of one that cannot be read, which is handed over itself.
+    fn listed(&self, path: &str, directory: &OwnedFd, files: &mut Vec<UnitFile>) -> Vec<(String, Kind)> {
+        entries(directory).unwrap_or_else(|errno| {
+            files.push(self.unread(path, errno));
+            Vec::new()
+        })
+    }
+
+    fn entry(&self, directory: &OwnedFd, file: String, kind: Kind, files: &mut Vec<UnitFile>) {
+        let (above, name) = file.rsplit_once('/').expect("paths are absolute");
+        let is_tied = is_tied(above);
+        let link = match kind {
+            Kind::Directory | Kind::Other => return,
+            Kind::File => None,
+            Kind::Link => match readlinkat(directory, name) {
+                // It went after it was listed, as links do while packages are exchanged.
+                Err(Errno::ENOENT) => return,
+                Err(errno) => return files.push(self.unread(&file, errno)),
+                Ok(target) => Some(target.to_string_lossy().into_owned()),
+            },
+        };
+        files.push(match is_tied {
+            true => UnitFile { link: link.map(Into::into), ..UnitFile::text(file, "") },
+            false => self.unit_file(file, link.as_deref()),
+        });
+    }
+
+    fn unread(&self, path: &str, errno: Errno) -> UnitFile {
+        UnitFile { path: path.into(), link: None, content: Content::Unreadable(self.at(path)(errno)) }
     }
 
     /// A file by itself; not one that lies in what is none of the directories on its way.
-    fn single(&self, path: &str, files: &mut Vec<UnitFile>) -> std::result::Result<(), OpError> {
+    fn single(&self, path: &str, files: &mut Vec<UnitFile>) {
         let (parent, name) = path.rsplit_once('/').expect("paths are absolute");
-        let Ok(directory) = self.open_directory(parent) else { return Ok(()) };
+        let Ok(directory) = self.open_directory(parent) else { return };
         let target = readlinkat(&directory, name).ok();
         files.push(self.unit_file(path.to_owned(), target.as_ref().map(|target| target.to_string_lossy()).as_deref()));
-        Ok(())
     }
 
     fn unit_file(&self, path: String, link: Option<&str>) -> UnitFile {
@@ -133,7 +163,12 @@ fn entries(directory: &OwnedFd) -> Result<Vec<(String, Kind)>> {
             Some(Type::Symlink) => Kind::Link,
             Some(Type::Directory) => Kind::Directory,
             Some(_) => Kind::Other,
-            None => kind_of(&fstatat(directory, entry.file_name(), nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW)?),
+            None => match fstatat(directory, entry.file_name(), nix::fcntl::AtFlags::AT_SYMLINK_NOFOLLOW) {
+                Ok(stat) => kind_of(&stat),
+                Err(Errno::ENOENT) => continue,
+                // Why it cannot be read is told when it is.
+                Err(_) => Kind::File,
+            },
         };
         match entry.file_name().to_str() {
             Ok("." | ".." | ASIDE) | Err(_) => {}
@@ -182,10 +217,11 @@ mod tests {
         fs::write(units.join(ASIDE), "half").expect("written");
         let store = Store::open(dir.path()).expect("opens");
         let mut files = Vec::new();
-        store.unit_files("/etc/units", true, &mut files).expect("read");
-        store.unit_files("/etc/missing", true, &mut files).expect("a missing directory has none");
-        store.unit_files("/etc/units/unrelated/y", true, &mut files).expect("a file stands for itself");
-        store.unit_files("/etc/units/unrelated/y/z", true, &mut files).expect("a file is no directory");
+        store.unit_files("/etc/units", &mut files);
+        // A missing directory has none, a file stands for itself, and is no directory.
+        store.unit_files("/etc/missing", &mut files);
+        store.unit_files("/etc/units/unrelated/y", &mut files);
+        store.unit_files("/etc/units/unrelated/y/z", &mut files);
         let shown = |file: &UnitFile| {
             let content = match &file.content {
                 Content::Text(text) => text.to_string(),
@@ -202,6 +238,36 @@ mod tests {
             "/etc/units/other.service -> /etc/units/a.slice: [Slice]\n",
             "/etc/units/out.service -> /../../../../etc/hostname: NoEnt",
             "/etc/units/unrelated/y -> : y",
+        ];
+        assert_eq!(files.iter().map(shown).collect::<Vec<_>>(), want);
+    }
+
+    #[test]
+    fn what_cannot_be_read_is_handed_over_one_by_one_with_its_reason() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let units = dir.path().join("etc/units");
+        for directory in ["a.slice.d", "b.slice.d"] {
+            fs::create_dir_all(units.join(directory)).expect("made");
+        }
+        fs::write(units.join("a.slice.d/x.conf"), "x").expect("written");
+        fs::write(units.join("c.slice"), "c").expect("written");
+        // Links in a circle cannot be opened by anybody, not even by root.
+        symlink("loop.slice.d", units.join("loop.slice.d")).expect("made");
+        symlink("a.slice.d", units.join("linked.slice.d")).expect("made");
+        symlink("/etc/circle", dir.path().join("etc/circle")).expect("made");
+        let store = Store::open(dir.path()).expect("opens");
+        let mut files = Vec::new();
+        ["/etc/circle", "/etc/units"].iter().for_each(|path| store.unit_files(path, &mut files));
+        let shown = |file: &UnitFile| match &file.content {
+            Content::Text(text) => format!("{}: {text}", file.path),
+            Content::Unreadable(error) => format!("{}: {:?}", file.path, error.errno),
+        };
+        let want = [
+            "/etc/circle: Loop",
+            "/etc/units/a.slice.d/x.conf: x",
+            "/etc/units/c.slice: c",
+            "/etc/units/linked.slice.d/x.conf: x",
+            "/etc/units/loop.slice.d: Loop",
         ];
         assert_eq!(files.iter().map(shown).collect::<Vec<_>>(), want);
     }

@@ -11,7 +11,7 @@ use super::replace::{self, Program};
 use crate::args::daemon::Presence;
 use cgarbiter_core::effect::{Message, Severity};
 use cgarbiter_core::plan::Plan;
-use cgarbiter_core::unit_files::UnitFile;
+use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::{Answer, Effect, Event, Question};
 use cgarbiter_dbus::{Access, BusError, FrontEnd, FrontEndConfig};
 use nix::fcntl::Flock;
@@ -357,9 +357,10 @@ impl Daemon {
 fn unit_files(chosen: &mut Chosen) -> Vec<UnitFile> {
     match chosen.backend.answer(&Question::UnitFiles(chosen.config.unit_paths.files())) {
         Answer::UnitFiles(files) => files,
+        // None of them is known, which is not to say that there are none.
         Answer::Failed(error) => {
-            tracing::error!("unit files are not read: {error}");
-            Vec::new()
+            let unread = |path| UnitFile { path, link: None, content: Content::Unreadable(error.clone()) };
+            chosen.config.unit_paths.files().into_iter().map(unread).collect()
         }
         other => unreachable!("{other:?} are no unit files"),
     }

@@ -204,6 +204,9 @@ impl Manager {
     /// These files count from now on, and no others.
     pub(super) fn take_files(&mut self, files: Vec<UnitFile>) {
         self.files.replace(files);
+        let unread: Vec<String> =
+            self.files.unread().map(|error| format!("unit files are not read: {error}")).collect();
+        unread.into_iter().for_each(|text| self.tell(Loudness::Error, None, text));
         self.keep_unwritten();
         let all: Vec<UnitId> = self.graph.iter().map(|(id, _)| id).collect();
         for id in all {

@@ -47,6 +47,7 @@ impl Manager {
     /// A reading has come.
     pub(super) fn resume(&mut self, id: ReadId, answer: Answer) {
         let Some(waiting) = self.waiting.remove(&id) else { return };
+        let answer = self.only_complete(answer);
         match (waiting, answer) {
             (Waiting::Events { unit, watch }, Answer::Events(events)) => self.events_seen(unit, watch, events),
             (Waiting::Events { .. }, _) => {}
@@ -89,6 +90,12 @@ impl Manager {
             }
             (waiting, _) => self.unanswered(waiting),
         }
+    }
+
+    /// Unit files count if they are all there: those of a directory that cannot be read would seem to have gone.
+    fn only_complete(&self, answer: Answer) -> Answer {
+        let Answer::UnitFiles(files) = &answer else { return answer };
+        self.files.why_incomplete(files).cloned().map_or(answer, Answer::Failed)
     }
 
     /// The main process that another arbiter has spawned is held: its end will be told.
