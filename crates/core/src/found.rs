@@ -15,7 +15,8 @@ pub struct Found {
     /// The directories that units may have below the managed root, parents first: those directly in the root or in a
     /// slice. What lies in any other directory is its owner's.
     pub cgroups: Vec<FoundCgroup>,
-    /// The files in the directory for transient units: their unit files, and their drop-ins (`NAME.d/STEM.conf`).
+    /// The files in the directory for transient units: their unit files, and their drop-ins (`NAME.d/STEM.conf`); and
+    /// those that were put aside, in the quarantine.
     pub files: Vec<FoundFile>,
     /// The files in all the other directories for units, as in [`Event::UnitFiles`](crate::event::Event::UnitFiles).
     /// They count before any unit is known again.
@@ -31,7 +32,7 @@ pub struct FoundCgroup {
     pub id: u64,
     /// Its `cgroup.subtree_control`; read of slices only.
     pub enabled: ControllerMask,
-    /// `user.invocation_id`: the mark of what we have made.
+    /// `user.invocation_id`: the mark of what we have made. None on a slice of somebody else, who could set any.
     pub invocation: Option<String>,
     /// Handed over to somebody (`user.delegate` or `trusted.delegate`).
     pub delegated: bool,

@@ -18,7 +18,7 @@
 //!
 //! It holds what neither the settings above it nor the kernel can tell. Keys with nothing to say are left out. The
 //! checksum is about everything above its line, and nothing follows it. A record that was written by a newer version
-//! is told apart from one that is damaged.
+//! is told apart from one that is damaged, and a file without the section is somebody else's.
 //!
 //! | of a unit | brought back by |
 //! |---|---|
@@ -85,6 +85,8 @@ pub struct Saved {
 /// Why a record cannot be used.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Damage {
+    /// It is somebody else's file: a record is written as a whole, with its section.
+    Foreign,
     /// It was written by a newer version.
     Newer(u64),
     /// It is not what was written.
@@ -94,6 +96,7 @@ pub enum Damage {
 impl fmt::Display for Damage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
+            Self::Foreign => f.write_str("it has no state section"),
             Self::Newer(version) => {
                 write!(f, "it has version {version}, and this cgarbiter reads none after {VERSION}")
             }
@@ -229,7 +232,10 @@ fn push_time(out: &mut String, key: &str, time: Timestamp) {
 /// It cannot be used.
 pub fn read(text: &str) -> Result<(&str, Saved), Damage> {
     let start = text.rfind(HEADER).filter(|at| text[..*at].ends_with('\n'));
-    let start = start.ok_or(Damage::Broken("it has no state section"))?;
+    let start = start.ok_or_else(|| match text.lines().any(|line| line.starts_with(CHECKSUM)) {
+        true => Damage::Broken("it has no state section"),
+        false => Damage::Foreign,
+    })?;
     let (settings, section) = (&text[..start - 1], &text[start + HEADER.len()..]);
     let version = section.lines().next().and_then(|line| line.strip_prefix("Version=")?.parse().ok());
     match version.ok_or(Damage::Broken("its version cannot be read"))? {

@@ -190,3 +190,93 @@ fn controllers_stay_on_for_somebody_of_whom_nothing_is_known() {
     assert!(!disables(vec![slice(), found("/a.slice/web.service", None, true)]));
     assert!(!disables(vec![slice(), found("/a.slice/other", None, false)]));
 }
+
+#[test]
+fn a_directory_of_unit_files_that_cannot_be_read_takes_no_limit_off() {
+    let search = Config::example().unit_paths.files()[0].to_string();
+    for directory in [search.clone(), format!("{search}/web.slice.d")] {
+        let content = Content::Unreadable(OpError::new(&*directory, Errno::Access));
+        let unread = UnitFile { path: directory.into(), link: None, content };
+        let found = Found {
+            cgroups: vec![found("/web.slice", Some(SLICE), true), found("/web.slice/x.scope", Some(UNIT), true)],
+            files: vec![record("x.scope", "[Scope]\nSlice=web.slice\nMemoryAccounting=no\nTasksAccounting=no\n", "")],
+            unit_files: vec![unread],
+        };
+        let done = recovered(found);
+        assert!(done.contains("= x.scope loaded running") && done.contains("= web.slice"), "{done}");
+        assert!(!done.contains("web.slice memory"), "it may be limited: {done}");
+        assert!(!done.contains("-memory"), "whatever it is limited by stays on: {done}");
+    }
+}
+
+#[test]
+fn a_mark_that_is_none_of_ours_adopts_nobody() {
+    let found = Found {
+        cgroups: vec![found("/web.slice", None, true), found("/web.slice/web-a.slice", Some("mine"), true)],
+        ..Found::default()
+    };
+    let done = recovered(found);
+    assert!(!done.contains("web"), "{done}");
+}
+
+#[test]
+fn a_slice_without_a_mark_is_ours_only_if_somebody_recorded_lies_in_it() {
+    let unit_files = vec![
+        unit_file("a.service", "[Unit]\nWants=b.service\n[Service]\nExecStart=/bin/true\n"),
+        unit_file("b.service", "[Service]\nSlice=web.slice\nExecStart=/bin/true\n"),
+    ];
+    let cgroups = || vec![found("/web.slice", None, true), found("/system.slice", Some(SLICE), true)];
+    let scope = || record("x.scope", "[Unit]\nWants=a.service\n[Scope]\n", "");
+    let x = found("/system.slice/x.scope", Some(UNIT), true);
+    let found = Found { cgroups: [cgroups(), vec![x]].concat(), files: vec![scope()], unit_files };
+    let done = recovered(found);
+    assert!(done.contains("= x.scope loaded running"), "{done}");
+    assert!(!done.contains("write    web.slice") && !done.contains("= web.slice loaded active"), "{done}");
+}
+
+#[test]
+fn transient_files_of_another_manager_stay_where_they_are() {
+    let transient = Config::example().unit_paths.transient;
+    let file =
+        |name: &str, text: &str| FoundFile { path: format!("{transient}/{name}").into(), content: Ok(text.into()) };
+    let found = Found {
+        cgroups: vec![found("/user.slice", None, true), found("/user.slice/session-1.scope", Some(UNIT), false)],
+        files: vec![
+            file("session-1.scope", "# made by somebody\n[Scope]\nSlice=user.slice\n"),
+            file("session-1.scope.d/50-TasksMax.conf", "[Scope]\nTasksMax=5\n"),
+        ],
+        unit_files: Vec::new(),
+    };
+    let done = recovered(found);
+    assert!(!done.contains("session-1"), "{done}");
+}
+
+#[test]
+fn a_record_of_a_newer_version_stays_for_who_understands_it() {
+    let newer = record("x.scope", "[Scope]\n", "");
+    let content = newer.content.map(|text| text.replace("Version=1", "Version=2"));
+    let found = Found {
+        cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/x.scope", Some(UNIT), true)],
+        files: vec![FoundFile { content, ..newer }],
+        unit_files: Vec::new(),
+    };
+    let done = recovered(found);
+    assert!(done.contains("= x.scope error running"), "{done}");
+    assert!(!done.contains("transient/x.scope"), "{done}");
+}
+
+#[test]
+fn who_runs_by_a_record_that_was_put_aside_is_known_at_each_start() {
+    let aside = |name: &str| FoundFile {
+        path: format!("{}/{name}", Config::example().unit_paths.quarantine).into(),
+        content: Ok("[X-Cgarbiter]\n".into()),
+    };
+    let found = Found {
+        cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/x.scope", Some(UNIT), true)],
+        files: vec![aside("x.scope"), aside("gone.scope")],
+        unit_files: Vec::new(),
+    };
+    let done = recovered(found);
+    assert!(done.contains("= x.scope error running"), "{done}");
+    assert!(!done.contains("gone.scope") && !done.contains("quarantine"), "{done}");
+}

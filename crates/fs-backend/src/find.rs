@@ -12,6 +12,7 @@ use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
 use cgarbiter_core::names::CgroupPath;
 use nix::fcntl::{OFlag, openat};
 use nix::sys::stat::{Mode, fstat};
+use nix::unistd::geteuid;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
 /// Slices lie no deeper than their names have dashes, and those are shorter than this.
@@ -35,10 +36,12 @@ impl Executor {
             }
         }
         found.cgroups.sort_unstable_by(|a, b| a.path.cmp(&b.path));
-        self.shared.store.list(&paths.transient, &mut |path, content| {
-            let content = content.map_err(at(path.clone()));
-            found.files.push(FoundFile { path: path.into(), content });
-        })?;
+        for directory in [&paths.transient, &paths.quarantine] {
+            self.shared.store.list(directory, &mut |path, content| {
+                let content = content.map_err(at(path.clone()));
+                found.files.push(FoundFile { path: path.into(), content });
+            })?;
+        }
         Ok(found)
     }
 
@@ -75,10 +78,13 @@ impl Executor {
         }
         let delegated =
             [c"trusted.delegate", c"user.delegate"].iter().any(|name| attribute(fd, name).as_deref() == Some("1"));
+        let stat = fstat(directory)?;
+        // Whoever owns a directory may mark it. Slices are never handed to anybody.
+        let is_marked_by_us = !is_slice(&path) || stat.st_uid == geteuid().as_raw();
         Ok(FoundCgroup {
-            id: fstat(directory)?.st_ino,
+            id: stat.st_ino,
             enabled,
-            invocation: attribute(fd, c"user.invocation_id"),
+            invocation: attribute(fd, c"user.invocation_id").filter(|_| is_marked_by_us),
             delegated,
             populated: events.populated,
             freeze,

@@ -248,7 +248,11 @@ fn a_reload_leaves_a_unit_with_a_damaged_record_alone() {
     let mut machine = Machine::with(&[]);
     assert_eq!(machine.start_scope("a.scope"), "done");
     let record = machine.unit("a.scope").fragment.clone().expect("it is transient");
-    machine.world.backend_mut().store_mut().write(record, "[Scope]\nnot what was written\n");
+    machine
+        .world
+        .backend_mut()
+        .store_mut()
+        .write(record, "[Scope]\nnot what was written\n\n[X-Cgarbiter]\nVersion=1\n");
     machine.crash();
     machine.world.start_trace();
     assert_eq!(machine.call("Reload", vec![]), "done");

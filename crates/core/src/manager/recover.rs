@@ -37,6 +37,9 @@ impl Manager {
         let mut findings = Findings::sort(found, &self.config);
         let mut known: Vec<(UnitId, Saved)> = Vec::new();
         let mut damaged: Vec<(UnitName, String)> = Vec::new();
+        for (name, path) in findings.put_aside() {
+            damaged.push((name, format!("its record could not be used and lies in {path}")));
+        }
         for (name, record) in core::mem::take(&mut findings.records) {
             match record.reading(&self.config.boot_id) {
                 Reading::Good(settings, saved) => {
@@ -44,11 +47,17 @@ impl Manager {
                     known.push((id, saved));
                 }
                 Reading::OtherBoot => self.forget_other_boot(&name, &record),
-                Reading::Damaged(why) => damaged.push((name, why)),
+                Reading::Foreign => drop(findings.foreign.insert(name)),
+                Reading::Kept(why) => damaged.push((name, format!("{why}; {} stays as it is", record.path))),
+                Reading::Damaged(why) => {
+                    let aside = format!("{}/{name}", self.config.unit_paths.quarantine);
+                    self.put_aside(&name);
+                    damaged.push((name, format!("{why}; it has been put aside as {aside}")));
+                }
             }
         }
         let damaged: Vec<(UnitId, Option<FoundCgroup>)> =
-            damaged.into_iter().map(|(name, why)| self.quarantine(&name, &why, &mut findings)).collect();
+            damaged.into_iter().map(|(name, why)| self.load_damaged(&name, &why, &mut findings)).collect();
         for (id, saved) in &known {
             self.load(*id);
             // One that is always loaded was counted without what its record says.
@@ -56,7 +65,8 @@ impl Manager {
             self.realize_slices(&changed);
             self.place_where_found(*id, saved, &findings);
         }
-        self.take_over_slices(&mut findings);
+        let recorded = known.iter().map(|(id, _)| *id).chain(damaged.iter().map(|(id, _)| *id)).collect();
+        self.take_over_slices(recorded, &mut findings);
         for (id, cgroup) in damaged {
             self.revive_damaged(id, cgroup.as_ref());
         }
@@ -67,6 +77,7 @@ impl Manager {
             self.revive(*id, saved, cgroup.as_ref());
         }
         self.forget_leftovers(findings);
+        self.keep_what_may_be_in_force();
         self.queue_recovered();
         // Those of whom nothing is left need no controllers any more.
         self.collect_units();
@@ -124,20 +135,19 @@ impl Manager {
         }
     }
 
-    /// Slices that are up: those with our mark, those that a recorded unit lies in, and those with a record.
-    fn take_over_slices(&mut self, findings: &mut Findings) {
+    /// Slices that are up: those with our mark, those with a record, and those that any of these or a recorded unit
+    /// lies in. Members that only files speak of say nothing about a directory.
+    fn take_over_slices(&mut self, mut recorded: Vec<UnitId>, findings: &mut Findings) {
         for name in findings.marked_slices() {
-            self.load_name(&name);
+            recorded.push(self.load_name(&name));
         }
+        let around: BTreeSet<UnitId> = recorded.iter().flat_map(|id| self.graph.ancestors(*id)).collect();
         let mut unfit = Vec::new();
         let slices: Vec<UnitId> =
             self.graph.iter().filter(|(_, unit)| unit.unit_type() == UnitType::Slice).map(|(id, _)| id).collect();
         for id in slices {
             let unit = self.graph.unit(id);
-            let is_ours = |cgroup: &FoundCgroup| {
-                let has_members = self.graph.members(id).any(|member| !self.graph.unit(member).perpetual);
-                cgroup.invocation.is_some() || has_members || unit.transient
-            };
+            let is_ours = |cgroup: &FoundCgroup| cgroup.invocation.is_some() || around.contains(&id) || unit.transient;
             if unit.name.is_root_slice() || unit.realized.exists {
                 continue;
             }
@@ -182,10 +192,8 @@ impl Manager {
 
     /// A unit whose record cannot be used is there by name, in the slice where its directory is; if it has processes
     /// they can be seen and stopped. Its limits stay as they are in the kernel.
-    fn quarantine(&mut self, name: &UnitName, why: &str, findings: &mut Findings) -> (UnitId, Option<FoundCgroup>) {
-        let aside = format!("{}/{name}", self.config.unit_paths.quarantine);
-        let text = format!("The record of {name} cannot be used: {why}. It has been put aside as {aside}.");
-        self.put_aside(name);
+    fn load_damaged(&mut self, name: &UnitName, why: &str, findings: &mut Findings) -> (UnitId, Option<FoundCgroup>) {
+        let text = format!("The record of {name} cannot be used: {why}.");
         let id = self.ensure_named(name);
         let cgroup = findings.take_named(&cgroup_escape(name.as_str()));
         let slice = match name.unit_type() {
@@ -232,7 +240,8 @@ impl Manager {
         let mut foreign: Vec<CgroupPath> = Vec::new();
         for cgroup in findings.rest() {
             let name = cgroup.path.components().next_back().map(cgroup_unescape).and_then(|n| UnitName::parse(n).ok());
-            let ours = name.filter(|name| cgroup.invocation.is_some() && name.unit_type() != UnitType::Slice);
+            let is_ours = |name: &UnitName| !findings.foreign.contains(name) && name.unit_type() != UnitType::Slice;
+            let ours = name.filter(|name| cgroup.invocation.is_some() && is_ours(name));
             if ours.is_none() || cgroup.populated {
                 self.keep_controllers_above(&cgroup.path);
             }
@@ -249,7 +258,8 @@ impl Manager {
             let directory = format!("{}/{name}.d", self.config.unit_paths.transient);
             self.loose(&name, Op::RemoveFile { file: directory.into(), directory: true });
         }
-        self.tell_foreign(&foreign);
+        self.tell_left_alone("cgroups", foreign.iter().map(CgroupPath::as_str));
+        self.tell_left_alone("transient unit files", findings.foreign.iter().map(UnitName::as_str));
     }
 
     /// Somebody of whom nothing is known may need what the slices above hand down: none of it is switched off.
@@ -269,14 +279,21 @@ impl Manager {
         }
     }
 
-    fn tell_foreign(&mut self, foreign: &[CgroupPath]) {
-        if foreign.is_empty() {
+    fn tell_left_alone<'a>(&mut self, what: &str, mut names: impl Iterator<Item = &'a str>) {
+        let named: Vec<&str> = names.by_ref().take(FOREIGN_TOLD_MAX).collect();
+        if named.is_empty() {
             return;
         }
-        let named: Vec<&str> = foreign.iter().take(FOREIGN_TOLD_MAX).map(CgroupPath::as_str).collect();
-        let more = foreign.len().saturating_sub(FOREIGN_TOLD_MAX);
+        let more = names.count();
         let more = if more == 0 { String::new() } else { format!(" and {more} more") };
-        self.tell(Severity::Info, None, format!("cgroups of others, left alone: {}{more}", named.join(", ")));
+        self.tell(Severity::Info, None, format!("{what} of others, left alone: {}{more}", named.join(", ")));
+    }
+
+    /// Not all that configures these could be read, so nobody knows which controllers their limits need.
+    fn keep_what_may_be_in_force(&mut self) {
+        let unsure = self.graph.iter().filter(|(_, unit)| unit.realized.exists && unit.realized.spares_defaults);
+        let unsure: Vec<UnitId> = unsure.map(|(id, _)| id).collect();
+        unsure.into_iter().for_each(|id| self.keep_controllers_above_unit(id));
     }
 
     /// Everything that has a directory is compared, slices first, because others need them.
@@ -300,7 +317,7 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         let is_slice = unit.unit_type() == UnitType::Slice;
         let enabled = if is_slice { cgroup.enabled } else { Default::default() };
-        let spares_defaults = unit.realized.spares_defaults;
+        let spares_defaults = unit.realized.spares_defaults || self.files.is_incomplete();
         let is_ours = cgroup.invocation.is_some() && unit.load == LoadState::Loaded;
         unit.realized = Realized {
             path: Some(cgroup.path.clone()),

@@ -43,12 +43,13 @@ fn a_record_reads_like_a_unit_file() {
 }
 
 #[test]
-fn a_newer_version_is_told_from_damage() {
+fn a_newer_version_and_a_file_of_others_are_told_from_damage() {
     let text = write(SETTINGS, &section(&saved())).replace("Version=1\n", "Version=2\nNews=1\n");
     assert_eq!(read(&text), Err(Damage::Newer(2)));
     assert_eq!(Damage::Newer(2).to_string(), "it has version 2, and this cgarbiter reads none after 1");
     assert!(matches!(read(&text.replace("Version=2", "Version=0")), Err(Damage::Broken(_))));
-    assert_eq!(read(SETTINGS), Err(Damage::Broken("it has no state section")));
+    assert_eq!(read(SETTINGS), Err(Damage::Foreign));
+    assert!(matches!(read(&text.replace(HEADER, "[x-Cgarbiter]\n")), Err(Damage::Broken(_))));
 }
 
 #[test]

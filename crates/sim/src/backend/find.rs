@@ -25,7 +25,8 @@ impl SimBackend {
             }
         }
         cgroups.sort_by(|a, b| a.path.cmp(&b.path));
-        let files = self.found_files(&paths.transient);
+        let mut files = self.found_files(&paths.transient);
+        files.extend(self.found_files(&paths.quarantine));
         let unit_files = paths.files().iter().flat_map(|directory| self.store.unit_files(directory)).collect();
         Found { cgroups, files, unit_files }
     }
@@ -42,6 +43,9 @@ impl SimBackend {
         let attribute =
             |name: &str| self.kernel.get_xattr(&self.myself(), id, None, name.as_bytes()).ok().map(<[u8]>::to_vec);
         let invocation = attribute("user.invocation_id").map(|value| String::from_utf8_lossy(&value).into_owned());
+        // Whoever owns a directory may mark it. Slices are never handed to anybody.
+        let owner = self.kernel.stat(id, None).map(|attributes| attributes.uid);
+        let invocation = invocation.filter(|_| !is_slice || owner == Ok(self.myself().uid));
         let pids = if is_service { text(File::CgroupProcs) } else { String::new() };
         FoundCgroup {
             path: self.path(id),

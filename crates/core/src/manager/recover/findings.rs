@@ -4,10 +4,10 @@
 use crate::config::Config;
 use crate::error::OpError;
 use crate::found::{Found, FoundCgroup};
-use crate::names::{CgroupPath, UnitName, UnitType, cgroup_unescape};
-use crate::persist::{self, Saved};
-use crate::unit::invocation_hex;
-use alloc::collections::BTreeMap;
+use crate::names::{CgroupPath, UnitName, UnitType, cgroup_escape, cgroup_unescape};
+use crate::persist::{self, Damage, Saved};
+use crate::unit::{invocation_hex, parse_invocation};
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::sync::Arc;
@@ -26,6 +26,10 @@ pub(super) struct Record {
 pub(super) enum Reading<'a> {
     Good(&'a str, Saved),
     OtherBoot,
+    /// It is none of ours: records bear a state section, and are there as a whole or not at all.
+    Foreign,
+    /// It may be good for somebody: it is of a newer version, or cannot be read now. Why, in the same words.
+    Kept(String),
     /// Why, in words that follow "cannot be used".
     Damaged(String),
 }
@@ -35,14 +39,20 @@ impl Record {
         match self.content.as_deref().map(persist::read) {
             Ok(Ok((_, saved))) if saved.boot_id != boot_id => Reading::OtherBoot,
             Ok(Ok((settings, saved))) => Reading::Good(settings, saved),
-            Ok(Err(damage)) => Reading::Damaged(damage.to_string()),
-            Err(error) => Reading::Damaged(format!("it cannot be read ({error})")),
+            Ok(Err(Damage::Foreign)) => Reading::Foreign,
+            Ok(Err(damage @ Damage::Newer(_))) => Reading::Kept(damage.to_string()),
+            Ok(Err(damage @ Damage::Broken(_))) => Reading::Damaged(damage.to_string()),
+            Err(error) => Reading::Kept(format!("it cannot be read ({error})")),
         }
     }
 }
 
 pub(super) struct Findings {
     pub(super) records: BTreeMap<UnitName, Record>,
+    /// Units of another manager that keeps its files where we do.
+    pub(super) foreign: BTreeSet<UnitName>,
+    /// Where records lie that an arbiter before us could not use.
+    aside: BTreeMap<UnitName, Arc<str>>,
     /// Of transient units, in the order in which they apply.
     drop_ins: BTreeMap<UnitName, BTreeMap<Arc<str>, Content>>,
     cgroups: BTreeMap<CgroupPath, FoundCgroup>,
@@ -54,22 +64,28 @@ impl Findings {
     pub(super) fn sort(found: Found, config: &Config) -> Self {
         let mut findings = Self {
             records: BTreeMap::new(),
+            foreign: BTreeSet::new(),
+            aside: BTreeMap::new(),
             drop_ins: BTreeMap::new(),
             cgroups: BTreeMap::new(),
             named: BTreeMap::new(),
         };
-        for cgroup in found.cgroups {
+        for mut cgroup in found.cgroups {
+            // Whatever else somebody has written there, it is no mark of ours.
+            cgroup.invocation = cgroup.invocation.filter(|mark| parse_invocation(mark).is_some());
             if let Some(name) = cgroup.path.components().next_back() {
                 findings.named.entry(name.into()).or_default().push(cgroup.path.clone());
             }
             findings.cgroups.insert(cgroup.path.clone(), cgroup);
         }
-        let transient = &config.unit_paths.transient;
+        let (transient, quarantine) = (&config.unit_paths.transient, &config.unit_paths.quarantine);
         for file in found.files {
             if let Some(name) = drop_in_of(transient, &file.path) {
                 findings.drop_ins.entry(name).or_default().insert(file.path, file.content);
             } else if let Some(name) = record_of(transient, &file.path) {
                 findings.records.insert(name, Record { path: file.path, content: file.content });
+            } else if let Some(name) = record_of(quarantine, &file.path) {
+                findings.aside.insert(name, file.path);
             }
         }
         findings
@@ -80,9 +96,20 @@ impl Findings {
         files.map(|(path, content)| (path.clone(), content.clone())).collect()
     }
 
-    /// Units that have drop-ins and are not known.
+    /// Units of ours that have drop-ins and are not known.
     pub(super) fn orphaned_drop_ins(&self, is_known: impl Fn(&UnitName) -> bool) -> Vec<UnitName> {
-        self.drop_ins.keys().filter(|name| !is_known(name)).cloned().collect()
+        self.drop_ins.keys().filter(|name| !is_known(name) && !self.foreign.contains(*name)).cloned().collect()
+    }
+
+    /// Units that have processes, and a record only among those put aside.
+    pub(super) fn put_aside(&self) -> Vec<(UnitName, Arc<str>)> {
+        let lives = |path: &CgroupPath| self.cgroups.get(path).is_some_and(|cgroup| cgroup.populated);
+        let is_up = |name: &UnitName| {
+            let paths = self.named.get(&*cgroup_escape(name.as_str()));
+            paths.is_some_and(|paths| paths.iter().any(lives))
+        };
+        let aside = self.aside.iter().filter(|(name, _)| !self.records.contains_key(*name) && is_up(name));
+        aside.map(|(name, path)| (name.clone(), path.clone())).collect()
     }
 
     /// Slices whose directory bears our mark and lies where it has to.
