@@ -20,7 +20,7 @@ fn agrees(name: &str, steps: usize) {
 fn linux_6_1() {
     agrees("curated-6.1.jsonl.gz", 2592);
     agrees("random-6.1.jsonl.gz", 12_211);
-    agrees("found-6.1.jsonl", 53);
+    agrees("found-6.1.jsonl", 67);
 }
 
 #[test]
