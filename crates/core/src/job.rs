@@ -244,6 +244,8 @@ impl Job {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::graph::example::Example;
+    use crate::time::Timestamp;
     use JobType::{Reload, ReloadOrStart, Restart, Start, Stop, VerifyActive};
 
     #[test]
@@ -264,9 +266,95 @@ mod tests {
     }
 
     #[test]
+    fn every_word_is_read_back_and_others_are_none() {
+        let all = [
+            "start",
+            "verify-active",
+            "stop",
+            "reload",
+            "restart",
+            "nop",
+            "try-restart",
+            "try-reload",
+            "reload-or-start",
+        ];
+        for word in all {
+            assert_eq!(JobType::parse(word).map(JobType::as_str), Some(word));
+        }
+        assert_eq!(JobType::parse("begin"), None);
+        let modes = [
+            ("fail", JobMode::Fail),
+            ("replace", JobMode::Replace),
+            ("replace-irreversibly", JobMode::ReplaceIrreversibly),
+            ("isolate", JobMode::Isolate),
+            ("flush", JobMode::Flush),
+            ("ignore-dependencies", JobMode::IgnoreDependencies),
+            ("ignore-requirements", JobMode::IgnoreRequirements),
+            ("triggering", JobMode::Triggering),
+        ];
+        for (word, mode) in modes {
+            assert_eq!(JobMode::parse(word), Some(mode));
+        }
+        assert_eq!(JobMode::parse("someday"), None);
+    }
+
+    #[test]
+    fn what_cannot_reload_is_restarted_instead() {
+        for (verb, reloads, restarts) in [
+            (JobVerb::ReloadOrRestart, ReloadOrStart, Restart),
+            (JobVerb::ReloadOrTryRestart, JobType::TryReload, JobType::TryRestart),
+            (JobVerb::Reload, Reload, Reload),
+            (JobVerb::Restart, Restart, Restart),
+            (JobVerb::TryRestart, JobType::TryRestart, JobType::TryRestart),
+        ] {
+            assert_eq!((JobType::of_verb(verb, true), JobType::of_verb(verb, false)), (reloads, restarts), "{verb:?}");
+        }
+    }
+
+    #[test]
+    fn a_job_does_what_weaker_ones_would() {
+        for (strong, weak) in [(Start, VerifyActive), (Restart, Start), (Restart, Reload), (Reload, VerifyActive)] {
+            assert!(strong.is_superset_of(weak) && !weak.is_superset_of(strong), "{strong:?} {weak:?}");
+            assert!(strong.is_superset_of(strong));
+        }
+        assert!(!Start.is_superset_of(Stop) && !Start.is_superset_of(Reload));
+    }
+
+    #[test]
+    fn a_job_waits_until_it_runs() {
+        let mut example = Example::of(&["a.slice"]).job("a.slice", Start);
+        let id = example.jobs.of_unit(example.id("a.slice")).expect("installed").id;
+        let job = example.jobs.get_mut(id).expect("installed");
+        assert_eq!(job.state(), "waiting");
+        job.running = true;
+        assert_eq!(job.state(), "running");
+    }
+
+    #[test]
+    fn what_is_perpetual_is_not_stopped_or_restarted() {
+        let mut example = Example::of(&["a.slice", "a.scope"]);
+        let [slice, scope] = [example.id("a.slice"), example.id("a.scope")];
+        for kind in [Start, VerifyActive, Stop, Restart] {
+            assert!(kind.is_applicable(example.graph.unit(slice)), "{kind:?}");
+        }
+        assert!(!Reload.is_applicable(example.graph.unit(slice)));
+        example.graph.unit_mut(slice).perpetual = true;
+        let applicable = |kind: JobType| kind.is_applicable(example.graph.unit(slice));
+        assert!(applicable(Start) && !applicable(Stop) && !applicable(Restart));
+        // A scope that was up once cannot be started again.
+        let unit = example.graph.unit_mut(scope);
+        unit.times.inactive_exit = Timestamp { monotonic: 1, realtime: 1 };
+        assert!(!Restart.is_applicable(unit) && Stop.is_applicable(unit) && Start.is_applicable(unit));
+    }
+
+    #[test]
     fn tries_collapse_with_the_state() {
         assert_eq!(JobType::TryRestart.collapse(ActiveState::Inactive), JobType::Nop);
         assert_eq!(JobType::TryRestart.collapse(ActiveState::Activating), Restart);
         assert_eq!(ReloadOrStart.collapse(ActiveState::Failed), Start);
+        assert_eq!(ReloadOrStart.collapse(ActiveState::Active), Reload);
+        assert_eq!(JobType::TryReload.collapse(ActiveState::Active), Reload);
+        assert_eq!(JobType::TryReload.collapse(ActiveState::Activating), JobType::Nop);
+        assert_eq!(Restart.collapse(ActiveState::Inactive), Restart);
     }
 }

@@ -199,3 +199,51 @@ impl JobTable {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::graph::example::Example;
+    use JobType::{Restart, Start, Stop};
+    use core::hash::BuildHasher;
+    use std::hash::BuildHasherDefault;
+
+    fn fingerprint(table: &JobTable) -> u64 {
+        BuildHasherDefault::<std::hash::DefaultHasher>::default().hash_one(table)
+    }
+
+    fn example() -> Example {
+        Example::of(&["a.slice", "a.service", "b.scope"]).inside("a.service", "a.slice")
+    }
+
+    #[test]
+    fn scopes_go_before_slices_and_those_before_services() {
+        let mut example = example().job("a.service", Start).job("a.slice", Start).job("b.scope", Start);
+        assert_eq!(example.jobs.len(), 3);
+        let mut order = Vec::new();
+        while example.jobs.any_queued() {
+            let id = example.jobs.take_queued().expect("one is queued");
+            order.push(example.jobs.get(id).expect("it is installed").unit);
+        }
+        assert_eq!(example.names(&order), ["b.scope", "a.slice", "a.service"]);
+        assert_eq!(example.jobs.take_queued(), None);
+    }
+
+    #[test]
+    fn a_job_that_comes_to_stop_a_member_counts_as_one_from_then_on() {
+        let mut example = example();
+        assert!(example.jobs.is_empty());
+        example = example.job("a.service", Start);
+        let (slice, before) = (example.id("a.slice"), fingerprint(&example.jobs));
+        let job = example.jobs.of_unit(example.id("a.service")).expect("installed").id;
+        assert!(!example.jobs.is_empty() && example.jobs.stopping_members(slice) == 0);
+        for (kind, stopping) in [(Stop, 1), (Restart, 1), (Start, 0)] {
+            example.jobs.set_kind(job, kind, Some(slice));
+            assert_eq!(
+                (example.jobs.get(job).map(|job| job.kind), example.jobs.stopping_members(slice)),
+                (Some(kind), stopping)
+            );
+            assert_eq!(fingerprint(&example.jobs) == before, kind == Start, "{kind:?}");
+        }
+    }
+}

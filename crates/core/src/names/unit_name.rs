@@ -240,6 +240,7 @@ pub(super) fn is_legal(byte: u8) -> bool {
 mod tests {
     use super::*;
     use alloc::format;
+    use alloc::vec::Vec;
 
     #[test]
     fn valid_and_invalid_names() {
@@ -254,6 +255,12 @@ mod tests {
         }
         assert_eq!(UnitName::parse("foo@.service"), Err(NameError::Template));
         assert_eq!(UnitName::parse("@.service"), Err(NameError::Invalid));
+    }
+
+    #[test]
+    fn three_types_are_managed_here() {
+        let managed: Vec<_> = UnitType::ALL.into_iter().filter(|unit_type| unit_type.is_managed()).collect();
+        assert_eq!(managed, [UnitType::Slice, UnitType::Scope, UnitType::Service]);
     }
 
     #[test]

@@ -116,10 +116,11 @@ fn a_conflict_stops_the_other_and_a_wanted_stop_gives_way_in_mode_fail() {
 #[test]
 fn jobs_that_contradict_each_other_are_refused_when_both_matter() {
     let example = |tie| {
-        Example::of(&["a.service", "b.service", "c.service"])
+        Example::of(&["a.service", "b.service", "c.service", "d.service"])
             .tie("a.service", Edge::Requires, "b.service")
             .tie("a.service", tie, "c.service")
             .tie("c.service", Edge::Conflicts, "b.service")
+            .tie("c.service", Edge::Requires, "d.service")
             .state("b.service", State::StopSigterm)
     };
     let conflicting = Err(RefusalKind::TransactionJobsConflicting);
@@ -165,6 +166,44 @@ fn who_requires_what_was_dropped_is_dropped_and_nobody_else() {
         .tie("d.service", Edge::Requires, "e.service");
     let left = "start a.service, start d.service, start e.service";
     assert_eq!(jobs(&example, "a.service", Start, Replace), ok(left));
+    // `d` wants what is dropped, and goes on without it.
+    let example = example.tie("d.service", Edge::Wants, "b.service");
+    assert_eq!(jobs(&example, "a.service", Start, Replace), ok(left));
+}
+
+#[test]
+fn what_is_starting_already_is_asked_for_once_more_in_mode_fail() {
+    let example = Example::of(&["a.service", "b.service"])
+        .tie("a.service", Edge::Wants, "b.service")
+        .state("b.service", State::Start);
+    assert_eq!(jobs(&example, "a.service", Start, Fail), ok("start a.service, start b.service"));
+}
+
+#[test]
+fn what_others_ask_for_as_well_stays_when_one_of_them_is_dropped() {
+    let example = Example::of(&["a.service", "up.service", "lost.service", "both.service"])
+        .tie("a.service", Edge::Requires, "up.service")
+        .tie("up.service", Edge::Requires, "lost.service")
+        .tie("lost.service", Edge::Requires, "both.service")
+        .tie("a.service", Edge::Requires, "both.service")
+        .state("up.service", State::Running);
+    assert_eq!(jobs(&example, "a.service", Start, Replace), ok("start a.service, start both.service"));
+}
+
+#[test]
+fn of_two_that_are_only_wanted_the_one_that_another_would_stop_stays() {
+    let example = |from, to| {
+        Example::of(&["a.service", "x.service", "y.service"])
+            .tie("a.service", Edge::Wants, "x.service")
+            .tie("a.service", Edge::Wants, "y.service")
+            .tie(from, Edge::Conflicts, to)
+            .state("x.service", State::StopSigterm)
+            .state("y.service", State::StopSigterm)
+    };
+    let x = jobs(&example("y.service", "x.service"), "a.service", Start, Replace);
+    assert_eq!(x, ok("start a.service, start x.service, stop y.service"));
+    let y = jobs(&example("x.service", "y.service"), "a.service", Start, Replace);
+    assert_eq!(y, ok("start a.service, start y.service, stop x.service"));
 }
 
 #[test]
