@@ -33,7 +33,7 @@ pub(crate) struct Options {
     #[arg(long, value_name = "N", default_value_t = 60)]
     kills: u32,
     /// Seconds after which a guest that is not done is killed.
-    #[arg(long, value_name = "SECONDS", default_value_t = 1200)]
+    #[arg(long, value_name = "SECONDS", default_value_t = 2400)]
     limit: u64,
 }
 

@@ -1,4 +1,4 @@
-# limit: 600 s
+# limit: 900 s
 # A thousand reloads while others start and stop. What only stands by is not written to, not even once: the trace of all
 # that the daemon did names none of it, and values written by hand into its files, delegated or not, are there afterwards.
 import re
