@@ -255,6 +255,10 @@ mod tests {
             let pid: u32 = line.trim().parse().expect("a pid");
             let pidfd = sys::pidfd_open(pid).expect("opens");
             assert_eq!(unreaped_status(pid, pidfd.as_fd()), None, "it lives");
+            // The shell would reap it.
+            while read_proc(parent.id(), "comm").as_deref() != Some("sleep\n") {
+                std::thread::yield_now();
+            }
             drop(open);
             while !has_ended(pidfd.as_fd()) {
                 std::thread::yield_now();
