@@ -143,6 +143,17 @@ impl Settings {
         }
     }
 
+    /// Gives back the room that lists had to grow: most units are loaded once, and stay.
+    pub(crate) fn shrink_to_fit(&mut self) {
+        self.dependencies.shrink_to_fit();
+        let Some(service) = self.service.as_deref_mut() else { return };
+        service.environment.shrink_to_fit();
+        for commands in &mut service.commands {
+            commands.shrink_to_fit();
+            commands.iter_mut().for_each(|command| command.arguments.shrink_to_fit());
+        }
+    }
+
     /// The execution context, for reading.
     #[must_use]
     pub fn exec(&self) -> &ExecSettings {

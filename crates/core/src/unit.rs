@@ -66,7 +66,7 @@ pub struct Unit {
     pub references: Vec<(ClientId, u32)>,
     /// Bus name that ends the scope itself when asked.
     pub controller: Option<Arc<str>>,
-    /// What only services have.
+    /// What only services have; nothing for one that has never been started.
     pub service: Option<Box<ServiceState>>,
     /// The slice it lies in.
     pub slice: Option<UnitId>,
@@ -98,13 +98,13 @@ pub(crate) struct Marks {
 /// An identity in hex digits, as `user.invocation_id` and `$INVOCATION_ID` have it.
 #[must_use]
 pub fn invocation_hex(id: &[u8; 16]) -> String {
-    let digit = |nibble: u8| char::from(b"0123456789abcdef"[usize::from(nibble)]);
-    let mut text = String::with_capacity(32);
-    for byte in id {
-        text.push(digit(byte >> 4));
-        text.push(digit(byte & 15));
+    let digit = |nibble: u8| b"0123456789abcdef"[usize::from(nibble)];
+    let mut text = [0; 32];
+    for (pair, byte) in text.chunks_exact_mut(2).zip(id) {
+        pair[0] = digit(byte >> 4);
+        pair[1] = digit(byte & 15);
     }
-    text
+    str::from_utf8(&text).expect("digits are text").into()
 }
 
 /// The identity that 32 hex digits name.
@@ -433,6 +433,7 @@ impl Hash for Unit {
         } = self;
         (name, aliases, load, load_error, transient, perpetual, fragment, drop_ins, settings).hash(state);
         (unit_state, result, freezer, invocation_id.is_some(), job, references, controller).hash(state);
+        let service = service.as_deref().filter(|service| **service != *ServiceState::NONE);
         (service, slice, realized, masks, work, owner, marks).hash(state);
         let Times { state_change, inactive_exit, active_enter, active_exit, inactive_enter } = times;
         let started = Some(inactive_exit).filter(|_| settings.runtime_max_usec != UNSET);

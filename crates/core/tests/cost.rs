@@ -7,8 +7,10 @@
 mod counting;
 mod support;
 
+use cgarbiter_core::request::JobVerb;
+use cgarbiter_core::unit::{ActiveState, LoadState};
 use counting::{ALLOCATIONS, Counting, LIVE};
-use support::{Machine, like_runc, root, scope};
+use support::{Machine, job, like_runc, root, scope};
 
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
@@ -85,12 +87,42 @@ fn a_start_costs_the_same_however_many_listeners_there_are() {
 /// Bytes that a unit may take, and one with as many settings as runc gives its containers.
 const BYTES_MAX: i64 = 1_500;
 const BYTES_OF_A_CONTAINER_MAX: i64 = 2_400;
+/// Of a unit that is loaded and down.
+const BYTES_OF_A_SERVICE_MAX: i64 = 1_900;
 
 #[test]
 fn a_unit_takes_no_more_memory_than_it_may() {
     bytes_of("scope", a_scope, BYTES_MAX);
     bytes_of("container", a_container, BYTES_OF_A_CONTAINER_MAX);
     bytes_of("slice", a_slice, BYTES_MAX);
+}
+
+/// What is loaded because somebody names it, and is down: its settings, its names, its ties; not the text of its file.
+#[test]
+fn a_unit_that_is_down_takes_no_more_memory_than_it_may() {
+    let units = 10_000;
+    let named = |n: u32| format!("named-{n:016x}.service");
+    let text = |n: u32| {
+        format!(
+            "[Unit]\nDescription=The named one with the number {n}\nAfter=network.target\n[Service]\nType=simple\n\
+             ExecStart=/usr/sbin/named --foreground --number {n}\nRestart=on-failure\nMemoryMax=64M\nTasksMax=32\n"
+        )
+    };
+    let all: String = (0..units).map(|n| format!("After={}\n", named(n))).collect();
+    let names = ("names.service".to_owned(), format!("[Unit]\n{all}[Service]\nExecStart=/bin/sleep infinity\n"));
+    let mut machine = Machine::with_files((0..units).map(|n| (named(n), text(n))).chain([names]));
+    machine.replies.clear();
+    let before = LIVE.get();
+    machine.ask(root(), job("names.service", JobVerb::Start));
+    machine.settle();
+    assert!(machine.manager.graph().len() > units as usize);
+    assert!(machine.manager.graph().find(&named(units - 1)).is_some_and(|id| {
+        let unit = machine.manager.graph().unit(id);
+        unit.load == LoadState::Loaded && unit.active() == ActiveState::Inactive
+    }));
+    let each = (LIVE.get() - before) / i64::from(units);
+    println!("service that is down: {each} bytes");
+    assert!(each <= BYTES_OF_A_SERVICE_MAX, "{each} bytes for each");
 }
 
 fn bytes_of(kind: &str, start: fn(&mut Machine, u32), bytes_max: i64) {

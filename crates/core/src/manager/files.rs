@@ -42,9 +42,7 @@ impl Manager {
                 unit.drop_ins = configured.drop_ins;
                 if !unit.transient {
                     unit.fragment = configured.fragment;
-                    if unit.unit_type() == UnitType::Service {
-                        unit.service.get_or_insert_default();
-                    }
+                    unit.settings.shrink_to_fit();
                 }
                 self.name_anew(id);
                 (LoadState::Loaded, None)

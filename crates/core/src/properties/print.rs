@@ -105,7 +105,7 @@ impl Setting {
                 push_line(out, key, TimeSpan(*usec));
             }
             (Kind::Statuses(_), Checked::Statuses(set)) => {
-                push_line(out, key, exec::status_words(&set.unwrap_or(StatusSet::NONE)));
+                push_line(out, key, exec::status_words(set.as_ref().unwrap_or(&StatusSet::NONE)));
             }
             (_, Checked::Number(number)) => push_line(out, key, Limit(*number)),
             (_, Checked::Fraction(fraction) | Checked::Share(fraction, _)) => push_line(out, key, Percent(*fraction)),

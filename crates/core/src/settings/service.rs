@@ -1,5 +1,6 @@
 //! What only services have; as much of reference 06.6 as is served.
 
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
@@ -206,49 +207,56 @@ pub enum OomPolicy {
 }
 
 /// A set of exit codes and of signals, as `SuccessExitStatus` has it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct StatusSet {
-    codes: [u64; 4],
-    signals: u64,
+    /// Four words of exit codes and one of signals; nothing at all for the empty set, which most services have.
+    words: Option<Box<[u64; 5]>>,
 }
+
+/// Which of the words is that of the signals.
+const SIGNALS: usize = 4;
 
 impl StatusSet {
     /// The empty set.
-    pub const NONE: Self = Self { codes: [0; 4], signals: 0 };
+    pub const NONE: Self = Self { words: None };
 
     /// Adds an exit code.
     pub fn add_code(&mut self, code: u8) {
-        self.codes[usize::from(code / 64)] |= 1 << (code % 64);
+        self.words.get_or_insert_default()[usize::from(code / 64)] |= 1 << (code % 64);
     }
 
     /// Adds a signal, from 1 to 64.
     pub fn add_signal(&mut self, signal: u8) {
         assert!((1..=64).contains(&signal), "signals are checked before");
-        self.signals |= 1 << (signal - 1);
+        self.words.get_or_insert_default()[SIGNALS] |= 1 << (signal - 1);
     }
 
     /// Adds another set.
     pub fn add(&mut self, other: &Self) {
-        self.codes.iter_mut().zip(other.codes).for_each(|(word, more)| *word |= more);
-        self.signals |= other.signals;
+        let Some(more) = &other.words else { return };
+        self.words.get_or_insert_default().iter_mut().zip(**more).for_each(|(word, more)| *word |= more);
     }
 
     /// Nothing in it?
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        *self == Self::NONE
+        self.words.is_none()
+    }
+
+    fn has(&self, word: usize, bit: u8) -> bool {
+        self.words.as_ref().is_some_and(|words| words[word] & (1 << bit) != 0)
     }
 
     /// Is this exit code in it?
     #[must_use]
     pub fn has_code(&self, code: i32) -> bool {
-        u8::try_from(code).is_ok_and(|code| self.codes[usize::from(code / 64)] & (1 << (code % 64)) != 0)
+        u8::try_from(code).is_ok_and(|code| self.has(usize::from(code / 64), code % 64))
     }
 
     /// Is this signal in it?
     #[must_use]
     pub fn has_signal(&self, signal: i32) -> bool {
-        (1..=64).contains(&signal) && self.signals & (1 << (signal - 1)) != 0
+        u8::try_from(signal).is_ok_and(|signal| (1..=64).contains(&signal) && self.has(SIGNALS, signal - 1))
     }
 
     /// The codes, smallest first.
