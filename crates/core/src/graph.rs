@@ -161,11 +161,13 @@ impl Hash for Graph {
 impl Graph {
     /// The unit; panics when the id is not of a unit that exists, which is our mistake.
     #[must_use]
+    #[inline]
     pub fn unit(&self, id: UnitId) -> &Unit {
         self.slots[id.0 as usize].as_deref().expect("a UnitId in use names a unit")
     }
 
     /// The unit, to change it.
+    #[inline]
     pub(crate) fn unit_mut(&mut self, id: UnitId) -> &mut Unit {
         self.slots[id.0 as usize].as_deref_mut().expect("a UnitId in use names a unit")
     }

@@ -98,21 +98,30 @@ impl Search<'_> {
 
     fn waits_for(&self, unit: UnitId) -> Vec<UnitId> {
         let Some(kind) = self.job(unit) else { return Vec::new() };
-        let slice = self.graph.unit(unit).slice;
-        let predecessors = self
-            .graph
-            .edges(unit, Edge::After)
-            .chain(slice)
-            .filter(|other| self.job(*other).is_some_and(|o| waits_for_predecessor(kind, o)));
-        let mut all: Vec<UnitId> = predecessors.collect();
-        let successors = self.graph.edges(unit, Edge::Before);
-        all.extend(successors.filter(|other| self.job(*other).is_some_and(|o| waits_for_successor(kind, o))));
-        if kind.stops_first() && self.graph.unit(unit).unit_type() == UnitType::Slice {
-            let members = self.graph.members(unit);
-            all.extend(members.filter(|other| self.job(*other).is_some_and(|o| waits_for_successor(kind, o))));
-        }
-        all
+        waited_for(self.graph, unit, kind, |other| self.job(other)).collect()
     }
+}
+
+/// Whether a job beside those that are installed has to wait for any of them; if not, it is in no cycle.
+pub(crate) fn waits(graph: &Graph, installed: &JobTable, unit: UnitId, kind: JobType) -> bool {
+    !installed.is_empty() && waited_for(graph, unit, kind, |other| installed.kind_of(other)).next().is_some()
+}
+
+/// The units whose jobs the job `kind` of a unit has to wait for.
+fn waited_for(
+    graph: &Graph,
+    unit: UnitId,
+    kind: JobType,
+    job: impl Fn(UnitId) -> Option<JobType>,
+) -> impl Iterator<Item = UnitId> {
+    let stops_members = kind.stops_first() && graph.unit(unit).unit_type() == UnitType::Slice;
+    let members = stops_members.then(|| graph.members(unit)).into_iter().flatten();
+    let before = graph.edges(unit, Edge::After).chain(graph.unit(unit).slice).map(|other| (other, true));
+    let after = graph.edges(unit, Edge::Before).chain(members).map(|other| (other, false));
+    before.chain(after).filter_map(move |(other, is_before)| {
+        let waits = if is_before { waits_for_predecessor } else { waits_for_successor };
+        job(other).is_some_and(|theirs| waits(kind, theirs)).then_some(other)
+    })
 }
 
 #[cfg(test)]

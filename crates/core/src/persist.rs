@@ -50,6 +50,8 @@ const VERSION: u64 = 1;
 /// The section's first line.
 const HEADER: &str = "[X-Cgarbiter]\n";
 const CHECKSUM: &str = "Checksum=";
+/// The checksum of no text.
+const EMPTY_SUM: u64 = 0xcbf2_9ce4_8422_2325;
 
 /// What the section says.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -164,19 +166,34 @@ impl Saved {
 /// The text of a record of these settings and this [`section`].
 #[must_use]
 pub fn write(settings: &str, section: &str) -> String {
-    let mut out = String::with_capacity(settings.len() + section.len() + 48);
-    [settings, "\n", HEADER, section].into_iter().for_each(|part| out.push_str(part));
-    let sum = checksum(&out);
-    push_text(&mut out, format_args!("{CHECKSUM}{sum:016x}\n"));
-    out
+    let mut head = with_room_for(settings.len() + HEADER.len() + section.len());
+    [settings, "\n", HEADER].into_iter().for_each(|part| head.push_str(part));
+    let sum = checksum(EMPTY_SUM, &head);
+    complete(head, sum, section)
 }
 
-/// The same record with another section.
+/// The same record with another section. What the former one said is of no matter any more.
 ///
 /// # Errors
 /// It is damaged: then nothing is to be made of it.
 pub fn renew(text: &str, section: &str) -> Result<String, Damage> {
-    read(text).map(|(settings, _)| write(settings, section))
+    let record = Record::of(text)?;
+    let mut head = with_room_for(record.head.len() + section.len());
+    head.push_str(record.head);
+    Ok(complete(head, record.sum, section))
+}
+
+fn with_room_for(length: usize) -> String {
+    String::with_capacity(length + CHECKSUM.len() + 17)
+}
+
+/// The record that begins so, up to its section's first line; the checksum of that is known.
+fn complete(head: String, sum: u64, section: &str) -> String {
+    let mut out = head;
+    out.push_str(section);
+    let sum = checksum(sum, section);
+    push_text(&mut out, format_args!("{CHECKSUM}{sum:016x}\n"));
+    out
 }
 
 /// The state section, without its first and its last line.
@@ -223,7 +240,7 @@ pub fn section(saved: &Saved) -> String {
 }
 
 fn push_time(out: &mut String, key: &str, time: Timestamp) {
-    push_line(out, key, format_args!("{} {}", time.realtime, time.monotonic));
+    push_text(out, format_args!("{key}={} {}\n", time.realtime, time.monotonic));
 }
 
 /// The settings and the section of a record.
@@ -231,45 +248,65 @@ fn push_time(out: &mut String, key: &str, time: Timestamp) {
 /// # Errors
 /// It cannot be used.
 pub fn read(text: &str) -> Result<(&str, Saved), Damage> {
-    let start = text.rfind(HEADER).filter(|at| text[..*at].ends_with('\n'));
-    let start = start.ok_or_else(|| match text.lines().any(|line| line.starts_with(CHECKSUM)) {
-        true => Damage::Broken("it has no state section"),
-        false => Damage::Foreign,
-    })?;
-    let (settings, section) = (&text[..start - 1], &text[start + HEADER.len()..]);
-    let version = section.lines().next().and_then(|line| line.strip_prefix("Version=")?.parse().ok());
-    match version.ok_or(Damage::Broken("its version cannot be read"))? {
-        VERSION => {}
-        newer if newer > VERSION => return Err(Damage::Newer(newer)),
-        _ => return Err(Damage::Broken("its version was never in use")),
-    }
-    check(text)?;
+    let record = Record::of(text)?;
     let mut saved = Saved::default();
-    for line in section.lines().skip(1) {
+    for line in record.section.lines().skip(1) {
         let (key, value) = line.split_once('=').ok_or(Damage::Broken("a line of its state section has no value"))?;
         saved.take(key, value).ok_or(Damage::Broken("a value of its state section makes no sense"))?;
     }
-    Ok((settings, saved))
+    let settings = record.head.len() - HEADER.len() - 1;
+    Ok((&record.head[..settings], saved))
 }
 
-/// The last line is the checksum of what is above it.
-fn check(text: &str) -> Result<(), Damage> {
+/// A record that is whole, as text.
+struct Record<'a> {
+    /// The settings, and the section's first line.
+    head: &'a str,
+    /// The checksum of that.
+    sum: u64,
+    /// The rest, with the line of the checksum.
+    section: &'a str,
+}
+
+impl<'a> Record<'a> {
+    fn of(text: &'a str) -> Result<Self, Damage> {
+        let start = text.rfind(HEADER).filter(|at| text[..*at].ends_with('\n'));
+        let start = start.ok_or_else(|| match text.lines().any(|line| line.starts_with(CHECKSUM)) {
+            true => Damage::Broken("it has no state section"),
+            false => Damage::Foreign,
+        })?;
+        let (head, section) = text.split_at(start + HEADER.len());
+        let version = section.lines().next().and_then(|line| line.strip_prefix("Version=")?.parse().ok());
+        match version.ok_or(Damage::Broken("its version cannot be read"))? {
+            VERSION => {}
+            newer if newer > VERSION => return Err(Damage::Newer(newer)),
+            _ => return Err(Damage::Broken("its version was never in use")),
+        }
+        let sum = checksum(EMPTY_SUM, head);
+        check(sum, section)?;
+        Ok(Self { head, sum, section })
+    }
+}
+
+/// The last line of the section is the checksum of what is above it: of the head, which is known, and of the others.
+fn check(head: u64, section: &str) -> Result<(), Damage> {
     let cut = Damage::Broken("it does not end with its checksum");
-    let Some((above, line)) = text.split_at_checked(text.len().saturating_sub(CHECKSUM.len() + 17)) else {
+    let Some((above, line)) = section.split_at_checked(section.len().saturating_sub(CHECKSUM.len() + 17)) else {
         return Err(cut);
     };
     let given = line.strip_prefix(CHECKSUM).and_then(|rest| rest.strip_suffix('\n'));
     let is_digit = |byte: u8| byte.is_ascii_digit() || (b'a'..=b'f').contains(&byte);
     let Some(given) = given.filter(|given| given.len() == 16 && given.bytes().all(is_digit)) else { return Err(cut) };
     match u64::from_str_radix(given, 16) {
-        Ok(sum) if sum == checksum(above) => Ok(()),
+        Ok(sum) if sum == checksum(head, above) => Ok(()),
         _ => Err(Damage::Broken("its checksum is of another text")),
     }
 }
 
-/// FNV-1a with 64 bits: any change of a single byte gives another sum, and nobody has to be kept out on purpose.
-fn checksum(text: &str) -> u64 {
-    text.bytes().fold(0xcbf2_9ce4_8422_2325, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
+/// Goes on with the checksum of what comes before. FNV-1a with 64 bits: any change of a single byte gives another sum,
+/// and nobody has to be kept out on purpose.
+fn checksum(before: u64, text: &str) -> u64 {
+    text.bytes().fold(before, |sum, byte| (sum ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 impl Saved {

@@ -25,7 +25,8 @@ impl Masks {
     /// What any member needs.
     #[must_use]
     pub fn members(&self) -> ControllerMask {
-        Controller::ALL.into_iter().filter(|c| self.counts[c.index()] > 0).map(Controller::mask).collect()
+        let needed = Controller::ALL.into_iter().filter(|c| self.counts[c.index()] > 0);
+        needed.fold(ControllerMask::empty(), |mask, controller| mask | controller.mask())
     }
 }
 

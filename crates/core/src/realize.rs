@@ -186,8 +186,7 @@ impl<'a> Builder<'a> {
                 if unit.realized.idle && is_news {
                     self.disable(slice, unit);
                 }
-                let depth = self.graph.cgroup_path(slice).map_or(0, |path| depth_of(&path));
-                self.enable(slice, unit, depth);
+                self.enable(slice, unit);
             }
         }
         self.make(id);
@@ -216,7 +215,7 @@ impl<'a> Builder<'a> {
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Observe { cgroup: cgroup.clone() });
         }
         self.write_attributes(id, unit, &cgroup, depth);
-        self.enable(id, unit, depth);
+        self.enable(id, unit);
         self.watch(id, unit, &cgroup, depth);
         self.add_intents(id, unit, &cgroup, depth);
     }
@@ -247,20 +246,20 @@ impl<'a> Builder<'a> {
         });
     }
 
-    fn enable(&mut self, id: UnitId, unit: &Unit, depth: i32) {
+    fn enable(&mut self, id: UnitId, unit: &Unit) {
         let missing = propagation::enable_mask(self.graph, self.config, id) - unit.realized.enabled;
         if missing.is_empty() || !self.enabled.insert(id) {
             return;
         }
         let Some(cgroup) = self.graph.cgroup_path(id) else { return };
+        let depth = depth_of(&cgroup);
         let op = Op::SubtreeControl { cgroup, enable: missing, disable: ControllerMask::empty() };
         self.push(Phase::Make, depth, id, Cause::Member, OnError::Report, op);
     }
 
     fn enable_if_exists(&mut self, id: UnitId, unit: &Unit) {
         if unit.realized.exists {
-            let depth = self.graph.cgroup_path(id).map_or(0, |path| depth_of(&path));
-            self.enable(id, unit, depth);
+            self.enable(id, unit);
         }
     }
 

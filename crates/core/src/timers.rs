@@ -3,6 +3,7 @@
 use crate::time::Instant;
 use crate::unit::UnitId;
 use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::vec::Vec;
 use core::hash::{Hash, Hasher};
 
 /// Why to wake up.
@@ -24,6 +25,11 @@ pub enum TimerReason {
     PidFile,
     /// A cgroup that could not be removed or read is looked at again.
     Retry,
+}
+
+impl TimerReason {
+    const FIRST: Self = Self::StopTimeout;
+    const LAST: Self = Self::Retry;
 }
 
 /// Deadlines, soonest first.
@@ -72,16 +78,9 @@ impl Timers {
 
     /// Removes all deadlines that come with the state of a unit.
     pub(crate) fn clear_all(&mut self, unit: UnitId) {
-        let all = [
-            TimerReason::StopTimeout,
-            TimerReason::StartTimeout,
-            TimerReason::RuntimeMax,
-            TimerReason::Restart,
-            TimerReason::Watchdog,
-            TimerReason::PidFile,
-            TimerReason::Retry,
-        ];
-        for reason in all {
+        let of_unit = self.by_unit.range((unit, TimerReason::FIRST)..=(unit, TimerReason::LAST));
+        let reasons = of_unit.map(|((_, reason), _)| *reason).filter(|reason| *reason != TimerReason::JobTimeout);
+        for reason in reasons.collect::<Vec<_>>() {
             self.clear(unit, reason);
         }
     }
@@ -116,6 +115,19 @@ impl Timers {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_comes_with_a_state_goes_with_it_and_nothing_else() {
+        let mut timers = Timers::default();
+        let [before, unit, after] = [UnitId(1), UnitId(2), UnitId(3)];
+        for reason in [TimerReason::StopTimeout, TimerReason::JobTimeout, TimerReason::PidFile, TimerReason::Retry] {
+            [before, unit, after].into_iter().for_each(|unit| timers.set(unit, reason, Instant(20)));
+        }
+        timers.clear_all(unit);
+        let left: Vec<_> = timers.check_indexes().filter(|(other, _)| *other == unit).collect();
+        assert_eq!(left, [(unit, TimerReason::JobTimeout)]);
+        assert_eq!(timers.check_indexes().count(), 9);
+    }
 
     #[test]
     fn deadlines_come_due_in_order_and_once() {

@@ -8,6 +8,7 @@ use crate::graph::{Edge, Graph};
 use crate::job::{JobMode, JobType};
 use crate::jobs::JobTable;
 use crate::names::UnitType;
+use crate::ordering;
 use crate::unit::UnitId;
 use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
@@ -140,8 +141,11 @@ impl Transaction<'_> {
 
     /// What is left of the steps when the anchor is all there is, which is the usual case.
     fn activate_alone(mut self) -> Result<Installable, Refusal> {
-        let cyclic = self.break_one_cycle()?;
-        assert!(!cyclic, "the anchor is not dropped");
+        let (unit, kind) = self.anchor;
+        if ordering::waits(self.graph, self.installed, unit, kind) {
+            let cyclic = self.break_one_cycle()?;
+            assert!(!cyclic, "the anchor is not dropped");
+        }
         let merged = Vec::from([self.anchor]);
         self.check_destructive(&merged)?;
         Ok(self.installable(merged))
@@ -164,11 +168,10 @@ impl Transaction<'_> {
 
     /// Drops jobs that do not matter and would stop a unit that is up, or reverse a queued job.
     fn minimize_impact(&mut self) {
-        let unwanted = |(unit, kind): &Key| {
-            let state = self.graph.unit(*unit).active();
-            let stops = *kind == JobType::Stop && state.is_active_or_activating();
-            let reverses = self.installed.kind_of(*unit).is_some_and(|other| other.merge(*kind).is_none());
-            !self.matters((*unit, *kind)) && (stops || reverses)
+        let unwanted = |key @ (unit, kind): &Key| {
+            let stops = || *kind == JobType::Stop && self.graph.unit(*unit).active().is_active_or_activating();
+            let reverses = || self.installed.kind_of(*unit).is_some_and(|other| other.merge(*kind).is_none());
+            !self.matters(*key) && (stops() || reverses())
         };
         let drop: Vec<Key> = self.order.iter().filter(|key| unwanted(key)).copied().collect();
         for key in drop {
@@ -182,23 +185,28 @@ impl Transaction<'_> {
         if redundant.is_empty() {
             return;
         }
-        self.jobs.retain(|(unit, _), _| !redundant.contains(unit));
-        self.order.retain(|(unit, _)| !redundant.contains(unit));
+        self.jobs.retain(|(unit, _), _| redundant.binary_search(unit).is_err());
+        self.order.retain(|(unit, _)| redundant.binary_search(unit).is_err());
     }
 
-    fn redundant_units(&self, jobs: impl Iterator<Item = Key>) -> BTreeSet<UnitId> {
-        let mut redundant = BTreeSet::new();
-        let mut needed = BTreeSet::new();
+    /// Sorted, each once.
+    fn redundant_units(&self, jobs: impl Iterator<Item = Key>) -> Vec<UnitId> {
+        let mut redundant = Vec::new();
+        let mut needed = Vec::new();
         for (unit, kind) in jobs {
-            let conflicts = self.installed.kind_of(unit).is_some_and(|other| other.merge(kind).is_none());
-            let keep = (unit, kind) == self.anchor || conflicts || !kind.is_redundant(self.graph.unit(unit).active());
+            let keep = (unit, kind) == self.anchor
+                || !kind.is_redundant(self.graph.unit(unit).active())
+                || self.installed.kind_of(unit).is_some_and(|other| other.merge(kind).is_none());
             if keep {
-                needed.insert(unit)
+                needed.push(unit)
             } else {
-                redundant.insert(unit)
+                redundant.push(unit)
             };
         }
-        redundant.retain(|unit| !needed.contains(unit));
+        needed.sort_unstable();
+        redundant.sort_unstable();
+        redundant.dedup();
+        redundant.retain(|unit| needed.binary_search(unit).is_err());
         redundant
     }
 
@@ -228,7 +236,7 @@ impl Transaction<'_> {
 
     /// Looks for a cycle in the order of execution and drops one job of it that does not matter.
     fn break_one_cycle(&mut self) -> Result<bool, Refusal> {
-        let Some(cycle) = crate::ordering::find_cycle(self.graph, self.installed, &self.jobs_by_unit()) else {
+        let Some(cycle) = ordering::find_cycle(self.graph, self.installed, &self.jobs_by_unit()) else {
             return Ok(false);
         };
         let victim = cycle.iter().rev().find(|unit| {
@@ -313,7 +321,8 @@ impl Transaction<'_> {
 
     fn without_redundant(&self, merged: Vec<Key>) -> Vec<Key> {
         let redundant = self.redundant_units(merged.iter().copied());
-        merged.into_iter().filter(|(unit, _)| *unit == self.anchor.0 || !redundant.contains(unit)).collect()
+        let stays = |unit: &UnitId| *unit == self.anchor.0 || redundant.binary_search(unit).is_err();
+        merged.into_iter().filter(|(unit, _)| stays(unit)).collect()
     }
 
     fn check_destructive(&self, merged: &[Key]) -> Result<(), Refusal> {

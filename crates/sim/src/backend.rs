@@ -58,6 +58,8 @@ pub struct SimBackend {
     last: Option<Result<Outcome, OpError>>,
     /// Records are not written to the disk (see [`crate::mutants`]).
     forgets_to_sync: bool,
+    /// Where the last step was: the next one is there, too, as a rule.
+    nearby: Option<(CgroupPath, CgroupId)>,
 }
 
 /// A plan in flight.
@@ -86,6 +88,7 @@ impl SimBackend {
             exits: VecDeque::new(),
             last: None,
             forgets_to_sync: false,
+            nearby: None,
         }
     }
 
@@ -383,6 +386,18 @@ impl SimBackend {
 
     fn find(&self, cgroup: &CgroupPath) -> Result<CgroupId, OpError> {
         self.kernel.lookup(&self.myself(), cgroup.as_str().as_bytes()).map_err(|errno| error(cgroup, "", errno))
+    }
+
+    /// The same for a step. A cgroup keeps its path as long as it is there, and the arbiter may go everywhere.
+    fn find_for_step(&mut self, cgroup: &CgroupPath) -> Result<CgroupId, OpError> {
+        match &self.nearby {
+            Some((path, id)) if path == cgroup && self.kernel.exists(*id) => Ok(*id),
+            _ => {
+                let id = self.find(cgroup)?;
+                self.nearby = Some((cgroup.clone(), id));
+                Ok(id)
+            }
+        }
     }
 
     fn read(&self, cgroup: CgroupId, file: File) -> Result<String, Errno> {

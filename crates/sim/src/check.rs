@@ -177,6 +177,12 @@ impl Checks {
         Self { oracles: all(), collects, unsatisfied: BTreeMap::new() }
     }
 
+    /// No oracle at all.
+    #[must_use]
+    pub fn none() -> Self {
+        Self { oracles: Vec::new(), collects: false, unsatisfied: BTreeMap::new() }
+    }
+
     /// Asks each of them.
     ///
     /// # Errors

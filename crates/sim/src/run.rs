@@ -55,6 +55,8 @@ pub struct Options {
     pub mutant: Option<Mutant>,
     /// Nothing goes wrong by itself.
     pub faultless: bool,
+    /// Neither oracles nor invariants are asked: to see what they cost.
+    pub unwatched: bool,
     /// Keep a text of everything that happens.
     pub trace: bool,
     /// Choices are those of a small world of this size (see [`crate::exhaustive`]).
@@ -169,7 +171,7 @@ impl Run {
     }
 
     fn of(world: World, reference: Reference, workload: Workload, faults: Faults, options: &Options) -> Self {
-        let checks = Checks::new(options.collects);
+        let checks = if options.unwatched { Checks::none() } else { Checks::new(options.collects) };
         let (is_stirred, is_healed, is_reloading, moves, plan_steps, rests) = Default::default();
         Self {
             world,
@@ -485,7 +487,7 @@ fn prepare(world: &mut World, options: &Options) {
     if options.trace {
         world.start_trace();
     }
-    world.check_invariants(true);
+    world.check_invariants(!options.unwatched);
 }
 
 /// A machine: which kernel, which controllers.

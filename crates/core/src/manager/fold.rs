@@ -16,9 +16,9 @@ use crate::timers::TimerReason;
 use crate::unit::{Unit, UnitId};
 use crate::work::RecordWork;
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
+use core::cmp::Reverse;
 
 /// How often the kernel may surprise a unit before its work is given up.
 const SURPRISES_MAX: u8 = 4;
@@ -31,13 +31,7 @@ impl Manager {
         assert!(report.outcomes.len() <= plan.steps.len());
         assert!(report.failed.is_some() || report.outcomes.len() == plan.steps.len());
         let loose = plan.steps.len() - units.len();
-        let mut last: BTreeMap<UnitId, usize> = BTreeMap::new();
-        for (index, unit) in units.iter().enumerate() {
-            // Steps of one unit lie side by side, as a rule.
-            if units.get(index + 1) != Some(unit) {
-                last.insert(*unit, index + loose);
-            }
-        }
+        let last = last_steps(&units, loose);
         let done = report.outcomes.len();
         let is_answered = |index: usize| installs.iter().any(|install| install.steps.contains(&index));
         let answered: Vec<usize> = (0..loose).filter(|index| is_answered(*index)).collect();
@@ -52,7 +46,7 @@ impl Manager {
                 (None, _) => {}
             }
         }
-        for id in last.keys() {
+        for (id, _) in &last {
             self.graph.unit_mut(*id).work.in_plan = false;
         }
         if let Some(error) = report.failed {
@@ -62,8 +56,10 @@ impl Manager {
             }
         }
         // Like their jobs: those that need not wait for each other go by rank.
-        let mut last: Vec<(UnitId, usize)> = last.into_iter().collect();
-        last.sort_by_cached_key(|(id, _)| Rank::of(self.graph.unit(*id)));
+        let mut last = last;
+        if last.len() > 1 {
+            last.sort_by_cached_key(|(id, _)| Rank::of(self.graph.unit(*id)));
+        }
         // What members need may have changed while the directory was being made.
         let made = plan.steps.iter().zip(0..done).skip(loose).filter(|(step, _)| matches!(step.op, Op::Mkdir { .. }));
         let made: Vec<UnitId> = made.map(|(_, index)| units[index - loose]).collect();
@@ -400,6 +396,16 @@ impl Manager {
             self.reply(call, Err(refusal));
         }
     }
+}
+
+/// Each unit of a plan once, with the place of its last step; so many steps go before theirs.
+fn last_steps(units: &[UnitId], before: usize) -> Vec<(UnitId, usize)> {
+    // Steps of one unit lie side by side, as a rule.
+    let ends = (0..units.len()).filter(|index| units.get(index + 1) != units.get(*index));
+    let mut last: Vec<(UnitId, usize)> = ends.map(|index| (units[index], index + before)).collect();
+    last.sort_unstable_by_key(|(unit, index)| (*unit, Reverse(*index)));
+    last.dedup_by_key(|(unit, _)| *unit);
+    last
 }
 
 /// Takes out what has been seen to; steps are taken in the order of the list, so that it is found at once.

@@ -116,7 +116,9 @@ impl Manager {
         let mut builder = Builder::new(&self.graph, &self.config, self.now, &mut next_watch);
         // Like their jobs: those that need not wait for each other go by rank.
         let mut order: Vec<UnitId> = invalidated.iter().copied().filter(|id| self.graph.get(*id).is_some()).collect();
-        order.sort_by_cached_key(|id| Rank::of(self.graph.unit(*id)));
+        if order.len() > 1 {
+            order.sort_by_cached_key(|id| Rank::of(self.graph.unit(*id)));
+        }
         order.into_iter().for_each(|id| builder.add_unit(id));
         let steps = builder.finish();
         self.next_watch = next_watch;

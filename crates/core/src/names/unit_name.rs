@@ -140,8 +140,16 @@ impl UnitName {
     /// Its type.
     #[must_use]
     pub fn unit_type(&self) -> UnitType {
-        let suffix = self.text.rsplit('.').next().and_then(UnitType::from_suffix);
-        suffix.expect("a UnitName has a known suffix")
+        // Asked very often, of units mostly, and names are kept without it: those that are managed by their last bytes.
+        match self.text.as_bytes() {
+            [.., b'.', b's', b'c', b'o', b'p', b'e'] => UnitType::Scope,
+            [.., b'.', b's', b'l', b'i', b'c', b'e'] => UnitType::Slice,
+            [.., b'.', b's', b'e', b'r', b'v', b'i', b'c', b'e'] => UnitType::Service,
+            _ => {
+                let suffix = self.text.rsplit('.').next().and_then(UnitType::from_suffix);
+                suffix.expect("a UnitName has a known suffix")
+            }
+        }
     }
 
     /// Everything before the last dot.

@@ -63,7 +63,7 @@ fn a_section_is_renewed_unless_the_record_is_damaged() {
 fn keys_that_are_not_known_are_passed_over_and_senseless_values_are_not() {
     let with = |line: &str| {
         let mut text = format!("{SETTINGS}\n{HEADER}Version=1\n{line}\n");
-        let sum = checksum(&text);
+        let sum = checksum(EMPTY_SUM, &text);
         text.push_str(&format!("{CHECKSUM}{sum:016x}\n"));
         read(&text).map(|(_, saved)| saved)
     };

@@ -139,9 +139,12 @@ impl Transaction<'_> {
     }
 
     fn wants_of_start(&self, unit: UnitId, wants: &mut Vec<Want>) {
-        // Most units have no tie but that to their slice.
-        let ties = if self.graph.is_tied(unit) { &START[..] } else { &START[..1] };
-        for (atom, kind, matters) in ties {
+        if !self.graph.is_tied(unit) {
+            // As most units are: they need their slice and nothing else.
+            wants.extend(self.graph.unit(unit).slice.map(|slice| Want::needed((slice, JobType::Start))));
+            return;
+        }
+        for (atom, kind, matters) in &START {
             let targets = atom.targets(self.graph, unit).into_iter();
             wants.extend(targets.map(|other| Want { key: (other, *kind), matters: *matters }));
         }

@@ -71,7 +71,9 @@ pub fn push_line(out: &mut String, key: &str, value: impl fmt::Display) {
     out.push('=');
     let start = out.len();
     push_text(out, format_args!("{value}"));
-    if out.as_bytes()[start..].iter().any(|byte| matches!(byte, b'\n' | b'\r' | 0)) {
+    // Without an early end, so that many bytes are looked at at once.
+    let has_control = out.as_bytes()[start..].iter().fold(false, |found, byte| found | (*byte < b' '));
+    if has_control && out[start..].contains(['\n', '\r', '\0']) {
         let clean = out[start..].replace(['\n', '\r', '\0'], " ");
         out.truncate(start);
         out.push_str(&clean);

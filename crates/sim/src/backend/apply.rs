@@ -59,7 +59,7 @@ impl SimBackend {
                 self.write(cgroup, file, &format!("{major}:{minor} {value}"))?;
             }
             Op::Watch { cgroup, watch, memory } => {
-                let id = self.find(cgroup)?;
+                let id = self.find_for_step(cgroup)?;
                 self.watches.add(id, *watch, *memory);
             }
             Op::Attach { cgroup, pin } => return self.attach(cgroup, *pin),
@@ -76,7 +76,7 @@ impl SimBackend {
             Op::Spawn { cgroup, command } => return self.spawn(cgroup, command),
             Op::WatchProcess { cgroup, pid } => return self.watch_process(cgroup, *pid),
             Op::ReadCounters { cgroup } => {
-                let id = self.find(cgroup)?;
+                let id = self.find_for_step(cgroup)?;
                 return Ok(Outcome::Counters(self.counters(id)));
             }
         }
@@ -97,6 +97,7 @@ impl SimBackend {
         let who = self.myself();
         let parent = self.kernel.lookup(&who, parent.as_bytes()).map_err(fail)?;
         let made = self.kernel.mkdir(&who, parent, name.as_bytes()).map_err(fail)?;
+        self.nearby = Some((cgroup.clone(), made));
         Ok(Outcome::Made { id: made.ino() })
     }
 
@@ -111,7 +112,7 @@ impl SimBackend {
 
     /// The deepest first. What is busy stays, and its ancestors with it, but the others go.
     fn rmdir(&mut self, cgroup: &CgroupPath) -> Result<(), OpError> {
-        let Ok(top) = self.find(cgroup) else { return Ok(()) };
+        let Ok(top) = self.find_for_step(cgroup) else { return Ok(()) };
         let who = self.myself();
         let mut refused = None;
         for id in self.below(top).into_iter().rev() {
@@ -128,7 +129,7 @@ impl SimBackend {
         enable: ControllerMask,
         disable: ControllerMask,
     ) -> Result<Outcome, OpError> {
-        let id = self.find(cgroup)?;
+        let id = self.find_for_step(cgroup)?;
         let who = self.myself();
         let mut refused = None;
         let words = enable.controllers().map(|c| ('+', c)).chain(disable.controllers().map(|c| ('-', c)));
@@ -142,7 +143,7 @@ impl SimBackend {
     }
 
     fn write(&mut self, cgroup: &CgroupPath, file: &str, value: &str) -> Result<(), OpError> {
-        let id = self.find(cgroup)?;
+        let id = self.find_for_step(cgroup)?;
         let fail = |errno| error(cgroup, file, errno);
         let known = File::from_name(file.as_bytes()).ok_or_else(|| fail(Errno::ENOENT))?;
         let line = [value, "\n"].concat();
@@ -163,7 +164,7 @@ impl SimBackend {
     }
 
     fn attach(&mut self, cgroup: &CgroupPath, pin: Pin) -> Result<Outcome, OpError> {
-        let id = self.find(cgroup)?;
+        let id = self.find_for_step(cgroup)?;
         let Some(pid) = self.pins.get(pin) else {
             self.pins.release(pin);
             return Ok(Outcome::Gone);
@@ -181,7 +182,7 @@ impl SimBackend {
     }
 
     fn watch_process(&mut self, cgroup: &CgroupPath, pid: u32) -> Result<Outcome, OpError> {
-        let id = self.find(cgroup)?;
+        let id = self.find_for_step(cgroup)?;
         let pid = Pid::try_from(pid).unwrap_or(0);
         let is_within = self.kernel.cgroup_of(pid).is_some_and(|own| own == id || self.kernel.below(id).contains(&own));
         if !is_within || self.kernel.state(pid) != Some(State::Alive) {
@@ -192,7 +193,7 @@ impl SimBackend {
     }
 
     fn delegate(&mut self, cgroup: &CgroupPath, user: &str, group: Option<&str>) -> Result<(), OpError> {
-        let id = self.find(cgroup)?;
+        let id = self.find_for_step(cgroup)?;
         let unknown = || error(cgroup, "", Errno::ESRCH);
         let uid = account(user).ok_or_else(unknown)?;
         let gid = group.map_or(Some(uid), account).ok_or_else(unknown)?;
@@ -208,7 +209,7 @@ impl SimBackend {
     }
 
     fn xattr(&mut self, cgroup: &CgroupPath, name: &str, value: Option<&str>) -> Result<(), OpError> {
-        let id = self.find(cgroup)?;
+        let id = self.find_for_step(cgroup)?;
         let who = self.myself();
         let result = match value {
             Some(value) => self.kernel.set_xattr(&who, id, None, name.as_bytes(), value.as_bytes(), SetMode::Any),
@@ -221,7 +222,7 @@ impl SimBackend {
     }
 
     fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
-        let id = self.find(cgroup)?;
+        let id = self.find_for_step(cgroup)?;
         let user = user_of(command);
         let known = acts(command).ok_or((EXIT_EXEC, command.path.as_str()));
         let (mut acts, failure) = match user.and(known) {

@@ -1,5 +1,5 @@
 //! What of kernel, store and what the arbiter holds its future depends on (see [`cgarbiter_core::canonical`]). Left out
-//! are the arbiter's number, what came of the last step, and the numbers handed out last.
+//! are the arbiter's number, what came of the last step and where it was, and the numbers handed out last.
 
 use super::pins::Pins;
 use super::programs::Programs;

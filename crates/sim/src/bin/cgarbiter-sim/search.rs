@@ -4,11 +4,13 @@ use cgarbiter_sim::mutants::Mutant;
 use cgarbiter_sim::run::{Ended, Failure, Options};
 use cgarbiter_sim::story::{HEAD, Story, run_seed};
 use clap::Args;
+use rustix::time::{ClockId, clock_gettime};
 use serde_json::json;
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::time::Duration;
 
 #[derive(Args)]
 pub(crate) struct Run {
@@ -21,6 +23,9 @@ pub(crate) struct Run {
     /// Nothing goes wrong by itself
     #[arg(long)]
     faultless: bool,
+    /// Ask neither oracles nor invariants, to see what they cost
+    #[arg(long)]
+    unwatched: bool,
     /// Break this on purpose (see the command `mutants`)
     #[arg(long, value_name = "NAME", value_parser = mutant)]
     mutant: Option<Mutant>,
@@ -54,10 +59,13 @@ pub(crate) fn run(arguments: &Run) -> io::Result<ExitCode> {
         steps: arguments.steps,
         mutant: arguments.mutant,
         faultless: arguments.faultless,
+        unwatched: arguments.unwatched,
         trace: arguments.trace,
         ..Options::default()
     };
+    let before = processor_seconds();
     let ended = super::swarm::quietly(|| run_seed(arguments.seed, &options));
+    let seconds = processor_seconds() - before;
     let mut out = io::stdout().lock();
     for line in &ended.trace {
         writeln!(out, "{line}")?;
@@ -66,6 +74,7 @@ pub(crate) fn run(arguments: &Run) -> io::Result<ExitCode> {
         writeln!(out, "{}", outcome(&ended, arguments.seed))?;
     } else {
         print_outcome(&mut out, &ended)?;
+        print_speed(&mut out, &ended, seconds)?;
     }
     if ended.failure.is_some()
         && let Some(file) = &arguments.output
@@ -73,6 +82,17 @@ pub(crate) fn run(arguments: &Run) -> io::Result<ExitCode> {
         fs::write(file, super::swarm::quietly(|| Story::of_seed(arguments.seed, &options).to_text()))?;
     }
     Ok(status(ended.failure.as_ref()))
+}
+
+/// What this process has taken of the processor so far.
+fn processor_seconds() -> f64 {
+    let time = clock_gettime(ClockId::ProcessCPUTime);
+    Duration::try_from(time).map_or(0.0, |time| time.as_secs_f64())
+}
+
+fn print_speed(out: &mut impl Write, ended: &Ended, seconds: f64) -> io::Result<()> {
+    let [moves, steps] = [ended.moves, ended.plan_steps].map(|count| count as f64 / seconds);
+    writeln!(out, "{seconds:.3} s of processor time: {moves:.0} moves and {steps:.0} plan steps a second")
 }
 
 /// Is this what a search writes, and not the trace of a daemon?
