@@ -142,6 +142,12 @@ pub enum Op {
         /// Which.
         directory: Arc<str>,
     },
+    /// Removes what a service had below `/run`, with all that is in it: a link is removed, never followed. Missing ones
+    /// are fine.
+    RemoveRuntime {
+        /// Absolute paths.
+        directories: Vec<String>,
+    },
     /// Makes one directory (mode 0755). An existing one ends the plan with `EEXIST`: it is news, since its attributes
     /// are then unknown. Answer: [`Outcome::Made`].
     Mkdir {
@@ -406,6 +412,7 @@ impl fmt::Display for Op {
             Self::MoveFile { file, to } => write!(f, "move     {file} {to}"),
             Self::Link { file, target } => write!(f, "link     {file} {target}"),
             Self::RemoveEmpty { directory } => write!(f, "prune    {directory}"),
+            Self::RemoveRuntime { directories } => write!(f, "clear    {}", directories.join(" ")),
             Self::Mkdir { cgroup } => write!(f, "mkdir    {}", Short(cgroup)),
             Self::Observe { cgroup } => write!(f, "observe  {}", Short(cgroup)),
             Self::Rmdir { cgroup, .. } => write!(f, "rmdir    {}", Short(cgroup)),

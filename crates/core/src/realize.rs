@@ -103,7 +103,10 @@ impl<'a> Builder<'a> {
         self.add_record(id, unit);
         let Some(intents) = &unit.work.intents else { return };
         for op in &intents.files {
-            self.push(Phase::Record, 0, id, cause_of(unit), OnError::Stop, op.clone());
+            // What is left behind hinders nobody.
+            let may_stay = matches!(op, Op::RemoveRuntime { .. });
+            let on_error = if may_stay { OnError::Report } else { OnError::Stop };
+            self.push(Phase::Record, 0, id, cause_of(unit), on_error, op.clone());
         }
     }
 

@@ -39,6 +39,7 @@ impl Executor {
             Op::RemoveEmpty { directory } => self.shared.store.remove_empty(directory).map(|()| Outcome::Done),
             Op::RemoveFile { file, directory } => self.shared.store.remove(file, *directory).map(|()| Outcome::Done),
             Op::MoveFile { file, to } => self.shared.store.rename(file, to).map(|()| Outcome::Done),
+            Op::RemoveRuntime { directories } => remove_runtime(directories).map(|()| Outcome::Done),
             Op::Mkdir { cgroup } => self.mkdir(cgroup),
             Op::Observe { cgroup } => self.observe(cgroup),
             Op::Rmdir { cgroup, watch } => self.rmdir(cgroup, *watch),
@@ -349,6 +350,26 @@ fn find_group(group: &str) -> Result<Gid, OpError> {
     }
 }
 
+/// Every directory is tried; the first error counts.
+fn remove_runtime(directories: &[String]) -> Result<(), OpError> {
+    let mut first = Ok(());
+    for path in directories {
+        let removed = match std::fs::symlink_metadata(path) {
+            Ok(found) if found.is_dir() => std::fs::remove_dir_all(path),
+            Ok(_) => std::fs::remove_file(path),
+            Err(error) => Err(error),
+        };
+        match removed {
+            Err(error) if error.kind() != std::io::ErrorKind::NotFound => {
+                let errno = Errno::from_raw(error.raw_os_error().unwrap_or(libc::EIO));
+                first = first.and(Err(at(path.clone())(errno)));
+            }
+            _ => {}
+        }
+    }
+    first
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -367,5 +388,23 @@ mod tests {
         assert_eq!(find_group("4242").expect("a number"), Gid::from_raw(4242));
         assert_eq!(find_user("no-such-user").expect_err("unknown").to_string(), "user no-such-user: ESRCH");
         assert_eq!(find_group("no-such-group").expect_err("unknown").to_string(), "group no-such-group: ESRCH");
+    }
+
+    #[test]
+    fn what_a_service_had_goes_and_what_its_links_lead_to_stays() {
+        let dir = tempfile::tempdir().expect("a temporary directory");
+        let path = |name: &str| dir.path().join(name);
+        let texts = |names: &[&str]| -> Vec<String> { names.iter().map(|n| path(n).display().to_string()).collect() };
+        std::fs::create_dir_all(path("a/b")).expect("made");
+        std::fs::create_dir(path("kept")).expect("made");
+        std::fs::write(path("kept/file"), "x").expect("written");
+        for link in ["a/b/link", "link"] {
+            std::os::unix::fs::symlink(path("kept"), path(link)).expect("made");
+        }
+        assert_eq!(remove_runtime(&texts(&["a", "missing", "link"])), Ok(()));
+        assert!(!path("a").exists() && path("link").symlink_metadata().is_err() && path("kept/file").exists());
+        let error = remove_runtime(&texts(&["kept/file/x", "kept"])).expect_err("no directory");
+        assert_eq!(error.errno, cgarbiter_core::Errno::NotDir);
+        assert!(!path("kept").exists(), "the others are removed all the same");
     }
 }

@@ -5,6 +5,7 @@ use crate::executor::Executor;
 use crate::root::open_stepwise;
 use crate::store::{ASIDE, Store};
 use cgarbiter_core::Answer;
+use cgarbiter_core::names::{NameError, UnitName};
 use cgarbiter_core::unit_files::{Content, UnitFile};
 use nix::Result;
 use nix::dir::{Dir, Type};
@@ -77,6 +78,9 @@ impl Store {
         let (above, name) = file.rsplit_once('/').expect("paths are absolute");
         let is_tied = is_tied(above);
         let link = match kind {
+            // In the place of a file: the unit is there, and cannot be loaded.
+            Kind::Directory if is_meant(above, name) => return files.push(self.unread(&file, Errno::EISDIR)),
+            Kind::Other if is_meant(above, name) => return files.push(self.unread(&file, Errno::EINVAL)),
             Kind::Directory | Kind::Other => return,
             Kind::File => None,
             Kind::Link => match readlinkat(directory, name) {
@@ -135,6 +139,12 @@ impl Store {
         }
         String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
     }
+}
+
+/// Whether what has this name there should be a file.
+fn is_meant(directory: &str, name: &str) -> bool {
+    let is_unit = !matches!(UnitName::parse(name), Err(NameError::Invalid));
+    if directory.ends_with(".d") { name.ends_with(".conf") } else { is_unit && !is_tied(directory) }
 }
 
 /// Only the names of what lies in there count, not what is behind them.
@@ -215,6 +225,12 @@ mod tests {
             symlink(target, units.join(link)).expect("made");
         }
         fs::write(units.join(ASIDE), "half").expect("written");
+        fs::create_dir(units.join("folder.service")).expect("made");
+        for pipe in ["pipe.slice", "a.slice.d/pipe.conf", "a.slice.d/pipe"] {
+            nix::unistd::mkfifo(&units.join(pipe), Mode::S_IRUSR).expect("made");
+        }
+        let socket = std::os::unix::net::UnixListener::bind(units.join("socket@.service"));
+        symlink("loop.service", units.join("loop.service")).expect("made");
         let store = Store::open(dir.path()).expect("opens");
         let mut files = Vec::new();
         store.unit_files("/etc/units", &mut files);
@@ -231,15 +247,21 @@ mod tests {
         };
         let want = [
             "/etc/units/a.slice -> : [Slice]\n",
+            "/etc/units/a.slice.d/pipe.conf -> : Inval",
             "/etc/units/a.slice.d/x.conf -> : x",
             "/etc/units/a.slice.wants/b.service -> ../b.service: ",
+            "/etc/units/folder.service -> : IsDir",
+            "/etc/units/loop.service -> loop.service: Loop",
             "/etc/units/masked.service -> /dev/null: ",
             "/etc/units/odd.slice -> : Other(84)",
             "/etc/units/other.service -> /etc/units/a.slice: [Slice]\n",
             "/etc/units/out.service -> /../../../../etc/hostname: NoEnt",
+            "/etc/units/pipe.slice -> : Inval",
+            "/etc/units/socket@.service -> : Inval",
             "/etc/units/unrelated/y -> : y",
         ];
         assert_eq!(files.iter().map(shown).collect::<Vec<_>>(), want);
+        drop(socket);
     }
 
     #[test]

@@ -424,6 +424,7 @@ fn subject(op: &Op) -> String {
         Op::SubtreeControl { cgroup, .. } => file(cgroup, "cgroup.subtree_control"),
         Op::Attach { cgroup, .. } | Op::SignalAll { cgroup, .. } => file(cgroup, "cgroup.procs"),
         Op::Xattr { cgroup, name, .. } => file(cgroup, name),
+        Op::RemoveRuntime { directories } => directories.join(" "),
         Op::SignalOne { pid, .. } | Op::WatchProcess { pid, .. } => format!("pid {pid}"),
         Op::Mkdir { cgroup }
         | Op::Observe { cgroup }

@@ -151,7 +151,9 @@ pub fn errnos(op: &Op) -> &'static [Errno] {
         Op::WriteFile { .. } | Op::RenewRecord { .. } | Op::Link { .. } => {
             &[Errno::NoSpc, Errno::NoMem, Errno::Io, Errno::RoFs, Errno::MFile]
         }
-        Op::RemoveFile { .. } | Op::RemoveEmpty { .. } | Op::MoveFile { .. } => &[Errno::Io, Errno::RoFs],
+        Op::RemoveFile { .. } | Op::RemoveEmpty { .. } | Op::MoveFile { .. } | Op::RemoveRuntime { .. } => {
+            &[Errno::Io, Errno::RoFs]
+        }
         Op::Mkdir { .. } => &[Errno::NoMem, Errno::Again, Errno::NoSpc],
         Op::Observe { .. } | Op::Rmdir { .. } | Op::ReadCounters { .. } => &[Errno::MFile, Errno::NoMem],
         Op::SubtreeControl { .. } => &[Errno::NoMem, Errno::Busy],

@@ -104,4 +104,5 @@ choice!(out Op {
     Xattr { cgroup, name, value },
     Spawn { cgroup, command },
     ReadCounters { cgroup },
+    RemoveRuntime { directories },
 });

@@ -47,7 +47,7 @@ impl PlanThread {
 }
 
 /// Whether a plan may take long: lowering a limit on memory can mean reclaim, a kill goes on until nobody is left, a
-/// program is waited for until it runs, a user's name may have to be asked for, and a disk takes its time.
+/// program is waited for until it runs, a user's name may have to be asked for, trees are removed, and a disk takes its time.
 pub(super) fn is_slow(plan: &Plan) -> bool {
     plan.steps.iter().any(|step: &Step| match &step.op {
         Op::WriteFile { file, .. } | Op::RenewRecord { file, .. } => is_persistent(file),
@@ -56,7 +56,7 @@ pub(super) fn is_slow(plan: &Plan) -> bool {
         }
         Op::MoveFile { file, to } => is_persistent(file) || is_persistent(to),
         Op::Write { file, .. } => step.cause != Cause::Start && matches!(*file, "memory.max" | "memory.high"),
-        Op::SignalAll { .. } | Op::Spawn { .. } | Op::Delegate { .. } => true,
+        Op::SignalAll { .. } | Op::Spawn { .. } | Op::Delegate { .. } | Op::RemoveRuntime { .. } => true,
         _ => false,
     })
 }

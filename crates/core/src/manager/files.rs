@@ -201,6 +201,13 @@ impl Manager {
 
     /// These files count from now on, and no others.
     pub(super) fn take_files(&mut self, files: Vec<UnitFile>) {
+        for file in files.iter().filter(|file| !file.is_dangling()) {
+            let name = file.path.rsplit('/').next().unwrap_or_default();
+            let is_file = name.ends_with(".conf") || !matches!(UnitName::parse(name), Err(NameError::Invalid));
+            if let (Content::Unreadable(error), true) = (&file.content, is_file) {
+                self.tell(Loudness::Warning, None, format!("cannot be read as a unit file: {error}"));
+            }
+        }
         self.files.replace(files);
         let unread: Vec<String> =
             self.files.unread().map(|error| format!("unit files are not read: {error}")).collect();

@@ -198,7 +198,9 @@ impl Manager {
         }
         let Some(intents) = &mut unit.work.intents else { return };
         match op {
-            Op::WriteFile { .. } | Op::RemoveFile { .. } => drop_first(&mut intents.files, op),
+            Op::WriteFile { .. } | Op::RemoveFile { .. } | Op::RemoveRuntime { .. } => {
+                drop_first(&mut intents.files, op);
+            }
             Op::Xattr { .. } | Op::Delegate { .. } => drop_first(&mut intents.prepare, op),
             Op::Attach { pin, .. } => {
                 drop_first(&mut intents.prepare, op);

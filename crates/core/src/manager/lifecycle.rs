@@ -5,7 +5,7 @@ use super::process::Waiting;
 use crate::effect::{Audience, Effect, Severity, Signal};
 use crate::error::{OpError, Refusal, RefusalKind};
 use crate::event::Question;
-use crate::job::{JobResult, JobType};
+use crate::job::JobResult;
 use crate::names::UnitType;
 use crate::persist;
 use crate::plan::{Op, Pin, Signals};
@@ -65,9 +65,7 @@ impl Manager {
             self.forget_intents(id);
             self.forget_freeze(id);
             // Who is to be started anew needs them once more.
-            let job = self.jobs.of_unit(id).map(|job| (job.kind, job.running));
-            let starts = matches!(job, Some((JobType::Restart, _) | (JobType::Start, false)));
-            if !self.service(id).will_restart && !starts {
+            if !self.service(id).will_restart && !self.is_to_start(id) {
                 self.close_streams(id);
             }
             self.queue_collect(id);

@@ -45,6 +45,8 @@ impl SimBackend {
             Op::Link { file, target } => self.store.link(file.clone(), target.clone()),
             // Directories exist as long as something is in them.
             Op::RemoveEmpty { .. } => {}
+            // What services have below `/run` is not imagined.
+            Op::RemoveRuntime { .. } => {}
             Op::MoveFile { file, to } => self.store.rename(file, to),
             Op::Mkdir { cgroup } => return self.mkdir(cgroup),
             Op::Observe { cgroup } => return self.observe(cgroup),

@@ -61,6 +61,7 @@ fn cgroup_of(op: &Op) -> Option<&CgroupPath> {
         | Op::MoveFile { .. }
         | Op::Link { .. }
         | Op::RemoveEmpty { .. }
+        | Op::RemoveRuntime { .. }
         | Op::WatchProcess { .. }
         | Op::SignalOne { .. } => None,
         Op::Mkdir { cgroup }

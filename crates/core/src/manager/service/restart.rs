@@ -1,15 +1,19 @@
 //! How a service ends, and begins anew: the decision, the pause, and the limit on starts.
 
 use crate::effect::Severity;
+use crate::exec::DirectoryKind;
 use crate::job::{JobMode, JobType};
 use crate::manager::Manager;
+use crate::plan::Op;
 use crate::service::{RateLimit, shall_restart};
+use crate::settings::Preserve;
 use crate::time::Instant;
 use crate::timers::TimerReason;
 use crate::unit::{State, UnitId, UnitResult};
 use crate::work::Ending;
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 impl Manager {
     /// Whether one more start is within the limit; counts it. One that is not leaves the service failed.
@@ -39,6 +43,7 @@ impl Manager {
 
     /// It is down: the pause before the next start begins, or it stays down.
     pub(in crate::manager) fn service_ended(&mut self, id: UnitId) {
+        self.remove_runtime_directories(id);
         let service = self.service_mut(id);
         service.forbid_restart = false;
         if core::mem::take(&mut service.will_restart) {
@@ -47,6 +52,29 @@ impl Manager {
         } else {
             service.forget_restarts = true;
         }
+    }
+
+    /// What it had below `/run` goes, unless it is to stay, before the next start makes it anew.
+    fn remove_runtime_directories(&mut self, id: UnitId) {
+        let comes_back = self.service(id).will_restart || self.is_to_start(id);
+        let exec = self.graph.unit(id).settings.exec();
+        let stays = match exec.runtime_directory_preserve {
+            Preserve::No => false,
+            Preserve::Restart => comes_back,
+            Preserve::Yes => true,
+        };
+        let (place, names) = (DirectoryKind::Runtime.place(), &exec.directories[DirectoryKind::Runtime as usize].names);
+        let directories: Vec<String> = names.iter().map(|name| format!("{place}/{name}")).collect();
+        if !stays && !directories.is_empty() {
+            self.graph.unit_mut(id).work.intents_mut().files.push(Op::RemoveRuntime { directories });
+            self.queue_realize(id);
+        }
+    }
+
+    /// A start of it waits for its end.
+    pub(in crate::manager) fn is_to_start(&self, id: UnitId) -> bool {
+        let job = self.jobs.of_unit(id).map(|job| (job.kind, job.running));
+        matches!(job, Some((JobType::Restart, _) | (JobType::Start, false)))
     }
 
     fn pause_before_restart(&mut self, id: UnitId) {
