@@ -47,7 +47,8 @@ impl PlanThread {
 }
 
 /// Whether a plan may take long: lowering a limit on memory can mean reclaim, a kill goes on until nobody is left, a
-/// program is waited for until it runs, a user's name may have to be asked for, trees are removed, and a disk takes its time.
+/// program is waited for until it runs, a user's name may have to be asked for, a tree is removed file by file, and a
+/// disk takes its time.
 pub(super) fn is_slow(plan: &Plan) -> bool {
     plan.steps.iter().any(|step: &Step| match &step.op {
         Op::WriteFile { file, .. } | Op::RenewRecord { file, .. } => is_persistent(file),
