@@ -126,7 +126,8 @@ impl Manager {
 
     /// Something is going on with the unit that will change its state.
     fn moves(&self, unit: &Unit) -> bool {
-        unit.work.is_pending() || matches!(unit.active(), ActiveState::Activating | ActiveState::Deactivating)
+        let is_between = !matches!(unit.active(), ActiveState::Active | ActiveState::Inactive | ActiveState::Failed);
+        unit.work.is_pending() || is_between
     }
 
     fn describe(&self, job: &Job) -> alloc::string::String {
