@@ -119,9 +119,13 @@ pub(crate) fn failure_told(told: &[u8]) -> Option<ExecFailure> {
     Some(ExecFailure { status: i32::from(*status), what: String::from_utf8_lossy(what).into_owned(), errno })
 }
 
-fn leave_the_arbiter((soft, hard): (u64, u64)) -> Done {
-    // The C library would refuse the two signals that it keeps to itself, and they may be ignored like any other.
+/// What whoever started us has had ignored is not ignored in what we start. Children have it from the spawner. The C
+/// library would refuse the two signals that it keeps to itself, and they may be ignored like any other.
+pub(crate) fn heed_all_signals() {
     (1..=SIGNALS).for_each(|signal| set_disposition(signal, libc::SIG_DFL));
+}
+
+fn leave_the_arbiter((soft, hard): (u64, u64)) -> Done {
     limit(libc::RLIMIT_NOFILE, soft, hard).map_err(about("RLIMIT_NOFILE"))?;
     let _ = setsid();
     umask(Mode::from_bits_truncate(0o022));

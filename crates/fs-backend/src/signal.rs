@@ -37,6 +37,9 @@ impl Executor {
             Err(Errno::ENOENT) => return Ok(Outcome::Signalled { count: 0 }),
             Err(errno) => return Err(at(self.path_of(cgroup, ""))(errno)),
         };
+        if is_empty(&top, &mut self.text) {
+            return Ok(Outcome::Signalled { count: 0 });
+        }
         let mut round = Round::new(self, cgroup, &top, signals, spare);
         let may_kill_all = signals.first == libc::SIGKILL && spare.is_empty() && !round.holds_ourselves;
         let done = match round.run(may_kill_all) {
@@ -78,6 +81,12 @@ impl Executor {
         }
         Ok(Outcome::Signalled { count })
     }
+}
+
+/// Whether the kernel says that nobody is in it or below, as mostly when the only process of a service has ended: then
+/// there is no need to go and look. The root of all does not say.
+fn is_empty(top: &Dir, buffer: &mut Vec<u8>) -> bool {
+    read_file(top, "cgroup.events", buffer).is_ok_and(|text| text.lines().any(|line| line == "populated 0"))
 }
 
 /// One operation on one cgroup.

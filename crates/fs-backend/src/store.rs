@@ -15,6 +15,8 @@ use std::sync::{Mutex, PoisonError};
 
 /// The file beside a record while it is being written. There is one writer, and what a crash leaves is overwritten.
 pub(crate) const ASIDE: &str = ".cgarbiter~";
+/// Few records are larger than this.
+const RECORD_USUAL: usize = 4096;
 /// No record is as large as this.
 const RECORD_MAX: u64 = 1 << 20;
 
@@ -65,29 +67,48 @@ impl Store {
     /// on the disk when this returns.
     pub(crate) fn write(&self, file: &str, content: &str) -> std::result::Result<(), OpError> {
         let (directory, name) = split(file);
-        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some((_, fd)) = last.as_ref().filter(|(path, _)| path == directory) {
-            match put(fd, name, content, is_persistent(file)) {
-                // Somebody has removed the directory.
-                Err(Errno::ENOENT) => *last = None,
-                done => return done.map_err(self.at(file)),
-            }
+        // Unless somebody has removed the directory.
+        if let Some(done) = self.in_last(directory, |fd| put(fd, name, content, is_persistent(file))) {
+            return done.map_err(self.at(file));
         }
         let fd = self.make_directory(directory).map_err(self.at(directory))?;
         put(&fd, name, content, is_persistent(file)).map_err(self.at(file))?;
-        *last = Some((directory.to_owned(), fd));
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((directory.to_owned(), fd));
         Ok(())
+    }
+
+    /// Does something in the directory that was used last, if that is the one. None also when nothing is there any more
+    /// by the name that it is about: then it may be another directory by now.
+    fn in_last<T>(&self, directory: &str, act: impl FnOnce(&OwnedFd) -> Result<T>) -> Option<Result<T>> {
+        let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        let (_, fd) = last.as_ref().filter(|(path, _)| path == directory)?;
+        match act(fd) {
+            Err(Errno::ENOENT) => {
+                *last = None;
+                None
+            }
+            done => Some(done),
+        }
     }
 
     /// The content of a record.
     pub(crate) fn read(&self, file: &str) -> std::result::Result<String, OpError> {
         let (directory, name) = split(file);
+        if let Some(read) = self.in_last(directory, |fd| content(fd, name)) {
+            return read.map_err(self.at(file));
+        }
         self.open_directory(directory).and_then(|fd| content(&fd, name)).map_err(self.at(file))
     }
 
     /// Removes a record, or a directory of records with what is in it; a missing one is fine.
     pub(crate) fn remove(&self, file: &str, directory: bool) -> std::result::Result<(), OpError> {
         let (parent, name) = split(file);
+        if !directory
+            && !is_persistent(file)
+            && let Some(removed) = self.in_last(parent, |fd| unlinkat(fd, name, UnlinkatFlags::NoRemoveDir))
+        {
+            return removed.map_err(self.at(file));
+        }
         let removed = match self.open_directory(parent) {
             Err(Errno::ENOENT) => return Ok(()),
             Err(errno) => Err(errno),
@@ -295,7 +316,8 @@ fn content(directory: &OwnedFd, name: &str) -> Result<String> {
     // A pipe in its place would keep us waiting.
     let flags = OFlag::O_RDONLY | OFlag::O_NOFOLLOW | OFlag::O_NONBLOCK | OFlag::O_CLOEXEC;
     let file: std::fs::File = openat(directory, name, flags, Mode::empty())?.into();
-    let mut bytes = Vec::new();
+    // Room for most at once: it would be read in ever larger pieces, beginning with very small ones.
+    let mut bytes = Vec::with_capacity(RECORD_USUAL);
     let read = file.take(RECORD_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
     if bytes.len() as u64 > RECORD_MAX {
@@ -333,6 +355,25 @@ mod tests {
         let dir = tempfile::tempdir().expect("a temporary directory");
         let store = Store::open(dir.path()).expect("opens");
         (dir, store)
+    }
+
+    /// A directory that was used last may be another one by now.
+    #[test]
+    fn a_directory_that_somebody_replaced_is_found_again() {
+        let (dir, store) = store();
+        let (file, here) = ("/run/x/transient/a.scope", dir.path().join("run/x/transient"));
+        store.write(file, "old").expect("written");
+        fs::rename(&here, dir.path().join("run/x/elsewhere")).expect("moved");
+        fs::remove_file(dir.path().join("run/x/elsewhere/a.scope")).expect("removed");
+        fs::create_dir(&here).expect("made");
+        fs::write(here.join("a.scope"), "new").expect("written");
+        assert_eq!(store.read(file).expect("read"), "new");
+        store.write("/run/x/transient/b.scope", "b").expect("written");
+        store.remove(file, false).expect("removed");
+        assert_eq!(fs::read_dir(&here).expect("there").count(), 1);
+        fs::remove_dir_all(&here).expect("removed");
+        store.remove("/run/x/transient/b.scope", false).expect("one that has gone is fine");
+        assert!(store.read(file).is_err());
     }
 
     #[test]

@@ -18,6 +18,7 @@ use std::process::ExitCode;
 pub fn serve() -> ExitCode {
     // What a terminal sends to the arbiter is not for us.
     let _ = setsid();
+    child::heed_all_signals();
     match take_socket().and_then(|socket| serve_all(&socket)) {
         Ok(()) | Err(Errno::EPIPE) => ExitCode::SUCCESS,
         Err(_) => ExitCode::FAILURE,
