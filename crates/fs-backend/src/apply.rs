@@ -67,7 +67,7 @@ impl Executor {
     fn renew_record(&mut self, file: &str, section: &str) -> Done {
         let old = self.shared.store.read(file)?;
         let new = persist::renew(&old, section).map_err(|_| at(file.to_owned())(Errno::EBADMSG))?;
-        self.shared.store.write(file, &new).map(|()| Outcome::Done)
+        self.shared.store.renew(file, &new).map(|()| Outcome::Done)
     }
 
     fn mkdir(&mut self, cgroup: &CgroupPath) -> Done {

@@ -17,8 +17,10 @@ use std::sync::{Mutex, PoisonError};
 pub(crate) const ASIDE: &str = ".cgarbiter~";
 /// Few records are larger than this.
 const RECORD_USUAL: usize = 4096;
-/// No record is as large as this.
+/// No record is made larger than this: `EFBIG`.
 const RECORD_MAX: u64 = 1 << 20;
+/// So much more may a record hold that is renewed: its settings stay, its state has more to say.
+const RENEWED_MAX: u64 = RECORD_MAX + (64 << 10);
 
 /// The file system below a prefix.
 #[derive(Debug)]
@@ -66,6 +68,14 @@ impl Store {
     /// Puts a record in its place. It is there as a whole or not at all, whatever happens; outside `/run` it is also
     /// on the disk when this returns.
     pub(crate) fn write(&self, file: &str, content: &str) -> std::result::Result<(), OpError> {
+        if content.len() as u64 > RECORD_MAX {
+            return Err(self.at(file)(Errno::EFBIG));
+        }
+        self.renew(file, content)
+    }
+
+    /// The same for a record that is there already.
+    pub(crate) fn renew(&self, file: &str, content: &str) -> std::result::Result<(), OpError> {
         let (directory, name) = split(file);
         // Unless somebody has removed the directory.
         if let Some(done) = self.in_last(directory, |fd| put(fd, name, content, is_persistent(file))) {
@@ -318,9 +328,9 @@ fn content(directory: &OwnedFd, name: &str) -> Result<String> {
     let file: std::fs::File = openat(directory, name, flags, Mode::empty())?.into();
     // Room for most at once: it would be read in ever larger pieces, beginning with very small ones.
     let mut bytes = Vec::with_capacity(RECORD_USUAL);
-    let read = file.take(RECORD_MAX + 1).read_to_end(&mut bytes);
+    let read = file.take(RENEWED_MAX + 1).read_to_end(&mut bytes);
     read.map_err(|error| Errno::from_raw(error.raw_os_error().unwrap_or(0)))?;
-    if bytes.len() as u64 > RECORD_MAX {
+    if bytes.len() as u64 > RENEWED_MAX {
         return Err(Errno::EFBIG);
     }
     String::from_utf8(bytes).map_err(|_| Errno::EILSEQ)
@@ -466,6 +476,17 @@ mod tests {
         std::os::unix::fs::symlink(&victim, dir.path().join("run/a.scope")).expect("made");
         store.write("/run/a.scope", "new").expect("the link itself is replaced");
         assert_eq!(fs::read_to_string(&victim).expect("there"), "old");
+    }
+
+    #[test]
+    fn no_record_is_written_that_could_not_be_read() {
+        let (_dir, store) = store();
+        let largest = "x".repeat(RECORD_MAX as usize);
+        store.write("/run/t/a.scope", &largest).expect("written");
+        let error = store.write("/run/t/a.scope", &format!("{largest}x")).expect_err("refused");
+        assert_eq!(error.errno.raw(), Errno::EFBIG as i32);
+        store.renew("/run/t/a.scope", &format!("{largest}State=stop")).expect("its state has more to say");
+        assert_eq!(store.read("/run/t/a.scope").expect("read").len(), largest.len() + 10);
     }
 
     #[test]
