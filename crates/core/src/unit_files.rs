@@ -77,8 +77,9 @@ pub struct UnitFiles {
     search: Vec<Arc<str>>,
     /// What lies under each name: of a unit, a template, a prefix (`a-.slice`), a type (`slice`).
     names: BTreeMap<Arc<str>, Named>,
-    /// Other names, each with the unit that it is a name of.
+    /// Other names, each with the unit that it is a name of; and the same the other way round.
     aliases: BTreeMap<UnitName, UnitName>,
+    other_names: BTreeMap<UnitName, Vec<UnitName>>,
     /// Files that were asked for by their path, outside of the directories.
     outside: BTreeMap<Arc<str>, UnitFile>,
     /// Directories that could not be read, and why. Those of drop-ins are not among them: they stand for drop-ins that
@@ -152,7 +153,7 @@ impl UnitFiles {
         self.outside.clear();
         self.unread.clear();
         files.into_iter().for_each(|file| self.insert(file));
-        self.aliases = self.find_aliases();
+        self.name_anew();
     }
 
     /// Adds a file, or replaces one of the same path. What is no unit file is passed over.
@@ -218,7 +219,7 @@ impl UnitFiles {
             Op::Link { file, target } => {
                 let content = self.content_of(target);
                 self.insert(UnitFile { path: file.clone(), link: Some(target.clone()), content });
-                self.aliases = self.find_aliases();
+                self.name_anew();
             }
             _ => {}
         }
@@ -239,7 +240,7 @@ impl UnitFiles {
             let named = self.names.get_mut(inside);
             let removed = named.and_then(|named| named.fragments.remove(&rank));
             if removed.is_some_and(|file| file.link.is_some()) {
-                self.aliases = self.find_aliases();
+                self.name_anew();
             }
             return;
         };
@@ -434,7 +435,15 @@ impl UnitFiles {
 
     /// The other names of a unit.
     pub fn aliases_of<'a>(&'a self, name: &'a UnitName) -> impl Iterator<Item = &'a UnitName> {
-        self.aliases.iter().filter(move |(_, unit)| *unit == name).map(|(alias, _)| alias)
+        self.other_names.get(name).into_iter().flatten()
+    }
+
+    fn name_anew(&mut self) {
+        self.aliases = self.find_aliases();
+        self.other_names.clear();
+        for (alias, unit) in &self.aliases {
+            self.other_names.entry(unit.clone()).or_default().push(alias.clone());
+        }
     }
 
     /// Links from one name to another, followed to their end.
