@@ -280,3 +280,18 @@ fn who_runs_by_a_record_that_was_put_aside_is_known_at_each_start() {
     assert!(done.contains("= x.scope error running"), "{done}");
     assert!(!done.contains("gone.scope") && !done.contains("quarantine"), "{done}");
 }
+
+#[test]
+fn a_oneshot_that_was_cut_between_two_commands_does_not_end_in_success() {
+    let service = "[Service]\nType=oneshot\nExecStart=/bin/a \"/bin/a\"\nExecStart=/bin/b \"/bin/b\"\n";
+    let start = "State=start\nSince=1790000001000000 1000000\nCommand=1\n";
+    let found = Found {
+        cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/o.service", Some(UNIT), false)],
+        files: vec![record("o.service", service, start)],
+        unit_files: Vec::new(),
+    };
+    let manager = Manager::recover(Config::example(), clocks(60_000_000), found);
+    let graph = manager.graph();
+    let unit = graph.unit(graph.find("o.service").expect("it is known"));
+    assert_eq!((unit.state.sub(), unit.result.as_str()), ("stop-sigterm", "protocol"));
+}

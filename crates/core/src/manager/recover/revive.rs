@@ -208,6 +208,11 @@ impl Manager {
             self.tell(Severity::Warning, Some(id), "a command of it ended while no arbiter was there".into());
             self.control_exited(id, ExitStatus::Lost);
         }
+        let is_cut = oneshot && !cgroup.is_some_and(|cgroup| cgroup.populated) && !self.service(id).has_control();
+        if is_cut && self.graph.unit(id).state == State::Start && self.service(id).main_pid.is_none() {
+            self.tell(Severity::Warning, Some(id), "nothing tells how its last command ended".into());
+            self.main_exited(id, ExitStatus::Lost);
+        }
         if self.graph.unit(id).state == State::Running {
             self.start_watchdog(id);
         }
