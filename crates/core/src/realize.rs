@@ -110,15 +110,17 @@ impl<'a> Builder<'a> {
         }
     }
 
-    /// The record goes before what it tells of. A start without one is none; everything else goes on.
+    /// The record goes before what it tells of. A start without one is none, nor are settings that somebody has asked
+    /// for; everything else goes on.
     fn add_record(&mut self, id: UnitId, unit: &Unit) {
         let Some(file) = unit.fragment.clone().filter(|_| unit.work.record == RecordWork::Planned) else { return };
         let section = persist::section(&Saved::of(unit, &self.config.boot_id, self.now));
-        let op = match unit.work.intents.as_ref().and_then(|intents| intents.record.as_deref()) {
+        let settings = unit.work.intents.as_ref().and_then(|intents| intents.record.as_deref());
+        let on_error = if unit.work.starting || settings.is_some() { OnError::Stop } else { OnError::Report };
+        let op = match settings {
             Some(settings) => Op::WriteFile { file, content: persist::write(settings, &section) },
             None => Op::RenewRecord { file, section },
         };
-        let on_error = if unit.work.starting { OnError::Stop } else { OnError::Report };
         self.push(Phase::Record, 0, id, cause_of(unit), on_error, op);
     }
 

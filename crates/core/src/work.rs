@@ -72,8 +72,10 @@ pub(crate) struct Planned {
 /// What a unit was before a call changed its properties, until that is on record.
 #[derive(Clone, Debug, Hash)]
 pub(crate) struct Undo {
-    /// The call.
-    pub(crate) call: CallId,
+    /// The call that waits for it; none when its job tells.
+    pub(crate) call: Option<CallId>,
+    /// Who had made the unit, if the call has made it transient.
+    pub(crate) made_by: Option<u32>,
     /// What the unit was configured to be.
     pub(crate) settings: Settings,
     /// Its drop-ins.

@@ -5,11 +5,12 @@ mod support;
 use cgarbiter_core::client::{Client, Transport};
 use cgarbiter_core::error::Errno;
 use cgarbiter_core::graph::Edge;
-use cgarbiter_core::request::Request;
+use cgarbiter_core::request::{JobVerb, Request, UnitRef};
 use cgarbiter_core::unit::Unit;
+use cgarbiter_core::unit_files::UnitFile;
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{Answer, CallId, Config, Effect, Event, Manager, OpError, Question};
-use support::{Machine, clocks, property, root, scope, transient};
+use support::{Machine, clocks, job, property, root, scope, transient};
 
 fn unit<'a>(machine: &'a Machine, name: &str) -> &'a Unit {
     let graph = machine.manager.graph();
@@ -81,4 +82,23 @@ fn a_reload_without_the_unit_files_says_which_could_not_be_read() {
     }
     let refusal = reply.expect("an answer").expect_err("refused");
     assert_eq!(refusal.message, "The unit files could not be read: /etc/cgarbiter/units: EACCES");
+}
+
+#[test]
+fn a_change_that_cannot_be_recorded_takes_back_no_reload() {
+    let mut machine = Machine::with_files([("a.slice".into(), "[Slice]\nTasksMax=10\n".into())]);
+    machine.ask(root(), job("a.slice", JobVerb::Start));
+    machine.settle();
+    let properties = vec![property("MemoryMax", Value::U64(1 << 20))];
+    let call = machine
+        .ask(root(), Request::SetProperties { unit: UnitRef::Name("a.slice".into()), runtime: true, properties });
+    let path = machine.files[0].path.clone();
+    machine.files[0] = UnitFile::text(path, "[Slice]\nTasksMax=20\n");
+    machine.ask(root(), Request::Reload);
+    machine.run_plan(Some((0, OpError::new("x", Errno::NoSpc))));
+    machine.settle();
+    let (_, reply) = machine.replies.iter().find(|(other, _)| *other == call).expect("an answer");
+    assert!(reply.is_err());
+    let resources = &unit(&machine, "a.slice").settings.resources;
+    assert!(format!("{:?}", resources.tasks_max).contains("20"), "{resources:?}");
 }

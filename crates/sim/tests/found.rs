@@ -77,6 +77,16 @@ impl Story {
         answers.next().map(|result| result.map(drop).map_err(|refusal| refusal.to_string()))
     }
 
+    /// How jobs have ended since they were last looked at.
+    fn results(&mut self) -> Vec<String> {
+        let told = std::iter::from_fn(|| self.world.take_visible());
+        let result = |visible| match visible {
+            Visible::Signal { message, .. } if message.member == "JobRemoved" => message.body.last().cloned(),
+            _ => None,
+        };
+        told.filter_map(result).map(|value| if let Value::Str(text) = value { text } else { String::new() }).collect()
+    }
+
     fn value(&self, cgroup: &str, file: File) -> Option<String> {
         let kernel = self.world.backend().kernel();
         let id = kernel.lookup(&Caller::INIT, cgroup.as_bytes()).ok()?;
@@ -209,6 +219,33 @@ fn a_member_that_stands_still_already_does_not_freeze_for_ever() {
     story.rest();
     assert_eq!(story.answer(call), Some(Ok(())));
     assert_eq!(story.value("/a.slice/s.scope", File::CgroupEvents).as_deref(), Some("populated 1\nfrozen 0"));
+}
+
+/// A swarm of long runs, wrong `survival`: the job was told to be done, the record had been refused, and after a crash
+/// the limit was gone.
+#[test]
+fn a_slice_that_is_up_is_not_made_anew_without_a_record() {
+    let mut story = Story::begin();
+    story.start_scope("s.scope", vec![slice("a.slice")]);
+    story.rest();
+    while story.world.take_visible().is_some() {}
+    let make = |story: &mut Story| {
+        let list = vec![property("MemoryMax", Value::U64(1 << 20))];
+        let lists = [Value::Array("(sv)".into(), list), Value::Array("(sa(sv))".into(), Vec::new())];
+        let args = [Value::str("a.slice"), Value::str("replace")].into_iter().chain(lists).collect();
+        story.call("StartTransientUnit", args);
+    };
+    make(&mut story);
+    story.settle(|op| matches!(op, Op::WriteFile { .. }).then_some(Errno::MFile));
+    assert_eq!(story.results(), ["failed"]);
+    story.rest();
+    assert_eq!(story.value("/a.slice", File::MemoryMax).as_deref(), Some("max"), "a failure changes nothing");
+    make(&mut story);
+    story.rest();
+    assert_eq!(story.results(), ["done"], "nor is the name taken");
+    story.world.crash();
+    story.rest();
+    assert_eq!(story.value("/a.slice", File::MemoryMax).as_deref(), Some("1048576"));
 }
 
 /// The exhaustive search, wrong `limits-first`: the job was over while another plan was under way, before the record

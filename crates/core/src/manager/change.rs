@@ -40,8 +40,13 @@ impl Manager {
             return Ok(Some(Reply::Done));
         }
         let unit = self.graph.unit(id);
-        let mut undo =
-            Undo { call, settings: unit.settings.clone(), drop_ins: unit.drop_ins.clone(), files: Vec::new() };
+        let mut undo = Undo {
+            call: Some(call),
+            made_by: None,
+            settings: unit.settings.clone(),
+            drop_ins: unit.drop_ins.clone(),
+            files: Vec::new(),
+        };
         for property in &checked {
             self.apply_property(id, property, runtime, &mut undo);
         }
@@ -80,17 +85,25 @@ impl Manager {
         let mut undone = core::mem::take(&mut work.planned.undo);
         if let Some(intents) = &mut work.intents {
             undone.append(&mut intents.undo);
-            intents.replies.retain(|call| !undone.iter().any(|undo| undo.call == *call));
+            intents.replies.retain(|call| !undone.iter().any(|undo| undo.call == Some(*call)));
         }
-        work.planned.replies.retain(|call| !undone.iter().any(|undo| undo.call == *call));
-        for undo in &undone {
-            self.reply(undo.call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
+        work.planned.replies.retain(|call| !undone.iter().any(|undo| undo.call == Some(*call)));
+        for call in undone.iter().filter_map(|undo| undo.call) {
+            self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
         }
+        let is_undone = !undone.is_empty();
         // The last change first, so that the oldest settings and texts are what remains.
         for undo in undone.into_iter().rev() {
+            if let Some(owner) = undo.made_by {
+                self.make_lasting(id, owner);
+            }
             let unit = self.graph.unit_mut(id);
             let later = core::mem::replace(&mut unit.settings, undo.settings);
             unit.drop_ins = undo.drop_ins;
+            if undo.made_by.is_some() {
+                self.tie(id);
+            }
+            let unit = self.graph.unit_mut(id);
             let files = &mut unit.work.intents_mut().files;
             for op in undo.files {
                 if !unit.transient {
@@ -105,6 +118,25 @@ impl Manager {
             }
             self.settings_changed(id, &later);
         }
+        if is_undone {
+            // The files may have been read anew since.
+            self.configure_anew(id);
+            self.load_queued();
+        }
+    }
+
+    /// A unit that was made transient while it was up is what it was before: its record could not be written.
+    fn make_lasting(&mut self, id: UnitId, owner: u32) {
+        let changed = propagation::withdraw(&mut self.graph, id);
+        self.realize_slices(&changed);
+        self.untie(id);
+        let unit = self.graph.unit_mut(id);
+        unit.transient = false;
+        unit.fragment = None;
+        unit.work.forget_record();
+        let later = core::mem::replace(&mut unit.owner, owner);
+        self.count_owner(later, false);
+        self.count_owner(owner, true);
     }
 
     fn apply_property(&mut self, id: UnitId, property: &Property, runtime: bool, undo: &mut Undo) {

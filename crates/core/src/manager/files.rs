@@ -236,7 +236,7 @@ impl Manager {
 
     /// Compares one unit with its files. Transient units keep what their makers and setters said. A unit that is up and
     /// whose file has gone, or became unfit, keeps what it has: nothing that runs loses a limit that way.
-    fn configure_anew(&mut self, id: UnitId) {
+    pub(super) fn configure_anew(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         if unit.transient || unit.load == LoadState::Stub {
             return;
@@ -282,14 +282,18 @@ impl Manager {
         }
         let changed = propagation::withdraw(&mut self.graph, id);
         self.realize_slices(&changed);
-        self.graph.untie(id);
-        if let Some(slice) = self.graph.unit(id).slice {
-            self.queue_collect(slice);
-        }
+        self.untie(id);
         self.graph.unit_mut(id).settings = settings;
         self.tie(id);
         let touched = propagation::update_subtree(&mut self.graph, id);
         touched.iter().for_each(|unit| self.queue_realize(*unit));
+    }
+
+    /// A unit lets go of all that it names, which may have nobody left who needs it.
+    pub(super) fn untie(&mut self, id: UnitId) {
+        let named: Vec<UnitId> = self.graph.all_edges(id).map(|(_, other)| other).collect();
+        self.graph.untie(id);
+        named.into_iter().chain(self.graph.unit(id).slice).for_each(|other| self.queue_collect(other));
     }
 
     /// A unit that is not in use has no usable file any more.

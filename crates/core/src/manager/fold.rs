@@ -347,6 +347,10 @@ impl Manager {
         self.requeue(id);
         if !self.graph.unit(id).work.starting {
             self.refuse_pending(id, &step.op, error);
+            if matches!(step.op, Op::WriteFile { .. } | Op::RemoveFile { .. }) {
+                // A matter of its own: whoever starts in it needs its directory, and not its record.
+                return;
+            }
         }
         // A step that serves a slice fails every start that needs the slice.
         let mut failed: Vec<UnitId> = units.to_vec();

@@ -17,11 +17,12 @@ use crate::settings::{ExitType, NotifyAccess, Restart, ServiceCommand, ServiceTy
 use crate::unit::{LoadState, Unit, UnitId};
 use crate::unit_file::TransientFile;
 use crate::value::Value;
-use crate::work::RecordWork;
+use crate::work::{RecordWork, Undo};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 
 /// Processes that were asked for, by number, as the kernel knows them.
@@ -182,11 +183,24 @@ impl Manager {
         if unit_type == UnitType::Scope && !has_pids {
             return Err(Refusal::new(RefusalKind::FileNotFound, "No such file or directory"));
         }
+        let before = self.graph.unit(id);
+        let is_up = !before.active().is_inactive_or_failed();
+        let undo = Undo {
+            call: None,
+            made_by: Some(before.owner),
+            settings: before.settings.clone(),
+            drop_ins: before.drop_ins.clone(),
+            files: vec![Op::RemoveFile { file: path.clone(), directory: false }],
+        };
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
-        // What was changed before does not come back.
-        unit.work.planned.undo.clear();
-        unit.work.intents_mut().undo.clear();
+        if is_up {
+            unit.work.intents_mut().undo.push(undo);
+        } else {
+            // What was changed before does not come back.
+            unit.work.planned.undo.clear();
+            unit.work.intents_mut().undo.clear();
+        }
         unit.fragment = Some(path);
         let intents = unit.work.intents_mut();
         intents.record = Some(file.into_text());
@@ -392,6 +406,7 @@ impl Saved {
             intents.attach.clear();
             let saved = self.unit.as_ref().and_then(|saved| saved.work.intents.as_ref());
             intents.record = saved.and_then(|intents| intents.record.clone());
+            intents.undo = saved.map(|intents| intents.undo.clone()).unwrap_or_default();
             if intents.is_empty() {
                 unit.work.intents = None;
             }
