@@ -200,22 +200,21 @@ impl Daemon {
     }
 
     /// Becomes the new program once nobody is in the middle of something. When it cannot, everything stays as it is.
-    async fn give_way_if_time(&mut self) -> Result<(), ServeError> {
+    fn give_way_if_time(&mut self) -> Result<(), ServeError> {
         let Some(limit) = self.give_way else { return Ok(()) };
         let late = Instant::now() >= limit;
         if self.plan.is_some() || self.away || !late && self.front_end.is_unfinished() {
             return Ok(());
         }
         self.give_way = None;
+        // The bus lets go of our name when the new program begins: what is on the bus now is not handed on.
         self.front_end.flush();
-        self.front_end.leave_bus();
         self.backend.prepare_to_be_replaced();
         let listeners: Vec<_> = self.sockets.iter().map(Socket::listener).collect();
         let error = self.program.execute(&listeners);
         tracing::error!("not replaced: {error}");
         self.backend.go_on();
-        self.front_end.accept_again()?;
-        self.join_bus().await
+        Ok(self.front_end.accept_again()?)
     }
 
     /// Serves until `stop` is done. Whatever runs goes on running.
@@ -229,7 +228,7 @@ impl Daemon {
         // A predecessor has closed the descriptor long ago; the number is somebody else's.
         notify::ready(self.choices.notify_fd.take().filter(|_| !replace::is_successor()));
         while self.turn(stop.as_mut()).await? {
-            self.give_way_if_time().await?;
+            self.give_way_if_time()?;
         }
         notify::stopping();
         tracing::info!("stopped serving; everything that runs goes on");
