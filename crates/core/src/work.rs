@@ -82,6 +82,8 @@ pub(crate) struct Undo {
     pub(crate) drop_ins: Vec<Arc<str>>,
     /// What brings each record back that the call writes.
     pub(crate) files: Vec<Op>,
+    /// All files have been read anew since.
+    pub(crate) is_reread: bool,
 }
 
 /// How a unit ends.

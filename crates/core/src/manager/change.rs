@@ -46,6 +46,7 @@ impl Manager {
             settings: unit.settings.clone(),
             drop_ins: unit.drop_ins.clone(),
             files: Vec::new(),
+            is_reread: false,
         };
         for property in &checked {
             self.apply_property(id, property, runtime, &mut undo);
@@ -91,7 +92,7 @@ impl Manager {
         for call in undone.iter().filter_map(|undo| undo.call) {
             self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
         }
-        let is_undone = !undone.is_empty();
+        let is_reread = undone.iter().any(|undo| undo.is_reread);
         // The last change first, so that the oldest settings and texts are what remains.
         for undo in undone.into_iter().rev() {
             if let Some(owner) = undo.made_by {
@@ -118,8 +119,8 @@ impl Manager {
             }
             self.settings_changed(id, &later);
         }
-        if is_undone {
-            // The files may have been read anew since.
+        if is_reread {
+            // What the files say now counts, and not what they said before.
             self.configure_anew(id);
             self.load_queued();
         }

@@ -237,6 +237,9 @@ impl Manager {
     /// Compares one unit with its files. Transient units keep what their makers and setters said. A unit that is up and
     /// whose file has gone, or became unfit, keeps what it has: nothing that runs loses a limit that way.
     pub(super) fn configure_anew(&mut self, id: UnitId) {
+        let work = &mut self.graph.unit_mut(id).work;
+        let pending = work.intents.iter_mut().flat_map(|intents| &mut intents.undo);
+        work.planned.undo.iter_mut().chain(pending).for_each(|undo| undo.is_reread = true);
         let unit = self.graph.unit(id);
         if unit.transient || unit.load == LoadState::Stub {
             return;

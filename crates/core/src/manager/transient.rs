@@ -191,6 +191,7 @@ impl Manager {
             settings: before.settings.clone(),
             drop_ins: before.drop_ins.clone(),
             files: vec![Op::RemoveFile { file: path.clone(), directory: false }],
+            is_reread: false,
         };
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
