@@ -153,8 +153,6 @@ pub enum JobMode {
     IgnoreDependencies,
     IgnoreRequirements,
     Triggering,
-    RestartDependencies,
-    Lenient,
 }
 
 impl JobMode {
@@ -170,16 +168,8 @@ impl JobMode {
             "ignore-dependencies" => Self::IgnoreDependencies,
             "ignore-requirements" => Self::IgnoreRequirements,
             "triggering" => Self::Triggering,
-            "restart-dependencies" => Self::RestartDependencies,
-            "lenient" => Self::Lenient,
             _ => return None,
         })
-    }
-
-    /// Whether jobs that are installed already are spared.
-    #[must_use]
-    pub(crate) fn is_considerate(self) -> bool {
-        matches!(self, Self::Fail | Self::Lenient)
     }
 }
 
@@ -301,8 +291,6 @@ mod tests {
             ("ignore-dependencies", JobMode::IgnoreDependencies),
             ("ignore-requirements", JobMode::IgnoreRequirements),
             ("triggering", JobMode::Triggering),
-            ("restart-dependencies", JobMode::RestartDependencies),
-            ("lenient", JobMode::Lenient),
         ];
         for (word, mode) in modes {
             assert_eq!(JobMode::parse(word), Some(mode));

@@ -110,11 +110,8 @@ impl Transaction<'_> {
     /// The steps of reference 03.7.
     fn activate(mut self) -> Result<Installable, Refusal> {
         self.find_what_matters();
-        if self.mode.is_considerate() {
+        if self.mode == JobMode::Fail {
             self.minimize_impact();
-        }
-        if self.mode == JobMode::Lenient {
-            self.check_nothing_stops()?;
         }
         self.drop_redundant();
         if self.order == [self.anchor] {
@@ -329,7 +326,7 @@ impl Transaction<'_> {
         for (unit, kind) in merged {
             let Some(job) = self.installed.of_unit(*unit) else { continue };
             let conflicting = job.kind.merge(*kind).is_none();
-            if conflicting && (self.mode.is_considerate() || job.irreversible) {
+            if conflicting && (self.mode == JobMode::Fail || job.irreversible) {
                 let anchor = &self.graph.unit(self.anchor.0).name;
                 let name = &self.graph.unit(*unit).name;
                 return Err(Refusal::new(
@@ -344,21 +341,6 @@ impl Transaction<'_> {
             }
         }
         Ok(())
-    }
-
-    /// Mode lenient: nothing that is up may be stopped. Jobs that do not matter and would have gone already.
-    fn check_nothing_stops(&self) -> Result<(), Refusal> {
-        let stops =
-            |(unit, kind): &&Key| *kind == JobType::Stop && self.graph.unit(*unit).active().is_active_or_activating();
-        let Some((unit, _)) = self.order.iter().find(stops) else { return Ok(()) };
-        let (anchor, name) = (&self.graph.unit(self.anchor.0).name, &self.graph.unit(*unit).name);
-        Err(Refusal::new(
-            RefusalKind::TransactionIsDestructive,
-            format!(
-                "Transaction for {anchor}/{} is destructive ({name} is up and would be stopped).",
-                self.anchor.1.as_str()
-            ),
-        ))
     }
 
     fn installable(self, merged: Vec<Key>) -> Installable {

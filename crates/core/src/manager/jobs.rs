@@ -111,9 +111,6 @@ impl Manager {
             JobMode::Isolate if !rare.is_some_and(|rare| rare.allow_isolate) => {
                 Err(Refusal::new(RefusalKind::NoIsolation, "Operation refused, unit may not be isolated."))
             }
-            JobMode::RestartDependencies if kind != JobType::Start => {
-                invalid("--job-mode=restart-dependencies is only valid for start.")
-            }
             JobMode::Triggering if kind != JobType::Stop => invalid("--job-mode=triggering is only valid for stop."),
             _ => Ok(()),
         }

@@ -129,9 +129,6 @@ impl Transaction<'_> {
         match kind {
             JobType::Stop => self.wants_of_end(unit, Atom::PropagateStop, JobType::Stop, true, &mut wants),
             JobType::Restart => self.wants_of_end(unit, Atom::PropagateStop, JobType::TryRestart, true, &mut wants),
-            JobType::Start if self.mode == JobMode::RestartDependencies && (unit, kind) == self.anchor => {
-                self.wants_of_end(unit, Atom::PropagateStop, JobType::TryRestart, true, &mut wants);
-            }
             JobType::Reload => self.wants_of_end(unit, Atom::PropagateReload, JobType::TryReload, false, &mut wants),
             _ => {}
         }

@@ -3,10 +3,7 @@
 use super::*;
 use crate::graph::example::Example;
 use crate::unit::{LoadState, State};
-use JobMode::{
-    Fail, Flush, IgnoreDependencies, IgnoreRequirements, Isolate, Lenient, Replace, ReplaceIrreversibly,
-    RestartDependencies,
-};
+use JobMode::{Fail, Flush, IgnoreDependencies, IgnoreRequirements, Isolate, Replace, ReplaceIrreversibly};
 use JobType::{Restart, Start, Stop};
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -216,33 +213,6 @@ fn isolate_stops_other_services_that_are_up_and_nothing_else() {
         .state("x.scope", State::Running)
         .state("a.slice", State::Active);
     assert_eq!(jobs(&example, "a.service", Start, Isolate), ok("start a.service, stop up.service"));
-}
-
-#[test]
-fn a_start_that_restarts_dependencies_restarts_who_needs_it_and_is_up() {
-    let example = Example::of(&["a.service", "up.service", "down.service", "b.service"])
-        .tie("up.service", Edge::Requires, "a.service")
-        .tie("down.service", Edge::Requires, "a.service")
-        .tie("a.service", Edge::Requires, "b.service")
-        .state("up.service", State::Running);
-    assert_eq!(jobs(&example, "a.service", Start, Replace), ok("start a.service, start b.service"));
-    let all = "start a.service, start b.service, restart up.service";
-    assert_eq!(jobs(&example, "a.service", Start, RestartDependencies), ok(all));
-}
-
-#[test]
-fn lenient_refuses_what_would_stop_a_unit_that_is_up() {
-    let example = Example::of(&["a.service", "b.service"]).tie("a.service", Edge::Conflicts, "b.service");
-    assert_eq!(jobs(&example, "a.service", Start, Lenient), ok("start a.service"));
-    let example = example.state("b.service", State::Running);
-    assert_eq!(jobs(&example, "a.service", Start, Fail), ok("start a.service, stop b.service"));
-    assert_eq!(jobs(&example, "a.service", Start, Lenient), Err(RefusalKind::TransactionIsDestructive));
-    assert_eq!(jobs(&example, "b.service", Stop, Lenient), Err(RefusalKind::TransactionIsDestructive));
-    // What is only wanted gives way, as in mode fail.
-    let theirs = Example::of(&["a.service", "b.service"])
-        .tie("b.service", Edge::Conflicts, "a.service")
-        .state("b.service", State::Running);
-    assert_eq!(jobs(&theirs, "a.service", Start, Lenient), ok("start a.service"));
 }
 
 #[test]
