@@ -185,7 +185,7 @@ impl<'a> Builder<'a> {
             if unit.work.ending.is_some() || unit.work.prune {
                 self.needed.insert(slice);
             }
-            if !unit.realized.exists {
+            if !unit.realized.exists || unit.realized.is_unseen() {
                 self.make(slice);
             } else {
                 if unit.realized.idle && is_news {
@@ -216,7 +216,7 @@ impl<'a> Builder<'a> {
             // It may have been made for its settings before, and is another activation's now in any case.
             self.mark_slice(id, unit, &cgroup, depth);
         }
-        if unit.realized.exists && unit.realized.stale && unit.realized.id == 0 {
+        if unit.realized.is_unseen() {
             self.push(Phase::Make, depth, id, cause, OnError::Stop, Op::Observe { cgroup: cgroup.clone() });
         }
         self.write_attributes(id, unit, &cgroup, depth);

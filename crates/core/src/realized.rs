@@ -65,6 +65,11 @@ impl Hash for Realized {
 }
 
 impl Realized {
+    /// Whether somebody else has made it, and nobody has looked at it yet.
+    pub(crate) fn is_unseen(&self) -> bool {
+        self.exists && self.stale && self.id == 0
+    }
+
     /// Whether somebody is in it, or may be.
     pub(crate) fn is_used(&self) -> bool {
         self.exists && !self.idle

@@ -31,7 +31,11 @@ impl Executor {
             },
             Question::CgroupOf(pid) => Answer::Cgroup { pid: *pid, cgroup: self.cgroup_of(*pid) },
             Question::CgroupOfPin(pin) => self.cgroup_of_pin(*pin),
-            Question::Events(cgroup) => Answer::Events(self.events(cgroup)),
+            Question::Events(cgroup) => match self.events(cgroup) {
+                Ok(events) => Answer::Events(Some(events)),
+                Err(Errno::ENOENT | Errno::ENODEV) => Answer::Events(None),
+                Err(errno) => Answer::Failed(at(self.path_of(cgroup, "cgroup.events"))(errno)),
+            },
             Question::Readings(cgroup) => Answer::Readings(self.readings(cgroup)),
             Question::Members(cgroup) => match self.members(cgroup) {
                 Ok(members) => Answer::Members(Some(members)),
@@ -39,7 +43,11 @@ impl Executor {
                 Err(errno) => Answer::Failed(at(self.path_of(cgroup, ""))(errno)),
             },
             Question::UnitFiles(search) => self.unit_files(search),
-            Question::Orphans(cgroup) => Answer::Pids(self.orphans(cgroup)),
+            Question::Orphans(cgroup) => match self.orphans(cgroup) {
+                Ok(pids) => Answer::Pids(pids),
+                Err(Errno::ENOENT | Errno::ENODEV) => Answer::Pids(Vec::new()),
+                Err(errno) => Answer::Failed(at(self.path_of(cgroup, ""))(errno)),
+            },
             Question::PidFile(file) => self.pid_file(file),
             Question::BusNameOwned(name) => Answer::Failed(at(format!("bus name {name}"))(Errno::EOPNOTSUPP)),
         }
@@ -79,7 +87,8 @@ impl Executor {
         self.shared.root.below(parse::proc_cgroup(text)?)
     }
 
-    fn events(&mut self, cgroup: &CgroupPath) -> Option<CgroupEvents> {
+    /// That they could not be read does not mean that the cgroup has gone.
+    fn events(&mut self, cgroup: &CgroupPath) -> nix::Result<CgroupEvents> {
         let (root, buffer) = (&self.shared.root, &mut self.text);
         let read = self.dirs.with(root, cgroup, |dir| {
             let mut events = parse::cgroup_events(read_file(dir, "cgroup.events", buffer)?);
@@ -91,9 +100,9 @@ impl Executor {
         match read {
             // The top of the hierarchy has no such file, and always has processes.
             Err(_) if cgroup.is_root() && root.is_top() => {
-                Some(CgroupEvents { populated: true, ..CgroupEvents::default() })
+                Ok(CgroupEvents { populated: true, ..CgroupEvents::default() })
             }
-            read => read.ok(),
+            read => read,
         }
     }
 
@@ -150,10 +159,10 @@ impl Executor {
     }
 
     /// Processes whose parents are not among them; zombies are none.
-    fn orphans(&mut self, cgroup: &CgroupPath) -> Vec<u32> {
-        let members: Vec<u32> = self.members(cgroup).unwrap_or_default().iter().map(|member| member.pid).collect();
+    fn orphans(&mut self, cgroup: &CgroupPath) -> nix::Result<Vec<u32>> {
+        let members: Vec<u32> = self.members(cgroup)?.iter().map(|member| member.pid).collect();
         let is_orphan = |pid: &u32| parent_of(*pid).is_some_and(|parent| !members.contains(&parent));
-        members.iter().copied().filter(is_orphan).collect()
+        Ok(members.iter().copied().filter(is_orphan).collect())
     }
 
     /// The file is believed as far as the number goes; where the process lies is asked of the kernel.

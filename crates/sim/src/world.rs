@@ -514,7 +514,18 @@ impl World {
 
 /// Whether the backend may have to say that it could not find out; of the other questions, a failure is an answer.
 fn may_fail(question: &Question) -> bool {
-    matches!(question, Question::Pin(_) | Question::Members(_) | Question::CgroupOfPin(_))
+    match question {
+        Question::Pin(_)
+        | Question::Members(_)
+        | Question::CgroupOfPin(_)
+        | Question::Events(_)
+        | Question::Orphans(_) => true,
+        Question::CgroupOf(_)
+        | Question::Readings(_)
+        | Question::PidFile(_)
+        | Question::UnitFiles(_)
+        | Question::BusNameOwned(_) => false,
+    }
 }
 
 fn clocks(now: Instant, ahead: u64) -> Now {

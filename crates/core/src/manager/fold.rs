@@ -256,7 +256,8 @@ impl Manager {
         }
     }
 
-    fn removed(&mut self, id: UnitId, watch: Option<crate::plan::WatchId>) {
+    /// The directory has gone, and with it everything that was believed of it.
+    pub(super) fn removed(&mut self, id: UnitId, watch: Option<crate::plan::WatchId>) {
         if let Some(watch) = watch {
             self.watches.remove(&watch);
         }

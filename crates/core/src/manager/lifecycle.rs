@@ -477,7 +477,7 @@ impl Manager {
         }
     }
 
-    /// Has a cgroup watched that could not be when it was found: nobody would hear that it has become empty.
+    /// Has a cgroup watched, or looked at, that could not be: nobody would hear that it has become empty.
     pub(super) fn watch_later(&mut self, id: UnitId) {
         self.timers.set(id, TimerReason::Retry, self.now.monotonic.after(WATCH_RETRY_USEC));
     }

@@ -38,15 +38,20 @@ impl Manager {
         }
     }
 
+    /// The cgroup could not be looked at, for want of memory or descriptors; nothing is known, and no other notice may
+    /// come.
+    pub(super) fn look_failed(&mut self, id: UnitId, watch: WatchId) {
+        if self.watches.get(&watch) == Some(&id) {
+            self.watch_later(id);
+        }
+    }
+
     fn cgroup_vanished(&mut self, id: UnitId, watch: WatchId) {
         if self.graph.unit(id).work.in_plan {
             self.graph.unit_mut(id).work.look_again = true;
             return;
         }
-        self.watches.remove(&watch);
-        let realized = &mut self.graph.unit_mut(id).realized;
-        realized.exists = false;
-        realized.watch = None;
+        self.removed(id, Some(watch));
         self.emptied(id);
     }
 

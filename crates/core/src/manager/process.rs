@@ -50,7 +50,7 @@ impl Manager {
         let answer = self.only_complete(answer);
         match (waiting, answer) {
             (Waiting::Events { unit, watch }, Answer::Events(events)) => self.events_seen(unit, watch, events),
-            (Waiting::Events { .. }, _) => {}
+            (Waiting::Events { unit, watch }, _) => self.look_failed(unit, watch),
             (Waiting::Controller, _) => {}
             (Waiting::RecoveredController { name }, Answer::Flag(owned)) => {
                 if !owned {

@@ -39,12 +39,15 @@ impl Oracle for Counters {
         let Past::Told(Visible::Reply { call, result }) = past else { return Ok(()) };
         let Some(unit) = self.asked.remove(call) else { return Ok(()) };
         let graph = view.world.manager().graph();
-        let activation = graph.find(&unit).and_then(|id| graph.unit(id).invocation_id);
+        // A unit that is down may be given another directory, for a member that was started without it.
+        let up = graph.find(&unit).map(|id| graph.unit(id)).filter(|unit| unit.active().is_active_or_reloading());
+        let activation = up.and_then(|unit| unit.invocation_id);
         let shown = match result.as_deref() {
             Ok([Value::Variant(value)]) => **value == Value::U64(UNKNOWN),
             _ => true,
         };
         let (Some(activation), false, Ok([Value::Variant(value)])) = (activation, shown, result.as_deref()) else {
+            self.seen.remove(&unit);
             return Ok(());
         };
         let Value::U64(now) = **value else { return Err(format!("CPUUsageNSec of {unit} is {value:?}")) };

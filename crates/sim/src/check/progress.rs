@@ -4,7 +4,7 @@
 use super::{Oracle, Verdict, View};
 use cgarbiter_core::job::Job;
 use cgarbiter_core::names::UnitType;
-use cgarbiter_core::unit::{ActiveState, FreezerState, State, Unit};
+use cgarbiter_core::unit::{ActiveState, FreezerState, State, Unit, UnitId};
 
 #[derive(Clone)]
 pub(super) struct Progress;
@@ -16,7 +16,7 @@ impl Oracle for Progress {
 
     fn healed(&mut self, view: &View<'_>) -> Verdict {
         let manager = view.world.manager();
-        let waits = |job: &&Job| !is_at_work(manager.graph().unit(job.unit));
+        let waits = |job: &&Job| !is_at_work(view, job.unit, manager.graph().unit(job.unit));
         if let Some(job) = manager.jobs().iter().find(waits) {
             let unit = manager.graph().unit(job.unit);
             return Err(format!(
@@ -28,22 +28,25 @@ impl Oracle for Progress {
         }
         for (id, unit) in manager.graph().iter() {
             let cgroup = manager.graph().cgroup_path(id);
+            if is_at_work(view, id, unit) {
+                continue;
+            }
             check_unit(view, unit, cgroup.as_ref().map(|path| path.as_str()))?;
         }
         Ok(())
     }
 }
 
-/// A oneshot service has all the time in the world, as long as its program runs.
-fn is_at_work(unit: &Unit) -> bool {
-    unit.state == State::Start && unit.service.as_ref().is_some_and(|service| service.main_pid.is_some())
+/// A oneshot service has all the time in the world, as long as its program runs, or after a crash whoever is there.
+fn is_at_work(view: &View<'_>, id: UnitId, unit: &Unit) -> bool {
+    let is_known = unit.service.as_ref().is_some_and(|service| service.main_pid.is_some());
+    let cgroup = || view.world.manager().graph().cgroup_path(id);
+    let has_members = || cgroup().and_then(|path| view.value(path.as_str(), "cgroup.events"));
+    unit.state == State::Start && (is_known || has_members().is_some_and(|events| events.contains("populated 1")))
 }
 
 fn check_unit(view: &View<'_>, unit: &Unit, cgroup: Option<&str>) -> Verdict {
     let name = &unit.name;
-    if is_at_work(unit) {
-        return Ok(());
-    }
     if matches!(unit.active(), ActiveState::Activating | ActiveState::Deactivating | ActiveState::Reloading) {
         return Err(format!("{name} is {} for ever", unit.active().as_str()));
     }
