@@ -352,6 +352,9 @@ impl Manager {
                 // A matter of its own: whoever starts in it needs its directory, and not its record.
                 return;
             }
+        } else if matches!(step.op, Op::WriteFile { .. } | Op::RemoveFile { .. }) {
+            // Who asked for a setting of the unit meanwhile is not told that it was kept.
+            self.undo_changes(id, error);
         }
         // A step that serves a slice fails every start that needs the slice.
         let mut failed: Vec<UnitId> = units.to_vec();
