@@ -66,7 +66,8 @@ impl Hash for Realized {
 
 impl Realized {
     /// Whether somebody else has made it, and nobody has looked at it yet.
-    pub(crate) fn is_unseen(&self) -> bool {
+    #[must_use]
+    pub fn is_unseen(&self) -> bool {
         self.exists && self.stale && self.id == 0
     }
 

@@ -54,6 +54,13 @@ pub struct Promise {
     pub ends_by_itself: bool,
 }
 
+/// Which kinds of drop-ins may speak of a value.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
+struct DropIns {
+    lasting: bool,
+    runtime: bool,
+}
+
 /// Everything that was promised.
 #[derive(Clone, Debug, Default)]
 pub struct Reference {
@@ -70,8 +77,9 @@ pub struct Reference {
     refused: BTreeSet<(String, String)>,
     /// Cgroups in which somebody else has written.
     meddled: BTreeSet<String>,
-    /// Files that drop-ins may speak of, by unit: they outlive it.
-    dropped_in: BTreeSet<(String, &'static str)>,
+    /// Files that drop-ins may speak of, by unit: they outlive it. And whether some of them are to stay and others are
+    /// not: whoever reads them all again takes the first, whichever was asked for last, as systemd does.
+    dropped_in: BTreeMap<(String, &'static str), DropIns>,
     /// Units that may be transient: what is set of them goes with them.
     transient: BTreeSet<String>,
     /// Settings that are to stay when the machine is switched off, by unit and by the name that drop-ins have for them.

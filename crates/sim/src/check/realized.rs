@@ -79,7 +79,8 @@ fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) 
         return Err(format!("{name} is believed to be cgroup {}, and is {}", realized.id, found.ino()));
     }
     let enabled = ControllerMask::parse(&view.value_in(found, "cgroup.subtree_control").unwrap_or_default());
-    if !view.reference.is_meddled(cgroup) && realized.enabled != enabled {
+    let is_known = !realized.is_unseen() && !view.reference.is_meddled(cgroup);
+    if is_known && realized.enabled != enabled {
         return Err(format!("{name} is believed to hand down {}, and hands down {enabled}", realized.enabled));
     }
     if let Some(watch) = realized.watch

@@ -48,6 +48,9 @@ impl Reference {
         let verb = verb_of(request);
         let unit = unit_of(request).map(str::to_owned);
         let before = unit.as_ref().map(|name| self.units.get(name).cloned());
+        if matches!(request, Request::Reload) {
+            self.files_are_read();
+        }
         let mut asked = Asked { uid: client.uid, unit, verb, before, moves: Vec::new() };
         match (verb, &asked.unit) {
             (Verb::Make, Some(name)) => asked.moves = self.promise_unit(name, client, request),
@@ -118,6 +121,10 @@ impl Reference {
         let unit = meant.as_ref().map_or(unit, |(unit, _)| unit.as_str());
         let Some(promise) = self.units.get_mut(unit) else { return };
         let done = result == "done";
+        if !done && matches!(meant, Some((_, Verb::Make))) {
+            // It has what it had before, or is not there any more.
+            promise.limits.clear();
+        }
         promise.wish = match (&meant, promise.wish) {
             (Some((_, Verb::Make | Verb::Start)), Wish::Up { kept: false }) if done => Wish::Up { kept: true },
             (Some((_, Verb::Stop)), Wish::Down { kept: false }) if done => Wish::Down { kept: true },
@@ -195,12 +202,23 @@ impl Reference {
         pending.retain(|(_, file, _)| !limits.contains_key(file));
         all.append(&mut limits);
         // What was set before lies above what the maker says; which of several drop-ins counts is not our business.
-        let may_differ = |file: &'static str| self.dropped_in.contains(&(name.to_owned(), file));
+        let may_differ = |file: &'static str| self.dropped_in.contains_key(&(name.to_owned(), file));
         all.retain(|file, _| !may_differ(file));
         pending.retain(|(_, file, _)| !may_differ(file));
         let promise = Promise { cgroup, wish, limits: all, pending, delegated, owner: client.uid, ends_by_itself };
         self.units.insert(name.to_owned(), promise);
         moves
+    }
+
+    /// Drop-ins of both kinds count in another order than that in which they came.
+    pub(super) fn files_are_read(&mut self) {
+        for (name, promise) in &mut self.units {
+            let may_differ = |file: &'static str| {
+                self.dropped_in.get(&(name.clone(), file)).is_some_and(|drop_ins| drop_ins.lasting && drop_ins.runtime)
+            };
+            promise.limits.retain(|file, _| !may_differ(file));
+            promise.pending.retain(|(_, file, _)| !may_differ(file));
+        }
     }
 
     fn promise_limits(&mut self, call: CallId, name: &str, request: &Request) {
@@ -218,7 +236,11 @@ impl Reference {
             ends_by_itself: false,
         });
         let limits = limits(properties);
-        self.dropped_in.extend(limits.keys().map(|file| (name.to_owned(), *file)));
+        for file in limits.keys() {
+            let drop_ins = self.dropped_in.entry((name.to_owned(), *file)).or_default();
+            drop_ins.lasting |= !runtime;
+            drop_ins.runtime |= runtime;
+        }
         promise.pending.extend(limits.into_iter().map(|(file, value)| (call, file, value)));
     }
 

@@ -9,6 +9,7 @@ impl Reference {
     /// The arbiter was killed, and another one has started, which knows these units.
     pub fn crashed(&mut self, is_known: impl Fn(&str) -> bool) {
         self.leave_open();
+        self.files_are_read();
         self.asked.clear();
         self.jobs.clear();
         self.wanted.clear();
