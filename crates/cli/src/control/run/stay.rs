@@ -29,6 +29,12 @@ pub(super) async fn stay(
     properties: Properties,
     streams: Streams,
 ) -> Result<Ending> {
+    // From now on: the service may be seen at work before its start is answered.
+    let signals = match &streams {
+        Streams::Terminal(_) => None,
+        Streams::Ours => Some(Signals::listen(true)?),
+        Streams::Theirs => Some(Signals::listen(false)?),
+    };
     let (client, jobs, changes, job) = begin(global, unit, &properties).await?;
     // The server has its own copies of the descriptors by now: only it keeps a pipe open for the service.
     drop(properties);
@@ -36,10 +42,10 @@ pub(super) async fn stay(
         output::note(format_args!("Running as unit: {unit}"));
     }
     let life = live(global, unit, client, jobs, job, changes);
-    match streams {
-        Streams::Terminal(terminal) => at_terminal(args, unit, terminal, life).await,
-        Streams::Ours => interruptible(global, unit, life, Signals::listen(true)?).await,
-        Streams::Theirs => interruptible(global, unit, life, Signals::listen(false)?).await,
+    match (streams, signals) {
+        (Streams::Terminal(terminal), _) => at_terminal(args, unit, terminal, life).await,
+        (_, Some(signals)) => interruptible(global, unit, life, signals).await,
+        (_, None) => life.await,
     }
 }
 
