@@ -295,3 +295,25 @@ fn a_oneshot_that_was_cut_between_two_commands_does_not_end_in_success() {
     let unit = graph.unit(graph.find("o.service").expect("it is known"));
     assert_eq!((unit.state.sub(), unit.result.as_str()), ("stop-sigterm", "protocol"));
 }
+
+#[test]
+fn what_was_put_aside_before_a_crash_stays_aside() {
+    let damaged = || {
+        let good = record("a.scope", "[Scope]\n", "State=running\n");
+        let content = good.content.map(|text| text.replace("Started=1", "Started=2"));
+        FoundFile { content, ..good }
+    };
+    let paths = Config::example().unit_paths;
+    let drop_in = FoundFile {
+        path: format!("{}/a.scope.d/50-TasksMax.conf", paths.transient).into(),
+        content: Ok("[Scope]\nTasksMax=7\n".into()),
+    };
+    let steps = |files| {
+        let done = recovered(Found { files, ..Found::default() });
+        done.lines().filter(|line| line.contains(&*paths.quarantine)).map(ToOwned::to_owned).collect::<Vec<_>>()
+    };
+    let whole = steps(vec![damaged(), drop_in]);
+    assert_eq!(whole.len(), 3, "{whole:#?}");
+    // It was killed when the drop-ins had been moved, and the record had not.
+    assert_eq!(steps(vec![damaged()]), whole[2..]);
+}

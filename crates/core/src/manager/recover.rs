@@ -51,7 +51,7 @@ impl Manager {
                 Reading::Kept(why) => damaged.push((name, format!("{why}; {} stays as it is", record.path))),
                 Reading::Damaged(why) => {
                     let aside = format!("{}/{name}", self.config.unit_paths.quarantine);
-                    self.put_aside(&name);
+                    self.put_aside(&name, findings.has_drop_ins(&name));
                     damaged.push((name, format!("{why}; it has been put aside as {aside}")));
                 }
             }
@@ -214,13 +214,16 @@ impl Manager {
         (id, cgroup)
     }
 
-    fn put_aside(&mut self, name: &UnitName) {
+    /// The drop-ins first, because a record in its place has all of this done again. Then they may be aside already,
+    /// and what is there stays.
+    fn put_aside(&mut self, name: &UnitName, has_drop_ins: bool) {
         let paths = &self.config.unit_paths;
         let (from, to) = (format!("{}/{name}", paths.transient), format!("{}/{name}", paths.quarantine));
         let drop_ins = Op::RemoveFile { file: format!("{to}.d").into(), directory: true };
         let aside =
             |suffix: &str| Op::MoveFile { file: format!("{from}{suffix}").into(), to: format!("{to}{suffix}").into() };
-        for op in [drop_ins, aside(".d"), aside("")] {
+        let with_drop_ins = has_drop_ins.then(|| [drop_ins, aside(".d")]);
+        for op in with_drop_ins.into_iter().flatten().chain([aside("")]) {
             self.loose(name, op);
         }
     }

@@ -96,6 +96,10 @@ impl Findings {
         files.map(|(path, content)| (path.clone(), content.clone())).collect()
     }
 
+    pub(super) fn has_drop_ins(&self, name: &UnitName) -> bool {
+        self.drop_ins.contains_key(name)
+    }
+
     /// Units of ours that have drop-ins and are not known.
     pub(super) fn orphaned_drop_ins(&self, is_known: impl Fn(&UnitName) -> bool) -> Vec<UnitName> {
         self.drop_ins.keys().filter(|name| !is_known(name) && !self.foreign.contains(*name)).cloned().collect()
