@@ -10,13 +10,15 @@ use std::collections::BTreeSet;
 const RESULTS: [&str; 10] =
     ["done", "once", "canceled", "timeout", "failed", "dependency", "skipped", "invalid", "assert", "collected"];
 
-/// So many jobs that have ended are remembered.
+/// So many jobs that have ended, and calls that were answered, are remembered.
 const ENDED_MAX: usize = 256;
 
 #[derive(Clone, Default)]
 pub(super) struct Answers {
     /// Reached the manager, and wait.
     waiting: BTreeSet<CallId>,
+    /// Reached the manager, and were answered: the last of them.
+    answered: BTreeSet<CallId>,
     /// Announced, and not ended.
     jobs: BTreeSet<u32>,
     /// Ended, the last of them: numbers only grow.
@@ -38,8 +40,13 @@ impl Oracle for Answers {
     fn after(&mut self, _view: &View<'_>, past: &Past<'_>) -> Verdict {
         match past {
             Past::Told(Visible::Reply { call, result }) => {
-                // Refused before it reached the manager: by its types alone.
-                if !self.waiting.remove(call) && result.is_ok() {
+                if self.waiting.remove(call) {
+                    self.answered.insert(*call);
+                    if self.answered.len() > ENDED_MAX {
+                        self.answered.pop_first();
+                    }
+                } else if result.is_ok() || self.answered.contains(call) {
+                    // Others were refused before they reached the manager: by their types alone.
                     return Err(format!("call {} is answered, and nobody waits", call.0));
                 }
                 match result.as_deref() {
@@ -73,7 +80,7 @@ impl Oracle for Answers {
     }
 
     fn size(&self) -> usize {
-        self.waiting.len() + self.jobs.len()
+        self.waiting.len() + self.jobs.len() + self.answered.len()
     }
 }
 
