@@ -49,14 +49,79 @@ def after_begin():
 class PeerBus(Bus):
     """The private socket: the same messages, but nobody who answers Hello."""
 
-    def __init__(self):
-        Bus.__init__(self, "unix:path=" + PRIVATE)
-        after_begin()
+    def __init__(self, path=PRIVATE):
+        Bus.__init__(self, "unix:path=" + path)
+        if path == PRIVATE:
+            after_begin()
 
     def call(self, path, iface, member, *rest, **more):
         if member == "Hello":
             return "s", [None]
         return Bus.call(self, path, iface, member, *rest, **more)
+
+
+class OwnDaemon:
+    """A daemon of the test's own: with a socket and unit files in a folder `files`, below a group `top` of its own."""
+
+    def __init__(self, name, files=None, program="/payload/bin/cgarbiterd", root=True, log=None, options=()):
+        self.files = files or "/run/" + name
+        self.socket = self.files + "/socket"
+        self.log = log or "/results/%s.log" % name
+        self.top = CG + "/" + name if root else CG
+        self.command = [program, "--backend", "cgroupfs", "--bus", "none", "--socket", self.socket,
+                        "--file-root", self.files] + (["--root", self.top] if root else []) + list(options)
+        self.process = None
+        os.makedirs(self.files, exist_ok=True)
+        os.makedirs(self.top, exist_ok=True)
+
+    def bus(self):
+        return PeerBus(self.socket)
+
+    def start(self):
+        """Returns a connection once it has answered."""
+        with open(self.log, "a") as log:
+            self.process = subprocess.Popen(self.command, stdout=log, stderr=log)
+        end = time.monotonic() + 20
+        while True:
+            try:
+                bus = self.bus()
+                bus.call(ROOT, "org.freedesktop.DBus.Properties", "Get", "ss", [MANAGER, "Version"])
+                return bus
+            except (OSError, DBusError, Timeout):
+                if self.process.poll() is not None or time.monotonic() > end:
+                    fail("the daemon does not serve: exit status %r, %s" % (self.process.poll(), self.last_log()))
+                time.sleep(0.01)
+
+    def last_log(self):
+        return " / ".join(open(self.log).read().splitlines()[-3:])
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def end(self):
+        """Ends it as a service manager would, and removes its group, in which nothing may be left."""
+        self.process.terminate()
+        same("exit status of the daemon", 0, self.process.wait())
+        for directory, _, _ in os.walk(self.top, topdown=False):
+            os.rmdir(directory)
+
+
+class Switched:
+    """Controllers that are on in the root for as long as a test needs them."""
+
+    def __init__(self, *controllers):
+        present, on = (open(CG + "/cgroup." + file).read().split() for file in ("controllers", "subtree_control"))
+        self.ours = [controller for controller in controllers if controller in present and controller not in on]
+        self.write("+")
+
+    def back(self):
+        self.write("-")
+
+    def write(self, sign):
+        for controller in self.ours:
+            with open(CG + "/cgroup.subtree_control", "w") as file:
+                file.write(sign + controller)
 
 
 def unit_path(name):

@@ -12,32 +12,8 @@ from lib import *
 
 SETTINGS = dict(line.strip().split("=", 1) for line in open("/payload/settings"))
 STORE = "/run/store"
-SOCKET = "/run/power-cut.sock"
+OWN = OwnDaemon("power-cut", files=STORE, root=False, log="/run/log")
 SLICES = 8
-
-
-class Peer(PeerBus):
-    def __init__(self):
-        Bus.__init__(self, "unix:path=" + SOCKET)
-
-
-def stop(why):
-    print("FAIL " + why, flush=True)
-    sys.exit(1)
-
-
-def start_daemon():
-    log = open("/run/log", "w")
-    daemon = subprocess.Popen(["/payload/bin/cgarbiterd", "--backend", "cgroupfs", "--bus", "none", "--socket", SOCKET,
-                               "--file-root", STORE], stdout=log, stderr=log)
-    for _ in range(400):
-        try:
-            return daemon, Peer()
-        except (OSError, DBusError, Timeout):
-            if daemon.poll() is not None:
-                break
-            time.sleep(0.05)
-    stop("the daemon does not serve: " + open("/run/log").read()[-300:].replace("\n", " / "))
 
 
 def files():
@@ -48,7 +24,7 @@ def value_of(file):
     text = open(file).read()
     lines = [line for line in text.splitlines() if line.startswith("TasksMax=")]
     if len(lines) != 1 or "[Slice]" not in text or not text.endswith("\n"):
-        stop("%s is torn: %r" % (file, text))
+        fail("%s is torn: %r" % (file, text))
     return int(lines[0][9:])
 
 
@@ -59,24 +35,24 @@ def look(bus):
         name, value = file.split("/")[-2][:-2], value_of(file)
         number = value - 1000
         if "cut%d.slice" % (number % SLICES) != name:
-            stop("%s holds a value of another slice: %d" % (file, value))
+            fail("%s holds a value of another slice: %d" % (file, value))
         told = prop(bus, name, "TasksMax", SD + ".Slice")
         if told != value:
-            stop("%s: the file says %d, the daemon %r" % (name, value, told))
+            fail("%s: the file says %d, the daemon %r" % (name, value, told))
         latest = max(latest, number)
     return latest
 
 
-daemon, bus = start_daemon()
+bus = OWN.start()
 found = look(bus)
 # Every slice of the last round holds its latest value, not one of a round before.
 for file in files():
     if found - (value_of(file) - 1000) >= SLICES:
-        stop("%s is older than what was answered after it" % file)
+        fail("%s is older than what was answered after it" % file)
 print("found %d" % found, flush=True)
 if SETTINGS["LAST"] == "true":
-    daemon.terminate()
-    daemon.wait()
+    OWN.process.terminate()
+    OWN.process.wait()
     sys.exit(0)
 choice = random.Random(int(SETTINGS["CUT"]))
 end = time.monotonic() + choice.uniform(0.5, 2.0)
@@ -95,4 +71,4 @@ while time.monotonic() < end + 10:
     manager(bus, "SetUnitProperties", "sba(sv)",
             ["cut%d.slice" % (number % SLICES), False, [["TasksMax", {"t": 1000 + number}]]])
     print("wrote %d" % number, flush=True)
-stop("the power did not go")
+fail("the power did not go")

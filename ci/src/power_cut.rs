@@ -33,7 +33,7 @@ struct Heard {
     found: Option<u64>,
     /// `wrote N`: the last one that was answered.
     wrote: u64,
-    /// `FAIL why`.
+    /// `FAIL: why`.
     failed: Option<String>,
 }
 
@@ -76,7 +76,7 @@ impl Heard {
         match (word, rest.parse()) {
             ("found", Ok(number)) => self.found = Some(number),
             ("wrote", Ok(number)) => self.wrote = number,
-            ("FAIL", _) => self.failed = Some(rest.to_owned()),
+            ("FAIL:", _) => self.failed = Some(rest.to_owned()),
             _ => say(line),
         }
     }
@@ -110,6 +110,6 @@ mod tests {
         assert_eq!(verdict(&["found 9"], 7), Ok(9), "answered after the last line came through");
         assert!(verdict(&["found 6", "wrote 9"], 7).is_err(), "lost");
         assert!(verdict(&["wrote 9"], 0).is_err(), "nothing was looked at");
-        assert!(verdict(&["found 7", "FAIL torn"], 7).is_err());
+        assert!(verdict(&["found 7", "FAIL: torn"], 7).is_err());
     }
 }

@@ -10,21 +10,15 @@ from lib import *
 if SYSTEMD:
     sys.exit(0)
 ROUNDS = 10
-TOP = CG + "/upgrade72"
 HERE = "/run/upgrade72"
-SOCKET = HERE + "/socket"
-DAEMON = HERE + "/cgarbiterd"
+PROGRAM = HERE + "/cgarbiterd"
+OWN = OwnDaemon("upgrade72", program=PROGRAM)
 WAIT = "while ! [ -e /run/upgrade72/end ]; do sleep 0.1; done; exit 7"
 
 
-class Peer(PeerBus):
-    def __init__(self):
-        Bus.__init__(self, "unix:path=" + SOCKET)
-
-
 def install(program):
-    shutil.copy(program, DAEMON + ".new")
-    os.rename(DAEMON + ".new", DAEMON)
+    shutil.copy(program, PROGRAM + ".new")
+    os.rename(PROGRAM + ".new", PROGRAM)
 
 
 def inode_of(pid):
@@ -41,7 +35,7 @@ class Clients(threading.Thread):
     def run(self):
         while self.on:
             try:
-                bus = Peer()
+                bus = OWN.bus()
                 manager(bus, "ListUnits")
                 bus.close()
                 self.answered += 1
@@ -49,14 +43,9 @@ class Clients(threading.Thread):
                 self.lost.append(repr(error))
 
 
-os.makedirs(TOP)
-os.makedirs(HERE)
 install("/payload/bin/cgarbiterd")
-log = open("/results/upgrade.log", "w")
-daemon = subprocess.Popen([DAEMON, "--backend", "cgroupfs", "--root", TOP, "--bus", "none", "--socket", SOCKET,
-                           "--file-root", HERE], stdout=log, stderr=log)
-soon("the socket is there", lambda: os.path.exists(SOCKET))
-bus = Peer()
+bus = OWN.start()
+pid = OWN.process.pid
 sleeper = start_scope(bus, "u72.scope", [["Slice", {"s": "u-v.slice"}], ["TasksMax", {"t": 72}]])
 manager(bus, "StartTransientUnit", START, ["u72.service", "fail", [
     ["ExecStart", {"a(sasb)": [["/bin/sh", ["sh", "-c", WAIT], False]]}]], []])
@@ -66,12 +55,12 @@ identity = prop(bus, "u72.scope", "InvocationID")
 clients = Clients()
 clients.start()
 for _ in range(ROUNDS):
-    before = inode_of(daemon.pid)
+    before = inode_of(pid)
     install("/payload/bin/cgarbiterd")
     manager(bus, "Reexecute")
-    soon("the new program runs", lambda: inode_of(daemon.pid) != before)
+    soon("the new program runs", lambda: inode_of(pid) != before)
     bus.close()
-    bus = Peer()
+    bus = OWN.bus()
     same("TasksMax", 72, prop(bus, "u72.scope", "TasksMax", SD + ".Scope"))
     same("the identity", identity, prop(bus, "u72.scope", "InvocationID"))
     same("SubState", "running", prop(bus, "u72.scope", "SubState"))
@@ -95,9 +84,6 @@ manager(bus, "ResetFailed")
 manager(bus, "StopUnit", "ss", ["u72.scope", "replace"])
 sleeper.wait()
 manager(bus, "StopUnit", "ss", ["u.slice", "replace"])
-soon("the slice is gone", lambda: not os.path.exists(TOP + "/u.slice"))
-daemon.terminate()
-same("exit status", 0, daemon.wait())
-for directory, _, _ in os.walk(TOP, topdown=False):
-    os.rmdir(directory)
+soon("the slice is gone", lambda: not os.path.exists(OWN.top + "/u.slice"))
+OWN.end()
 shutil.rmtree(HERE)

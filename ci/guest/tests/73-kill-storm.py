@@ -12,16 +12,9 @@ if SYSTEMD:
     sys.exit(0)
 KILLS = int(os.environ.get("STORM_KILLS", "60"))
 SEED = int(os.environ.get("STORM_SEED", "73"))
-TOP = CG + "/storm73"
-SOCKET = "/run/storm73.sock"
-FILES = "/run/storm73"
+OWN = OwnDaemon("storm73")
 SLICES = ["st.slice", "st-a.slice", "st-a-b.slice", "su.slice"]
 choice = random.Random(SEED)
-
-
-class Storm(PeerBus):
-    def __init__(self):
-        Bus.__init__(self, "unix:path=" + SOCKET)
 
 
 class Scope:
@@ -32,7 +25,7 @@ class Scope:
         self.tasks = {tasks}
         parts = slice_name[:-6].split("-")
         levels = ["-".join(parts[:i + 1]) + ".slice" for i in range(len(parts))]
-        self.path = TOP + "/" + "/".join(levels) + "/" + name
+        self.path = OWN.top + "/" + "/".join(levels) + "/" + name
         self.promised, self.stopping, self.ended = False, False, False
 
     def alive(self):
@@ -43,26 +36,6 @@ class Scope:
             return [int(line) for line in open(self.path + "/cgroup.procs")]
         except FileNotFoundError:
             return []
-
-
-def start_daemon():
-    log = open("/results/storm.log", "a")
-    daemon = subprocess.Popen(["/payload/bin/cgarbiterd", "--backend", "cgroupfs", "--root", TOP, "--bus", "none",
-                               "--socket", SOCKET, "--file-root", FILES], stdout=log, stderr=log)
-    end = time.monotonic() + 20
-    while True:
-        try:
-            bus = Storm()
-            bus.call(ROOT, "org.freedesktop.DBus.Properties", "Get", "ss", [MANAGER, "Version"])
-            return daemon, bus
-        except (OSError, DBusError, Timeout):
-            if daemon.poll() is not None or time.monotonic() > end:
-                fail("the daemon does not serve: exit status %r, %s" % (daemon.poll(), last_log()))
-            time.sleep(0.01)
-
-
-def last_log():
-    return " / ".join(open("/results/storm.log").read().splitlines()[-3:])
 
 
 def marked(directory):
@@ -182,22 +155,16 @@ def forget(bus, scope, where):
     del scopes[scope.name]
 
 
-os.makedirs(TOP)
-os.makedirs(FILES, exist_ok=True)
-had = open(CG + "/cgroup.subtree_control").read().split()
-lacking = [c for c in ("pids", "memory", "cpu") if c not in had]
-for controller in lacking:
-    open(CG + "/cgroup.subtree_control", "w").write("+" + controller)
+switched = Switched("pids", "memory", "cpu")
 start = time.monotonic()
-daemon, bus = start_daemon()
+bus = OWN.start()
 for round_number in range(1, KILLS + 1):
     asked = [a for a in (ask_something(bus) for _ in range(choice.randint(1, 6))) if a]
     time.sleep(choice.random() ** 2 * 0.06)
-    daemon.kill()
-    daemon.wait()
+    OWN.kill()
     hear(bus, asked)
     bus.close()
-    daemon, bus = start_daemon()
+    bus = OWN.start()
     for scope in list(scopes.values()):
         check_scope(bus, scope, round_number)
 print("SHOW: %d kills in %d s, %d scopes in all, %d at the end" % (
@@ -210,10 +177,6 @@ for slice_name in ("st.slice", "su.slice"):
     manager(bus, "StopUnit", "ss", [slice_name, "replace"])
 # A slice whose mark was not yet on it when the daemon died is left to whoever made it: empty, and told.
 soon("nothing of ours is left", lambda: not [
-    d for d in os.listdir(TOP) if d.startswith(("st", "su")) and d.endswith(".slice") and marked(TOP + "/" + d)])
-daemon.terminate()
-same("exit status", 0, daemon.wait())
-for directory, _, _ in os.walk(TOP, topdown=False):
-    os.rmdir(directory)
-for controller in lacking:
-    open(CG + "/cgroup.subtree_control", "w").write("-" + controller)
+    d for d in os.listdir(OWN.top) if d.startswith(("st", "su")) and d.endswith(".slice") and marked(OWN.top + "/" + d)])
+OWN.end()
+switched.back()

@@ -10,16 +10,10 @@ from lib import *
 if SYSTEMD:
     sys.exit(0)
 RELOADS = 1000
-TOP = CG + "/reload76"
-SOCKET = "/run/reload76.sock"
-FILES = "/run/reload76"
-UNITS = FILES + "/etc/cgarbiter/units"
-TRACE = FILES + "/trace"
-
-
-class Own(PeerBus):
-    def __init__(self):
-        Bus.__init__(self, "unix:path=" + SOCKET)
+TRACE = "/run/reload76/trace"
+OWN = OwnDaemon("reload76", options=["--record", TRACE])
+TOP = OWN.top
+UNITS = OWN.files + "/etc/cgarbiter/units"
 
 
 def write(path, text):
@@ -29,20 +23,6 @@ def write(path, text):
 
 def read(path):
     return open(path).read().strip()
-
-
-def start_daemon():
-    log = open("/results/reload76.log", "a")
-    daemon = subprocess.Popen(["/payload/bin/cgarbiterd", "--backend", "cgroupfs", "--root", TOP, "--bus", "none",
-                               "--socket", SOCKET, "--file-root", FILES, "--record", TRACE], stdout=log, stderr=log)
-    def serves():
-        try:
-            Own().call(ROOT, "org.freedesktop.DBus.Properties", "Get", "ss", [MANAGER, "Version"])
-            return True
-        except (OSError, DBusError, Timeout):
-            return False
-    soon("the daemon serves", serves)
-    return daemon
 
 
 def job(bus, verb, unit):
@@ -60,12 +40,7 @@ def reload_all(bus, times):
 
 # What stands by: services and slices from files, one of them delegated, and a transient scope.
 os.makedirs(UNITS)
-os.mkdir(TOP)
-had = read(CG + "/cgroup.subtree_control").split()
-lacking = [controller for controller in ("pids", "memory", "cpu")
-           if controller not in had and controller in read(CG + "/cgroup.controllers").split()]
-for controller in lacking:
-    write(CG + "/cgroup.subtree_control", "+" + controller)
+switched = Switched("pids", "memory", "cpu")
 for number in range(20):
     write("%s/by%d.service" % (UNITS, number),
           "[Service]\nExecStart=/bin/sleep 10000\nSlice=by.slice\nMemoryHigh=64M\nCPUWeight=50\nTasksMax=70\n")
@@ -74,8 +49,7 @@ write(UNITS + "/by.slice", "[Slice]\nTasksMax=5000\n")
 # What comes and goes.
 write(UNITS + "/go.service", "[Service]\nExecStart=/bin/sleep 10000\nSlice=go.slice\nMemoryMax=32M\n")
 write(UNITS + "/go@.service", "[Service]\nType=oneshot\nExecStart=/bin/true\nSlice=go.slice\nTasksMax=9\n")
-daemon = start_daemon()
-bus = Own()
+bus = OWN.start()
 names = ["by%d.service" % number for number in range(20)] + ["by-delegated.service"]
 for name in names:
     job(bus, "StartUnit", name)
@@ -113,7 +87,7 @@ same("plans of reloads alone", 0, len(re.findall(r"^  run ", alone, re.M)))
 stop, cycles, load_failed = threading.Event(), [0], []
 def load():
     try:
-        own = Own()
+        own = OWN.bus()
         while not stop.is_set():
             cycles[0] += 1
             job(own, "StartUnit", "go.service")
@@ -154,12 +128,5 @@ sleeper.wait()
 job(bus, "StopUnit", "by.slice")
 soon("nothing is left of by.slice", lambda: not os.path.exists(TOP + "/by.slice"))
 job(bus, "StopUnit", "go.slice")
-daemon.terminate()
-daemon.wait()
-for directory in ["go.slice", "system.slice", ""]:
-    try:
-        os.rmdir(os.path.join(TOP, directory))
-    except FileNotFoundError:
-        pass
-for controller in lacking:
-    write(CG + "/cgroup.subtree_control", "-" + controller)
+OWN.end()
+switched.back()

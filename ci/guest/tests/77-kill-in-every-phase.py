@@ -8,31 +8,9 @@ from lib import *
 
 if SYSTEMD:
     sys.exit(0)
-TOP = CG + "/phase77"
-SOCKET = "/run/phase77.sock"
-FILES = "/run/phase77"
+OWN = OwnDaemon("phase77")
+TOP, FILES = OWN.top, OWN.files
 SERVICE = SD + ".Service"
-
-
-class Own(PeerBus):
-    def __init__(self):
-        Bus.__init__(self, "unix:path=" + SOCKET)
-
-
-def start_daemon():
-    log = open("/results/phase77.log", "a")
-    daemon = subprocess.Popen(["/payload/bin/cgarbiterd", "--backend", "cgroupfs", "--root", TOP, "--bus", "none",
-                               "--socket", SOCKET, "--file-root", FILES], stdout=log, stderr=log)
-    end = time.monotonic() + 20
-    while True:
-        try:
-            bus = Own()
-            bus.call(ROOT, "org.freedesktop.DBus.Properties", "Get", "ss", [MANAGER, "Version"])
-            return daemon, bus
-        except (OSError, DBusError, Timeout):
-            if daemon.poll() is not None or time.monotonic() > end:
-                fail("the daemon does not serve")
-            time.sleep(0.02)
 
 
 def command(step):
@@ -92,12 +70,11 @@ def processes(unit):
 
 
 def kill_daemon(away=0.3):
-    global daemon, bus
-    daemon.kill()
-    daemon.wait()
+    global bus
+    OWN.kill()
     bus.close()
     time.sleep(away)
-    daemon, bus = start_daemon()
+    bus = OWN.start()
 
 
 def ask(verb, unit):
@@ -186,15 +163,10 @@ def go_through(states, reach, step, becomes, runs):
     return "%s: %s" % (phase, became[1])
 
 
-os.makedirs(TOP)
-os.makedirs(FILES, exist_ok=True)
 with open(FILES + "/step", "w") as file:
     file.write(SCRIPT)
 os.chmod(FILES + "/step", 0o755)
-daemon, bus = start_daemon()
+bus = OWN.start()
 became = [go_through(*row) for row in PHASES]
-daemon.terminate()
-daemon.wait()
 print("SHOW: killed in, and then: " + ", ".join(became))
-for directory, _, _ in os.walk(TOP, topdown=False):
-    os.rmdir(directory)
+OWN.end()

@@ -3,10 +3,12 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
 use tokio::time::timeout;
-use zbus::{Connection, DynamicType, Message, OwnedVariant, Type};
+use zbus::{Connection, DynamicType, MatchRule, Message, MessageStream, OwnedVariant, Type};
 
 use crate::args::client::Global;
 use cgarbiter_core::cgarbiter1;
@@ -54,13 +56,40 @@ impl Client {
         &self.address
     }
 
-    pub(crate) fn connection(&self) -> &Connection {
-        &self.connection
-    }
-
     /// Whether a message bus is in between.
     pub(crate) fn is_bus(&self) -> bool {
         self.bus
+    }
+
+    /// A signal of the manager's, from now on, until the connection ends. `what` opens the error.
+    pub(crate) async fn signals(
+        &self,
+        what: &str,
+        path: &str,
+        interface: &str,
+        member: &str,
+    ) -> Result<UnboundedReceiver<Message>> {
+        let failed = |e| Error::from_call(what, e);
+        let mut rule = MatchRule::builder()
+            .msg_type(zbus::message::Type::Signal)
+            .path(path)
+            .interface(interface)
+            .member(member);
+        if self.bus {
+            rule = rule.sender(DESTINATION);
+        }
+        let rule = rule.build().map_err(failed)?;
+        let mut signals = MessageStream::for_match_rule(rule, &self.connection, None).await.map_err(failed)?;
+        let (sender, arriving) = unbounded_channel();
+        // A task of its own: zbus stops reading, replies included, while a queue of signals is full.
+        tokio::spawn(async move {
+            while let Some(Ok(signal)) = signals.next().await {
+                if sender.send(signal).is_err() {
+                    return;
+                }
+            }
+        });
+        Ok(arriving)
     }
 
     /// A method of the manager. `what` opens the error: "cannot stop a.scope".

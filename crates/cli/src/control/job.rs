@@ -3,12 +3,11 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::timeout;
-use zbus::{MatchRule, MessageStream, OwnedObjectPath};
+use zbus::{Message, OwnedObjectPath};
 
-use super::client::{Client, DESTINATION, MANAGER, MANAGER_PATH};
+use super::client::{Client, MANAGER, MANAGER_PATH};
 use super::error::{Error, Result};
 use super::output;
 
@@ -19,34 +18,15 @@ type JobRemoved = (u32, OwnedObjectPath, String, String);
 
 /// Collects the results of all jobs from the moment it is made.
 pub(crate) struct JobWatch {
-    arriving: UnboundedReceiver<JobRemoved>,
+    arriving: UnboundedReceiver<Message>,
     results: HashMap<OwnedObjectPath, String>,
 }
 
 impl JobWatch {
     /// To be called before the call that makes the job.
     pub(crate) async fn start(client: &Client) -> Result<Self> {
-        let failed = |e| Error::from_call("cannot watch for the end of jobs", e);
-        let mut rule = MatchRule::builder()
-            .msg_type(zbus::message::Type::Signal)
-            .path(MANAGER_PATH)
-            .interface(MANAGER)
-            .member("JobRemoved");
-        if client.is_bus() {
-            rule = rule.sender(DESTINATION);
-        }
-        let rule = rule.build().map_err(failed)?;
-        let mut signals = MessageStream::for_match_rule(rule, client.connection(), None).await.map_err(failed)?;
-        let (sender, arriving) = unbounded_channel();
-        // A task of its own: zbus stops reading, replies included, while a queue of signals is full.
-        tokio::spawn(async move {
-            while let Some(Ok(signal)) = signals.next().await {
-                let Ok(removed) = signal.body().deserialize::<JobRemoved>() else { continue };
-                if sender.send(removed).is_err() {
-                    return;
-                }
-            }
-        });
+        let what = "cannot watch for the end of jobs";
+        let arriving = client.signals(what, MANAGER_PATH, MANAGER, "JobRemoved").await?;
         Ok(Self { arriving, results: HashMap::new() })
     }
 
@@ -77,8 +57,10 @@ impl JobWatch {
             if let Some(result) = self.results.get(job) {
                 return Some(result.clone());
             }
-            let (_, path, _, result) = self.arriving.recv().await?;
-            self.results.insert(path, result);
+            let signal = self.arriving.recv().await?;
+            if let Ok((_, path, _, result)) = signal.body().deserialize::<JobRemoved>() {
+                self.results.insert(path, result);
+            }
         }
     }
 }

@@ -2,13 +2,12 @@
 
 use std::time::Duration;
 
-use futures_util::StreamExt;
-use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
+use tokio::sync::mpsc::UnboundedReceiver;
 use tokio::time::{Instant, sleep};
-use zbus::{MatchRule, MessageStream};
+use zbus::Message;
 
 use crate::args::client::Global;
-use crate::control::client::{Client, DESTINATION, PROPERTIES};
+use crate::control::client::{Client, PROPERTIES};
 use crate::control::error::{Error, Result};
 use crate::control::names;
 
@@ -20,32 +19,14 @@ const PAUSE: Duration = Duration::from_millis(100);
 
 /// Hears of changes of a unit from the moment it is made.
 pub(super) struct UnitWatch {
-    changes: UnboundedReceiver<()>,
+    changes: UnboundedReceiver<Message>,
 }
 
 impl UnitWatch {
     /// To be called before the unit is started.
     pub(super) async fn start(client: &Client, unit: &str) -> Result<Self> {
-        let failed = |e| Error::from_call(&format!("cannot watch {unit}"), e);
-        let path = names::unit_path(unit);
-        let mut rule = MatchRule::builder()
-            .msg_type(zbus::message::Type::Signal)
-            .path(path.as_str())
-            .interface(PROPERTIES)
-            .member("PropertiesChanged");
-        if client.is_bus() {
-            rule = rule.sender(DESTINATION);
-        }
-        let rule = rule.build().map_err(failed)?;
-        let mut signals = MessageStream::for_match_rule(rule, client.connection(), None).await.map_err(failed)?;
-        let (sender, changes) = unbounded_channel();
-        tokio::spawn(async move {
-            while let Some(Ok(_)) = signals.next().await {
-                if sender.send(()).is_err() {
-                    return;
-                }
-            }
-        });
+        let what = format!("cannot watch {unit}");
+        let changes = client.signals(&what, &names::unit_path(unit), PROPERTIES, "PropertiesChanged").await?;
         Ok(Self { changes })
     }
 
