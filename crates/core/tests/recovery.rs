@@ -296,13 +296,35 @@ fn a_oneshot_that_was_cut_between_two_commands_does_not_end_in_success() {
     assert_eq!((unit.state.sub(), unit.result.as_str()), ("stop-sigterm", "protocol"));
 }
 
+fn damaged(name: &str) -> FoundFile {
+    let good = record(name, "[Scope]\n", "State=running\n");
+    let content = good.content.map(|text| text.replace("Started=1", "Started=2"));
+    FoundFile { content, ..good }
+}
+
+#[test]
+fn who_lost_its_record_is_not_taken_for_a_stranger_of_the_same_name() {
+    let marked = |path| found(path, Some(UNIT), true);
+    let with = |cgroups: &[FoundCgroup]| {
+        recovered(Found { cgroups: cgroups.to_vec(), files: vec![damaged("a.scope")], ..Found::default() })
+    };
+    let (stranger, own) = (found("/aaa.slice/a.scope", None, true), marked("/app.slice/a.scope"));
+    // Where the mark is.
+    let done = with(&[found("/aaa.slice", None, true), stranger.clone(), marked("/app.slice"), own]);
+    assert!(done.contains("= a.scope error running") && done.contains("= app.slice loaded active"), "{done}");
+    assert!(!done.contains("/aaa.slice"), "{done}");
+    // Not where a unit cannot lie.
+    let done = with(&[found("/docker", None, true), found("/docker/a.scope", None, true), stranger.clone()]);
+    assert!(done.contains("= a.scope error running") && !done.contains("docker"), "{done}");
+    let done = with(&[found("/b-c.slice", None, true), found("/b-c.slice/a.scope", None, true)]);
+    assert!(done.contains("= a.scope error failed"), "{done}");
+    // Nowhere, if there are two and no mark tells.
+    let done = with(&[stranger, found("/app.slice/a.scope", None, true)]);
+    assert!(done.contains("= a.scope error failed"), "{done}");
+}
+
 #[test]
 fn what_was_put_aside_before_a_crash_stays_aside() {
-    let damaged = || {
-        let good = record("a.scope", "[Scope]\n", "State=running\n");
-        let content = good.content.map(|text| text.replace("Started=1", "Started=2"));
-        FoundFile { content, ..good }
-    };
     let paths = Config::example().unit_paths;
     let drop_in = FoundFile {
         path: format!("{}/a.scope.d/50-TasksMax.conf", paths.transient).into(),
@@ -312,8 +334,8 @@ fn what_was_put_aside_before_a_crash_stays_aside() {
         let done = recovered(Found { files, ..Found::default() });
         done.lines().filter(|line| line.contains(&*paths.quarantine)).map(ToOwned::to_owned).collect::<Vec<_>>()
     };
-    let whole = steps(vec![damaged(), drop_in]);
+    let whole = steps(vec![damaged("a.scope"), drop_in]);
     assert_eq!(whole.len(), 3, "{whole:#?}");
     // It was killed when the drop-ins had been moved, and the record had not.
-    assert_eq!(steps(vec![damaged()]), whole[2..]);
+    assert_eq!(steps(vec![damaged("a.scope")]), whole[2..]);
 }

@@ -195,7 +195,12 @@ impl Manager {
     fn load_damaged(&mut self, name: &UnitName, why: &str, findings: &mut Findings) -> (UnitId, Option<FoundCgroup>) {
         let text = format!("The record of {name} cannot be used: {why}.");
         let id = self.ensure_named(name);
-        let cgroup = findings.take_named(&cgroup_escape(name.as_str()));
+        let cgroup = findings.take_likely(name);
+        let mut in_doubt = findings.in_doubt(name).into_iter();
+        if let (Some(one), Some(other)) = (in_doubt.next(), in_doubt.next()) {
+            let text = format!("Nobody knows whether it is {one} or {other} that {name} was: both are left alone.");
+            self.tell(Severity::Warning, Some(id), text);
+        }
         let slice = match name.unit_type() {
             UnitType::Slice => default_slice(name),
             _ => cgroup.as_ref().and_then(|cgroup| slice_around(&cgroup.path)),

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::error::OpError;
 use crate::found::{Found, FoundCgroup};
-use crate::names::{CgroupPath, UnitName, UnitType, cgroup_escape, cgroup_unescape};
+use crate::names::{CgroupPath, UnitName, UnitType, cgroup_escape, cgroup_unescape, slice_parent};
 use crate::persist::{self, Damage, Saved};
 use crate::unit::{invocation_hex, parse_invocation};
 use alloc::collections::{BTreeMap, BTreeSet};
@@ -107,11 +107,7 @@ impl Findings {
 
     /// Units that have processes, and a record only among those put aside.
     pub(super) fn put_aside(&self) -> Vec<(UnitName, Arc<str>)> {
-        let lives = |path: &CgroupPath| self.cgroups.get(path).is_some_and(|cgroup| cgroup.populated);
-        let is_up = |name: &UnitName| {
-            let paths = self.named.get(&*cgroup_escape(name.as_str()));
-            paths.is_some_and(|paths| paths.iter().any(lives))
-        };
+        let is_up = |name: &UnitName| self.likely(name).iter().any(|cgroup| cgroup.populated);
         let aside = self.aside.iter().filter(|(name, _)| !self.records.contains_key(*name) && is_up(name));
         aside.map(|(name, path)| (name.clone(), path.clone())).collect()
     }
@@ -135,10 +131,29 @@ impl Findings {
         self.cgroups.get(path).is_some_and(is_wanted).then(|| self.take(path)).flatten()
     }
 
-    /// The directory of this name, wherever it lies.
-    pub(super) fn take_named(&mut self, name: &str) -> Option<FoundCgroup> {
-        let path = self.named.get(name)?.iter().find(|path| self.has(path))?.clone();
+    /// The directory of a unit of which only the name is known: the one that bears a mark, or else the only one; none
+    /// if that does not tell which of several it is.
+    pub(super) fn take_likely(&mut self, name: &UnitName) -> Option<FoundCgroup> {
+        let path = match self.likely(name)[..] {
+            [one] => one.path.clone(),
+            _ => return None,
+        };
         self.take(&path)
+    }
+
+    /// Where a unit may be of which only the name is known, if nobody knows which of several places it is.
+    pub(super) fn in_doubt(&self, name: &UnitName) -> Vec<CgroupPath> {
+        let likely = self.likely(name);
+        let paths = likely.iter().map(|cgroup| cgroup.path.clone());
+        paths.filter(|_| likely.len() > 1).collect()
+    }
+
+    /// Only where a unit of that name can lie at all; those with a mark, if there are any.
+    fn likely(&self, name: &UnitName) -> Vec<&FoundCgroup> {
+        let paths = self.named.get(&*cgroup_escape(name.as_str())).into_iter().flatten();
+        let found = paths.filter(|path| is_place_of_unit(path)).filter_map(|path| self.cgroups.get(path));
+        let (marked, others): (Vec<_>, Vec<_>) = found.partition(|cgroup| cgroup.invocation.is_some());
+        if marked.is_empty() { others } else { marked }
     }
 
     pub(super) fn has(&self, path: &CgroupPath) -> bool {
@@ -157,6 +172,24 @@ impl Findings {
     pub(super) fn rest(&mut self) -> Vec<FoundCgroup> {
         core::mem::take(&mut self.cgroups).into_values().collect()
     }
+}
+
+/// Whether a unit can lie there: in slices alone, each in the one that its name says.
+fn is_place_of_unit(path: &CgroupPath) -> bool {
+    let mut around = UnitName::root_slice();
+    let mut names = path.components().map(|name| UnitName::parse(cgroup_unescape(name)).ok()).peekable();
+    while let Some(name) = names.next() {
+        let Some(name) = name else { return false };
+        let fits = match name.is_valid_slice() {
+            true => slice_parent(&name).as_ref() == Some(&around),
+            false => names.peek().is_none(),
+        };
+        if !fits {
+            return false;
+        }
+        around = name;
+    }
+    true
 }
 
 fn unit_of(path: &CgroupPath) -> Option<&str> {
