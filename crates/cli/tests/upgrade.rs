@@ -119,11 +119,15 @@ impl Running<'_> {
         kill(Pid::from_raw(i32::try_from(self.process.id()).unwrap()), Signal::SIGUSR2).unwrap();
     }
 
+    fn client(&self, socket: &str, arguments: &[&str]) -> Command {
+        let mut command = Command::new(CLIENT);
+        command.args(arguments).env("CGARBITER_ADDRESS", format!("unix:path={}", self.place.at(socket).display()));
+        command
+    }
+
     /// What the client gets to hear on a socket.
     fn answers(&self, socket: &str) -> bool {
-        let address = format!("unix:path={}", self.place.at(socket).display());
-        let output = Command::new(CLIENT).arg("list").env("CGARBITER_ADDRESS", address).output().unwrap();
-        output.status.success()
+        self.client(socket, &["list"]).output().unwrap().status.success()
     }
 }
 
@@ -169,6 +173,47 @@ fn the_program_that_the_installed_name_leads_to_now_takes_over() {
     let ran = fs::read_to_string(place.at("ran")).unwrap();
     assert_eq!(ran.lines().count(), 2, "it was tried out, and taken: {ran}");
     assert!(daemon.answers("s"), "{}", place.log());
+}
+
+#[test]
+fn a_program_that_takes_its_time_to_start_keeps_nobody_waiting() {
+    let Some(place) = Place::new() else { return };
+    let daemon = place.start(&["s"]);
+    let began = place.at("began");
+    place.install(&format!("case \"$*\" in *--check-config*) : >{}; sleep 2 ;; esac", began.display()));
+    daemon.ask_to_give_way();
+    while !began.exists() {
+        std::thread::sleep(Duration::from_millis(1));
+    }
+    let asked = Instant::now();
+    assert!(daemon.answers("s"), "{}", place.log());
+    assert!(asked.elapsed() < Duration::from_secs(1), "{:?}", asked.elapsed());
+    daemon.is_ready();
+}
+
+#[test]
+fn who_waits_for_a_job_hears_that_it_ends_before_the_new_program_takes_over() {
+    let Some(place) = Place::new() else { return };
+    let daemon = place.start(&["s"]);
+    let unit = format!("slow-{}.service", std::process::id());
+    let mut start = daemon.client("s", &["run", "--unit", &unit, "-p", "Type=notify", "sleep", "30"]);
+    let waiting = start.stderr(Stdio::piped()).spawn().unwrap();
+    let jobs = || String::from_utf8(daemon.client("s", &["list-jobs"]).output().unwrap().stdout).unwrap();
+    let until = Instant::now() + Duration::from_secs(30);
+    while !jobs().contains(&unit) && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    daemon.ask_to_give_way();
+    daemon.is_ready();
+    let output = waiting.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success() && text.contains("canceled"), "{text}");
+    daemon.client("s", &["kill", "--signal", "KILL", &unit]).output().unwrap();
+    let is_over = || !place.cgroup.join("system.slice").join(&unit).exists();
+    while !is_over() && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    assert!(is_over(), "{}", place.log());
 }
 
 #[test]

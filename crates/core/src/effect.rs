@@ -27,8 +27,12 @@ pub enum Effect {
     Release(Vec<Pin>),
     /// Tell the operator.
     Tell(Message),
+    /// Find out whether the program that is installed now would start, and say so with
+    /// [`Event::SuccessorChecked`](crate::event::Event::SuccessorChecked).
+    CheckSuccessor,
     /// Give way to the program that is installed now, as soon as no plan is under way. It finds what is running as
-    /// after a crash; everything that was answered so far has left.
+    /// after a crash; everything that was answered so far has left, and
+    /// [`Event::GivingWay`](crate::event::Event::GivingWay) comes before that.
     Reexecute,
 }
 

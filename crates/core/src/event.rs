@@ -69,9 +69,13 @@ pub enum Event {
         /// What: lines of `NAME=VALUE`.
         message: String,
     },
-    /// What lies in the directories of [`UnitPaths::files`](crate::config::UnitPaths::files). The driver says so once,
-    /// before anything else, unless it was [`Found`](crate::found::Found) already; later it is asked for.
-    UnitFiles(Vec<UnitFile>),
+    /// Somebody without a bus (a signal) wants the program that is installed now to take over.
+    SuccessorWanted,
+    /// The program that is installed now has been tried out, as
+    /// [`Effect::CheckSuccessor`](crate::effect::Effect::CheckSuccessor) asked; why it will not do.
+    SuccessorChecked(Option<String>),
+    /// It takes over now: what is told in answer is the last that anybody hears of us.
+    GivingWay,
 }
 
 /// How a child ended (`waitid`).

@@ -30,6 +30,7 @@ mod recover;
 mod rehearse;
 mod requests;
 mod service;
+mod successor;
 mod transient;
 
 use crate::client::{Client, ClientId};
@@ -56,6 +57,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use consequences::Consequence;
 use process::Waiting;
+use successor::Successor;
 
 /// The arbiter.
 #[derive(Clone, Debug)]
@@ -117,6 +119,7 @@ pub struct Manager {
     failed_units: BTreeSet<UnitName>,
     /// What the ends of units mean for others.
     consequences: VecDeque<Consequence>,
+    successor: Successor,
     environment: Vec<String>,
     next_plan: u64,
     next_read: u64,
@@ -192,6 +195,7 @@ impl Manager {
             units_by_owner: BTreeMap::new(),
             failed_units: BTreeSet::new(),
             consequences: VecDeque::new(),
+            successor: Successor::default(),
             environment,
             next_plan: 0,
             next_read: 0,
@@ -217,7 +221,9 @@ impl Manager {
             Event::Executed { pid, failure } => self.child_executed(pid, failure),
             Event::Exited { pid, status } => self.child_exited(pid, status),
             Event::Notified { pid, uid, cgroup, message } => self.notified(pid, uid, cgroup.as_ref(), &message),
-            Event::UnitFiles(files) => self.take_files(files),
+            Event::SuccessorWanted => self.successor_wanted(),
+            Event::SuccessorChecked(unfit) => self.successor_checked(unfit),
+            Event::GivingWay => self.giving_way(),
         }
         self.drain();
     }

@@ -310,7 +310,8 @@ fn checksum(before: u64, text: &str) -> u64 {
 }
 
 impl Saved {
-    /// Takes in one line; none when it makes no sense. Unknown keys are of later minor changes, and passed over.
+    /// Takes in one line; none when it makes no sense. Unknown keys are passed over, and gone when the record is
+    /// renewed: a key whose loss would change what becomes of the unit comes with a new version.
     fn take(&mut self, key: &str, value: &str) -> Option<()> {
         match key {
             "BootID" => self.boot_id = value.into(),

@@ -42,6 +42,7 @@ pub fn effect(effect: &Effect) -> String {
             let about = unit.as_ref().map_or_else(String::new, |unit| format!("{unit}: "));
             format!("  tell {severity:?} {about}{text}")
         }
+        Effect::CheckSuccessor => "  check-successor".to_owned(),
         Effect::Reexecute => "  reexecute".to_owned(),
     }
 }

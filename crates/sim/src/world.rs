@@ -384,6 +384,7 @@ impl World {
                     self.visible.push_back(Visible::Signal { message, audience });
                 }
                 Effect::Release(pins) => self.backend.release(&pins),
+                Effect::CheckSuccessor => self.sent.push_back(Event::SuccessorChecked(None)),
                 Effect::Tell(_) | Effect::Reexecute => {}
             }
         }

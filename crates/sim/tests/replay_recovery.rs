@@ -88,7 +88,7 @@ impl Successor {
                 }
                 Effect::Release(pins) => self.backend.release(&pins),
                 Effect::Reply(..) | Effect::Emit(..) | Effect::Tell(_) => {}
-                Effect::Reexecute => panic!("nobody asks for that here"),
+                Effect::CheckSuccessor | Effect::Reexecute => panic!("nobody asks for that here"),
             }
         }
     }

@@ -17,6 +17,7 @@ impl Print for Effect {
             Self::Emit(signal, audience) => ("emit", &[audience, signal]),
             Self::Release(pins) => ("release", &[pins]),
             Self::Tell(Message { severity, unit, text }) => ("tell", &[severity, unit, text]),
+            Self::CheckSuccessor => ("check-successor", &[]),
             Self::Reexecute => ("reexecute", &[]),
         };
         out.push_str(word);

@@ -44,7 +44,9 @@ impl Print for Event {
             Self::Executed { pid, failure } => ("executed", &[pid, failure]),
             Self::Exited { pid, status } => ("exited", &[pid, status]),
             Self::Notified { pid, uid, cgroup, message } => ("notified", &[pid, uid, cgroup, message]),
-            Self::UnitFiles(files) => ("unit-files", &[files]),
+            Self::SuccessorWanted => ("successor-wanted", &[]),
+            Self::SuccessorChecked(unfit) => ("successor-checked", &[unfit]),
+            Self::GivingWay => ("giving-way", &[]),
         };
         out.push_str(word);
         for part in parts {
@@ -77,11 +79,13 @@ impl Parse for Event {
                 cgroup: Parse::parse(cursor)?,
                 message: Parse::parse(cursor)?,
             },
-            "unit-files" => Self::UnitFiles(Parse::parse(cursor)?),
+            "successor-wanted" => Self::SuccessorWanted,
+            "successor-checked" => Self::SuccessorChecked(Parse::parse(cursor)?),
+            "giving-way" => Self::GivingWay,
             _ => return Err(cursor.wrong_at(at, EXPECTED)),
         })
     }
 }
 
-const EXPECTED: &str =
-    "one of start request connected gone name-gone done read changed executed exited notified unit-files timeout end";
+const EXPECTED: &str = "one of start request connected gone name-gone done read changed executed exited notified \
+    successor-wanted successor-checked giving-way timeout end";

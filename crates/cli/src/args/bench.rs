@@ -55,4 +55,6 @@ pub enum Operation {
     Set,
     /// Peer.Ping: the floor, client and transport only
     Ping,
+    /// Start `true` without any manager and wait for its end: the floor of `service`
+    Spawn,
 }

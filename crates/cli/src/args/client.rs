@@ -173,9 +173,9 @@ pub struct Run {
     /// Let the service count as running when its processes have ended
     #[arg(short, long)]
     pub remain_after_exit: bool,
-    /// When the service counts as started: simple, exec, oneshot, forking, notify, …
-    #[arg(long, value_name = "TYPE", default_value = "exec")]
-    pub service_type: String,
+    /// When the service counts as started: simple, exec (the default), oneshot, forking, notify, …
+    #[arg(long, value_name = "TYPE")]
+    pub service_type: Option<String>,
     /// Run the command as this user
     #[arg(long, value_name = "USER")]
     pub uid: Option<String>,

@@ -30,6 +30,8 @@ const MANAGER: Method = Method {
 };
 const MATCH: &str =
     "type='signal',path='/org/freedesktop/systemd1',interface='org.freedesktop.systemd1.Manager',member=";
+/// What services run.
+pub(super) const PAYLOAD: &str = "/bin/true";
 /// How many errors are shown.
 const SHOWN: usize = 3;
 
@@ -81,8 +83,12 @@ pub(super) fn run(args: &Args) -> io::Result<Report> {
     if load.early > 0 {
         complain(format_args!("{} times JobRemoved came before the reply", load.early));
     }
-    let operation = args.operation.to_possible_value().map_or_else(String::new, |v| v.get_name().to_owned());
-    Ok(Report { operation, depth: args.depth, took, times: load.times, errors: load.errors })
+    Ok(Report { operation: name_of(args.operation), depth: args.depth, took, times: load.times, errors: load.errors })
+}
+
+/// As it is called on the command line.
+pub(super) fn name_of(operation: Operation) -> String {
+    operation.to_possible_value().map_or_else(String::new, |value| value.get_name().to_owned())
 }
 
 /// Hello and match rules on a bus; Subscribe everywhere (being subscribed already is fine).
@@ -191,6 +197,7 @@ impl<'a> Load<'a> {
                 let ping = Method { interface: "org.freedesktop.DBus.Peer", member: "Ping", ..MANAGER };
                 link.queue(ping, |_| {});
             }
+            Operation::Spawn => unreachable!("no manager has a part in it"),
         }
     }
 
@@ -300,7 +307,7 @@ fn service_arguments(body: &mut Body, unit: &str) {
     body.string(unit).string("fail").array(8, |properties| {
         properties.property("Slice", Value::Text("bench.slice"));
         properties.property("CollectMode", Value::Text("inactive-or-failed"));
-        properties.property("ExecStart", Value::Command("/bin/true"));
+        properties.property("ExecStart", Value::Command(PAYLOAD));
     });
     body.array(8, |_| {});
 }

@@ -6,6 +6,7 @@ mod link;
 mod load;
 mod process;
 mod report;
+mod spawn;
 mod wire;
 
 use std::io::{self, Write};
@@ -14,12 +15,13 @@ use std::time::Duration;
 
 use clap::Parser;
 
-use crate::args::bench::Args;
+use crate::args::bench::{Args, Operation};
 
 /// Runs the load client to its exit status.
 pub fn main() -> ExitCode {
     let args = Args::parse();
-    match load::run(&args) {
+    let outcome = if args.operation == Operation::Spawn { spawn::run(&args) } else { load::run(&args) };
+    match outcome {
         Ok(report) => {
             let printed =
                 report.json().map_err(io::Error::other).and_then(|text| writeln!(io::stdout().lock(), "{text}"));

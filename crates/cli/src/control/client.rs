@@ -70,11 +70,8 @@ impl Client {
         member: &str,
     ) -> Result<UnboundedReceiver<Message>> {
         let failed = |e| Error::from_call(what, e);
-        let mut rule = MatchRule::builder()
-            .msg_type(zbus::message::Type::Signal)
-            .path(path)
-            .interface(interface)
-            .member(member);
+        let mut rule =
+            MatchRule::builder().msg_type(zbus::message::Type::Signal).path(path).interface(interface).member(member);
         if self.bus {
             rule = rule.sender(DESTINATION);
         }

@@ -23,6 +23,11 @@ impl Door {
         self.manager.graph().len()
     }
 
+    /// Look: whether somebody waits for the end of a job.
+    pub(super) fn has_jobs(&self) -> bool {
+        !self.manager.jobs().is_empty()
+    }
+
     /// In: something happened.
     pub(super) fn handle_event(&mut self, now: Now, event: Event) {
         // Between a question and its answer effects wait; before anything else all are out, so a trace may end.

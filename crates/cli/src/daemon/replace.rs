@@ -12,12 +12,16 @@ use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::time::Duration;
 
 /// Names the descriptors that a predecessor leaves: `N`, blank, `N` …; each is asked for its path.
 const INHERITED: &str = "CGARBITER_INHERITED";
 
 /// Where the program is installed: a predecessor has known it before anything could be put in its place.
 const PROGRAM: &str = "CGARBITER_PROGRAM";
+
+/// How long a new program may take to find out whether it would start.
+const CHECK_MAX: Duration = Duration::from_secs(10);
 
 /// This program, whatever has been put in its place since.
 const RUNNING: &str = "/proc/self/exe";
@@ -46,24 +50,29 @@ impl Program {
         Ok(Self { path, arguments: std::env::args_os().skip(1).collect(), inherited: Inherited::collect()? })
     }
 
-    /// Whether what is installed now would start: it accepts our arguments and the configuration.
-    ///
-    /// # Errors
-    /// What it said, in one line.
-    pub(super) fn check(&self) -> io::Result<()> {
-        let mut command = Command::new(&self.path);
+    /// Finds out why what is installed now would not start, in one line, if so: it has to accept our arguments and the
+    /// configuration, and not take for ever over it.
+    pub(super) fn check(&self) -> impl Future<Output = Option<String>> + use<> {
+        let name = format!("{} --check-config", self.path.display());
+        let mut command = tokio::process::Command::new(&self.path);
         command
             .args(&self.arguments)
             .arg("--check-config")
             .env_remove(INHERITED)
             .stdin(Stdio::null())
-            .stdout(Stdio::null());
-        let output = command.output()?;
-        if output.status.success() {
-            return Ok(());
+            .stdout(Stdio::null())
+            .kill_on_drop(true);
+        async move {
+            match tokio::time::timeout(CHECK_MAX, command.output()).await {
+                Ok(Ok(output)) if output.status.success() => None,
+                Ok(Ok(output)) => {
+                    let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
+                    Some(format!("{name}: {}: {said}", output.status))
+                }
+                Ok(Err(error)) => Some(format!("{name}: {error}")),
+                Err(_) => Some(format!("{name}: not done after {} s", CHECK_MAX.as_secs())),
+            }
         }
-        let said = String::from_utf8_lossy(&output.stderr).trim().replace('\n', "; ");
-        Err(io::Error::other(format!("{} --check-config: {}: {said}", self.path.display(), output.status)))
     }
 
     /// Becomes the program. Comes back only when that fails; nothing has changed then.

@@ -97,6 +97,8 @@ pub struct Daemon {
     program: Program,
     /// SIGUSR2: the same as the method Reexecute, for who has no bus.
     upgrade: Signal,
+    /// The installed program is being tried out; why it will not do.
+    check: Option<Pin<Box<dyn Future<Output = Option<String>>>>>,
     /// Until when those who are in the middle of something may finish it before a new program takes over.
     give_way: Option<Instant>,
 }
@@ -147,6 +149,7 @@ impl Daemon {
             news: Vec::new(),
             program,
             upgrade,
+            check: None,
             give_way: None,
         })
     }
@@ -190,20 +193,22 @@ impl Daemon {
         if self.give_way.is_some() {
             return;
         }
-        if let Err(error) = self.program.check() {
-            tracing::error!("not replaced: {error}");
-            return;
-        }
         tracing::info!("a new program takes over");
         self.front_end.accept_no_more();
         self.give_way = Some(Instant::now() + GIVE_WAY_MAX);
     }
 
     /// Becomes the new program once nobody is in the middle of something. When it cannot, everything stays as it is.
-    fn give_way_if_time(&mut self) -> Result<(), ServeError> {
+    async fn give_way_if_time(&mut self) -> Result<(), ServeError> {
         let Some(limit) = self.give_way else { return Ok(()) };
         let late = Instant::now() >= limit;
-        if self.plan.is_some() || self.away || !late && self.front_end.is_unfinished() {
+        let is_unfinished = self.front_end.is_unfinished() || self.door.has_jobs();
+        if self.plan.is_some() || self.away || !late && is_unfinished {
+            return Ok(());
+        }
+        self.hand_in(Event::GivingWay).await?;
+        if self.plan.is_some() {
+            // What the end of the jobs leads to is done first.
             return Ok(());
         }
         self.give_way = None;
@@ -228,7 +233,7 @@ impl Daemon {
         // A predecessor has closed the descriptor long ago; the number is somebody else's.
         notify::ready(self.choices.notify_fd.take().filter(|_| !replace::is_successor()));
         while self.turn(stop.as_mut()).await? {
-            self.give_way_if_time()?;
+            self.give_way_if_time().await?;
         }
         notify::stopping();
         tracing::info!("stopped serving; everything that runs goes on");
@@ -268,10 +273,11 @@ impl Daemon {
                 }
                 self.hand_in_news().await?;
             }
-            _ = self.upgrade.recv() => match self.backend.is_simulated() {
-                false => self.begin_to_give_way(),
-                true => tracing::error!("not replaced: the kernel that this daemon manages lives in it"),
-            },
+            _ = self.upgrade.recv() => self.hand_in(Event::SuccessorWanted).await?,
+            unfit = checked(&mut self.check) => {
+                self.check = None;
+                self.hand_in(Event::SuccessorChecked(unfit)).await?;
+            }
             () = sleep, if wait.is_some() => {
                 self.door.handle_timeout(now());
                 self.carry_out().await?;
@@ -326,6 +332,7 @@ impl Daemon {
                 Effect::Emit(signal, audience) => self.front_end.emit(signal, &audience),
                 Effect::Release(pins) => self.backend.release(&pins),
                 Effect::Tell(message) => log(&message),
+                Effect::CheckSuccessor => self.check = Some(Box::pin(self.program.check())),
                 Effect::Reexecute => self.begin_to_give_way(),
             }
         }
@@ -383,6 +390,14 @@ pub(super) fn stop_signal() -> std::io::Result<impl Future<Output = ()>> {
 /// Takes what the backend has to tell; answers whether that was all.
 fn take_news(backend: &mut Backend, news: &mut Vec<Event>) -> bool {
     backend.drain(&mut |event| news.push(event))
+}
+
+/// Never, while nothing is being tried out.
+async fn checked(check: &mut Option<Pin<Box<dyn Future<Output = Option<String>>>>>) -> Option<String> {
+    match check {
+        Some(check) => check.await,
+        None => std::future::pending().await,
+    }
 }
 
 async fn plan_done(thread: &mut Option<PlanThread>) -> Event {

@@ -45,6 +45,10 @@ fn the_end_of_a_service_is_waited_for_and_its_status_passed_on() {
     ");
     assert_eq!(run(&daemon, &["--wait", "-q", "sh", "-c", "kill -KILL $$"]), "Some(137)\n");
     assert_eq!(run(&daemon, &["--wait", "-q", "--service-type", "oneshot", "sh", "-c", "exit 5"]), "Some(5)\n");
+    assert_eq!(run(&daemon, &["--wait", "-q", "-p", "Type=oneshot", "sh", "-c", "exit 5"]), "Some(5)\n");
+    daemon.says(&["run", "-q", "-u", "t", "-r", "-p", "Type=oneshot", "true"]);
+    assert_eq!(daemon.client(&["show", "t.service", "-p", "Type", "--value"]).stdout, b"oneshot\n");
+    daemon.says(&["stop", "t.service"]);
     assert_eq!(run(&daemon, &["--wait", "-q", "-p", "WorkingDirectory=/none", "true"]), "Some(200)\n");
     assert_eq!(run(&daemon, &["--wait", "-q", "--uid", "nosuchuser", "true"]), "Some(217)\n");
     assert_eq!(run(&daemon, &["--wait", "-q", "/no/such/program"]), "Some(203)\n");

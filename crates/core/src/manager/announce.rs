@@ -1,9 +1,7 @@
 //! Signals: what changed is told once for each drain of the queues, units before jobs (reference 03.11, 07.8, 07.9).
 
 use super::Manager;
-use super::requests::Answered;
-use crate::effect::{Audience, Effect, Reply, Signal};
-use crate::error::{Refusal, RefusalKind};
+use crate::effect::{Audience, Effect, Signal};
 use crate::job::JobId;
 use crate::systemd1;
 use crate::systemd1::objects::{UNIT, type_interface};
@@ -104,16 +102,6 @@ impl Manager {
             let name = self.graph.unit(id).name.clone();
             self.effects.push_back(Effect::Emit(Signal::UnitRemoved(name), audience));
         }
-    }
-
-    /// The daemon gives way to a new one.
-    pub(super) fn reexecute(&mut self) -> Answered {
-        if !self.config.reexecutes {
-            let text = "This daemon cannot be replaced: the kernel that it manages lives in it.";
-            return Err(Refusal::new(RefusalKind::NotSupported, text));
-        }
-        self.after_replies.push(Effect::Reexecute);
-        Ok(Some(Reply::Done))
     }
 
     /// Everything is forgotten and known anew, as far as listeners can tell.

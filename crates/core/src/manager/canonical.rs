@@ -51,6 +51,7 @@ impl Hash for Manager {
             failed_units,
             consequences,
             environment,
+            successor,
             next_plan,
             next_read: _,
             next_watch: _,
@@ -70,7 +71,7 @@ impl Hash for Manager {
         unrecorded.iter().for_each(|(call, latest)| (call, left(latest)).hash(state));
         (!held.is_empty() && held_seen.0 == *next_plan).hash(state);
         (private_clients, subscribers, references, controlled, freezing).hash(state);
-        (units_by_owner, failed_units, consequences, environment).hash(state);
+        (units_by_owner, failed_units, consequences, environment, successor).hash(state);
     }
 }
 

@@ -102,7 +102,7 @@ impl Manager {
                 Ok(None)
             }
             request @ Request::ChangeUnitFiles { .. } => self.ask_about_files(call, request),
-            Request::Reexecute => self.reexecute(),
+            Request::Reexecute => self.reexecute(call),
             Request::SetEnvironment { unset, set } => self.set_environment(&unset, set),
             Request::NotServed(refusal) => Err(refusal),
             Request::Plan(request) => self.plan_only(client, *request),

@@ -137,7 +137,11 @@ impl Machine {
                     self.manager.handle_event(clocks(self.now), Event::ReadDone { id, answer });
                 }
                 Effect::Reply(call, reply) => self.replies.push((call, reply)),
-                Effect::Emit(..) | Effect::Release(_) | Effect::Tell(_) | Effect::Reexecute => {}
+                Effect::Emit(..)
+                | Effect::Release(_)
+                | Effect::Tell(_)
+                | Effect::CheckSuccessor
+                | Effect::Reexecute => {}
             }
         }
     }

@@ -119,7 +119,7 @@ impl Occasion {
     }
 
     /// What an event other than a request changes. A report belongs to whatever its plan was for, and so does word of
-    /// a program that runs; answers, connections and files lead to nothing by themselves.
+    /// a program that runs; answers, connections and a successor lead to nothing by themselves.
     #[must_use]
     pub fn of_event(event: &Event) -> Option<Self> {
         match event {
@@ -131,7 +131,9 @@ impl Occasion {
             | Event::PlanDone(_)
             | Event::Executed { .. }
             | Event::ReadDone { .. }
-            | Event::UnitFiles(_) => None,
+            | Event::SuccessorWanted
+            | Event::SuccessorChecked(_)
+            | Event::GivingWay => None,
         }
     }
 

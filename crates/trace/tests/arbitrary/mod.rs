@@ -389,6 +389,9 @@ pub(crate) fn event() -> Any<Event> {
         1 => number().prop_map(|id| Event::ClientConnected(ClientId(id))),
         1 => number().prop_map(|id| Event::ClientGone(ClientId(id))),
         1 => text().prop_map(Event::BusNameGone),
+        1 => Just(Event::SuccessorWanted),
+        1 => of(text()).prop_map(Event::SuccessorChecked),
+        1 => Just(Event::GivingWay),
         3 => (number(), vec(outcome(), 0..4), of(op_error()))
             .prop_map(|(plan, outcomes, failed)| Event::PlanDone(Report { plan: PlanId(plan), outcomes, failed })),
         3 => (number(), answer()).prop_map(|(id, answer)| Event::ReadDone { id: ReadId(id), answer }),
@@ -397,7 +400,6 @@ pub(crate) fn event() -> Any<Event> {
         1 => (any::<u32>(), any::<u32>(), of(cgroup()), text())
             .prop_map(|(pid, uid, cgroup, message)| Event::Notified { pid, uid, cgroup, message }),
         1 => (any::<u32>(), status).prop_map(|(pid, status)| Event::Exited { pid, status }),
-        1 => unit_files().prop_map(Event::UnitFiles),
     ]
     .boxed()
 }

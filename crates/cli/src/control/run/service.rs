@@ -89,7 +89,8 @@ pub(super) fn run(global: &Global, args: &Run) -> Result<()> {
     }
 }
 
-/// In systemd-run's order: description, collect mode, reference, what was asked for, slice, context, command.
+/// In systemd-run's order: description, collect mode, reference, what was asked for, slice, context, command. What is
+/// the case if nothing else is said comes before what was asked for.
 fn properties(args: &Run, asked: Vec<Property>, streams: &Streams) -> Result<Properties> {
     let description = args.description.clone().unwrap_or_else(|| command_line(&args.command));
     let mut properties = vec![text("Description", &description)];
@@ -99,12 +100,13 @@ fn properties(args: &Run, asked: Vec<Property>, streams: &Streams) -> Result<Pro
     if stays(args) {
         properties.push(("AddRef".to_owned(), Variant::from(true)));
     }
+    properties.push(text("Type", "exec"));
     properties.extend(asked.into_iter().map(|property| (property.name, property.value.to_variant())));
     properties.extend(args.slice.iter().map(|slice| text("Slice", &names::mangle(slice, "slice"))));
     if args.remain_after_exit {
         properties.push(("RemainAfterExit".to_owned(), Variant::from(true)));
     }
-    properties.push(text("Type", &args.service_type));
+    properties.extend(args.service_type.iter().map(|kind| text("Type", kind)));
     properties.extend(args.uid.iter().map(|user| text("User", user)));
     properties.extend(args.gid.iter().map(|group| text("Group", group)));
     properties.extend(args.nice.iter().map(|nice| ("Nice".to_owned(), Variant::from(*nice))));
