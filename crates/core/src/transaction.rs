@@ -4,7 +4,7 @@
 mod pull;
 
 use crate::error::{Refusal, RefusalKind};
-use crate::graph::{Edge, Graph};
+use crate::graph::Graph;
 use crate::job::{JobMode, JobType};
 use crate::jobs::JobTable;
 use crate::names::UnitType;
@@ -69,13 +69,14 @@ pub(crate) fn build(
 }
 
 impl Transaction<'_> {
-    /// Mode isolate: every other unit that may be stopped gets a stop job.
+    /// Mode isolate: every other unit that may be stopped, and is up or about to do something, gets a stop job.
     fn add_isolation(&mut self) {
         let graph = self.graph;
         for (id, unit) in graph.iter() {
             let ignored = unit.settings.rare.as_ref().and_then(|rare| rare.ignore_on_isolate);
             let keeps = ignored.unwrap_or(unit.unit_type() != UnitType::Service);
-            if !keeps && !self.has_job(id) && !unit.active().is_inactive_or_failed() {
+            let is_idle = unit.active().is_inactive_or_failed() && self.installed.of_unit(id).is_none();
+            if !keeps && !self.has_job(id) && !is_idle {
                 let _ = self.add(Want::needed((id, JobType::Stop)), Some(self.anchor));
             }
         }
@@ -290,11 +291,13 @@ impl Transaction<'_> {
         Ok(true)
     }
 
-    /// Of two jobs that do not matter: the start when the stop comes from a conflict declared elsewhere, else the stop.
+    /// Of two jobs that do not matter: the start when somebody who is started conflicts with the unit, else the stop.
     fn less_wanted(&self, a: Key, b: Key) -> Key {
         let (stop, other) = if a.1 == JobType::Stop { (a, b) } else { (b, a) };
-        let by_conflict = self.graph.edges(stop.0, Edge::Conflicts).any(|unit| self.has_job(unit));
-        if by_conflict { other } else { stop }
+        let starts = |by: &&Key| matches!(by.1, JobType::Start | JobType::Restart);
+        let cannot_do_without = |by: &Key| self.jobs.get(by).is_some_and(|job| job.objects.contains(&(stop, true)));
+        let is_conflicted = self.jobs[&stop].subjects.iter().filter(starts).any(cannot_do_without);
+        if is_conflicted { other } else { stop }
     }
 
     fn merge(&self) -> Vec<Key> {
@@ -361,5 +364,9 @@ impl Transaction<'_> {
     }
 }
 
+#[cfg(test)]
+mod model;
+#[cfg(test)]
+mod small;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Transactions as lists of jobs, from ties and states.
 
 use super::*;
+use crate::graph::Edge;
 use crate::graph::example::Example;
 use crate::unit::{LoadState, State};
 use JobMode::{Fail, Flush, IgnoreDependencies, IgnoreRequirements, Isolate, Replace, ReplaceIrreversibly};
@@ -191,7 +192,7 @@ fn what_others_ask_for_as_well_stays_when_one_of_them_is_dropped() {
 }
 
 #[test]
-fn of_two_that_are_only_wanted_the_one_that_another_would_stop_stays() {
+fn of_two_that_are_only_wanted_the_one_that_declares_the_conflict_stays() {
     let example = |from, to| {
         Example::of(&["a.service", "x.service", "y.service"])
             .tie("a.service", Edge::Wants, "x.service")
@@ -200,10 +201,10 @@ fn of_two_that_are_only_wanted_the_one_that_another_would_stop_stays() {
             .state("x.service", State::StopSigterm)
             .state("y.service", State::StopSigterm)
     };
-    let x = jobs(&example("y.service", "x.service"), "a.service", Start, Replace);
-    assert_eq!(x, ok("start a.service, start x.service, stop y.service"));
-    let y = jobs(&example("x.service", "y.service"), "a.service", Start, Replace);
+    let y = jobs(&example("y.service", "x.service"), "a.service", Start, Replace);
     assert_eq!(y, ok("start a.service, start y.service, stop x.service"));
+    let x = jobs(&example("x.service", "y.service"), "a.service", Start, Replace);
+    assert_eq!(x, ok("start a.service, start x.service, stop y.service"));
 }
 
 #[test]
