@@ -29,6 +29,16 @@ fn the_result_of_a_job_decides() {
 }
 
 #[test]
+fn files_that_have_changed_are_told() {
+    let fake = Fake::start();
+    insta::assert_snapshot!(text(&fake.client(&["stop", "done.changed.service"])), @r"
+    0
+
+    cgarbiter: the unit file or drop-ins of done.changed.service have changed on disk: run `cgarbiter reload`
+    ");
+}
+
+#[test]
 fn one_failure_does_not_keep_the_others_from_their_turn() {
     let fake = Fake::start();
     insta::assert_snapshot!(text(&fake.client(&["stop", "--json", "gone", "done"])), @r#"

@@ -23,6 +23,7 @@ mod jobs;
 mod lifecycle;
 mod load;
 mod notices;
+mod outdated;
 mod planning;
 mod process;
 mod queries;

@@ -25,8 +25,8 @@ pub use read::cgroup::control_group;
 pub use read::manager::VERSION;
 pub use read::{
     JobView, ManagerView, Values, View, changed_properties, job_properties, job_property, log_properties, log_property,
-    manager_properties, manager_property, needs_readings, refuse_job_set, refuse_log_set, refuse_manager_set,
-    refuse_unit_set, unit_properties, unit_property,
+    manager_properties, manager_property, needs_files, needs_readings, refuse_job_set, refuse_log_set,
+    refuse_manager_set, refuse_unit_set, unit_properties, unit_property,
 };
 pub use refusals::{unknown_interface, unknown_object, unknown_property};
 

@@ -93,6 +93,8 @@ pub(crate) struct Marks {
     pub(crate) announced: bool,
     /// A property of its type's interface has changed, too.
     pub(crate) type_changed: bool,
+    /// Somebody waits for a property of it while its files are looked at.
+    pub(crate) asked: bool,
 }
 
 /// An identity in hex digits, as `user.invocation_id` and `$INVOCATION_ID` have it.

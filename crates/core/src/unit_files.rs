@@ -6,6 +6,7 @@
 //! unit is loaded in the middle of a transaction without asking anybody, and a request costs the same whatever lies on
 //! the disk. Transient unit files and their drop-ins are not in here: they belong to units that are known.
 
+mod changed;
 mod names;
 
 use crate::error::{Errno, OpError};

@@ -47,6 +47,31 @@ impl Machine {
         answer
     }
 
+    /// `NeedDaemonReload`, alone and among all of them.
+    fn needs_reload(&mut self, name: &str) -> bool {
+        let unit = format!("/org/freedesktop/systemd1/unit/{}", cgarbiter_core::names::label_escape(name));
+        let interface = Value::str("org.freedesktop.systemd1.Unit");
+        let one = self.read(&unit, "Get", vec![interface, Value::str("NeedDaemonReload")]);
+        let Value::Variant(one) = one else { panic!("{one:?} is no value of a property") };
+        let one = *one;
+        let all = self.read(&unit, "GetAll", vec![Value::str("")]);
+        let value = Value::Variant(Box::new(one));
+        let row = Value::Entry(Box::new(Value::str("NeedDaemonReload")), Box::new(value.clone()));
+        assert!(all.as_array().is_some_and(|all| all.contains(&row)), "{row:?} is not in {all:?}");
+        value == Value::Variant(Box::new(Value::Bool(true)))
+    }
+
+    fn read(&mut self, path: &str, member: &str, args: Vec<Value>) -> Value {
+        let interface = Some("org.freedesktop.DBus.Properties".into());
+        let id = self.world.call(self.client, MethodCall { path: path.into(), interface, member: member.into(), args });
+        self.world.run_until_quiet();
+        let answers = std::iter::from_fn(|| self.world.take_visible()).filter_map(|visible| match visible {
+            Visible::Reply { call, result } if call == id => Some(result),
+            _ => None,
+        });
+        answers.last().expect("answered").expect("granted").remove(0)
+    }
+
     fn start(&mut self, name: &str) -> String {
         self.call("StartUnit", vec![Value::str(name), Value::str("replace")])
     }
@@ -123,6 +148,57 @@ fn a_reload_writes_only_what_changed() {
     assert_eq!(machine.call("Reload", vec![]), "done");
     assert_eq!(machine.writes(), ["write    a.slice memory.max 3145728", "write    a.slice/c.service pids.max 7"]);
     assert_eq!(machine.memory_max("b.slice"), 2 << 20);
+}
+
+#[test]
+fn a_unit_whose_files_are_others_than_it_was_loaded_from_needs_a_reload() {
+    const NAMES: [&str; 4] = ["a-b.slice", "bad.service", "masked.service", "none.service"];
+    let service = "[Service]\nExecStart=/bin/true\n";
+    let mut machine = Machine::with(&[
+        ("a-b.slice", "[Slice]\nTasksMax=5\n"),
+        ("bad.service", "[Service]\nType=notify\n"),
+        ("masked.service", ""),
+        ("x.service", service),
+    ]);
+    let stale = |machine: &mut Machine| NAMES.map(|name| machine.needs_reload(name));
+    assert_eq!(machine.start("a-b.slice"), "done");
+    assert_eq!(stale(&mut machine), [false; 4]);
+    // What the arbiter writes itself, and files of others, tell nothing.
+    assert_eq!(machine.set("a-b.slice", "TasksMax", 7), "done");
+    machine.write("a-c.slice.d/x.conf", "[Slice]\nTasksMax=5\n");
+    machine.write("a-b.slice", "[Slice]\nTasksMax=5\n");
+    assert_eq!(stale(&mut machine), [false; 4]);
+    machine.write("a-b.slice", "[Slice]\nTasksMax=6\n");
+    machine.write("bad.service", service);
+    machine.write("masked.service", service);
+    machine.write("none.service", service);
+    assert_eq!(stale(&mut machine), [true, true, true, false], "a unit without a file gets none before a reload");
+    assert_eq!(machine.call("Reload", vec![]), "done");
+    assert_eq!(stale(&mut machine), [false; 4]);
+    for (drop_in, before, after) in [
+        ("a-.slice.d/x.conf", "[Slice]\nTasksMax=8\n", "[Slice]\nTasksMax=9\n"),
+        ("slice.d/y.conf", "#", "# ?"),
+        ("a-b.slice.d/y.conf", "#", "# ?"),
+    ] {
+        machine.write(drop_in, before);
+        assert!(machine.needs_reload("a-b.slice"), "{drop_in} is new");
+        assert_eq!(machine.call("Reload", vec![]), "done");
+        assert!(!machine.needs_reload("a-b.slice"));
+        machine.write(drop_in, after);
+        assert!(machine.needs_reload("a-b.slice"), "{drop_in} is another");
+        machine.write(drop_in, before);
+        assert!(!machine.needs_reload("a-b.slice"), "{drop_in} is what it was");
+        machine.world.backend_mut().store_mut().remove(&format!("{UNITS}/{drop_in}"));
+        assert!(machine.needs_reload("a-b.slice"), "{drop_in} has gone");
+        machine.write(drop_in, before);
+    }
+    machine.world.backend_mut().store_mut().remove(&format!("{UNITS}/a-b.slice"));
+    assert!(machine.needs_reload("a-b.slice"));
+    assert_eq!(machine.call("Reload", vec![]), "done");
+    assert_eq!(machine.start_scope("t.scope"), "done");
+    assert!(!machine.needs_reload("a-b.slice") && !machine.needs_reload("t.scope"));
+    machine.write("t.scope.d/z.conf", "[Scope]\nTasksMax=3\n");
+    assert!(machine.needs_reload("t.scope"));
 }
 
 #[test]

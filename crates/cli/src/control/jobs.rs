@@ -13,6 +13,7 @@ use super::job::JobWatch;
 use super::output::Output;
 use super::plan;
 use super::table::{Align, render};
+use super::units;
 
 /// A verb that makes a job: its word, its method, its type, and what is said of a unit when it is done.
 struct Verb {
@@ -60,7 +61,10 @@ async fn run(client: &Client, verb: Verb, args: &Jobs, out: &mut Output) -> Resu
         let what = format!("cannot {} {unit}", verb.word);
         let answer: Result<OwnedObjectPath> = client.manager(&what, verb.member, &(&unit, "replace")).await;
         match answer {
-            Ok(job) => jobs.push((unit, job)),
+            Ok(job) => {
+                units::warn_if_outdated(client, &unit).await;
+                jobs.push((unit, job));
+            }
             Err(error) => outcomes.add(&unit, verb.done, Err(error)),
         }
     }

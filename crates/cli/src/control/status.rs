@@ -25,6 +25,8 @@ struct UnitStatus {
     result: Option<String>,
     fragment: Option<String>,
     drop_ins: Vec<String>,
+    /// Its files on the disk are others than it was loaded from.
+    need_daemon_reload: bool,
     transient: bool,
     /// When the present active state began, µs since 1970.
     since_usec: Option<u64>,
@@ -95,6 +97,9 @@ async fn unit_of_pid(client: &Client, pid: u32) -> Result<String> {
 async fn look(client: &Client, unit: &str) -> Result<UnitStatus> {
     let map = client.unit(&format!("cannot show {unit}"), unit).await?;
     let mut status = unit_status(unit, &map);
+    if status.need_daemon_reload {
+        output::note(units::outdated(unit));
+    }
     if status.control_group.is_some() {
         match units::processes(client, unit).await {
             Ok(processes) => status.processes = processes,
@@ -123,6 +128,7 @@ fn unit_status(unit: &str, map: &PropertyMap) -> UnitStatus {
         result: known("Result"),
         fragment: known("FragmentPath"),
         drop_ins: units::texts(map, "DropInPaths"),
+        need_daemon_reload: units::switch(map, "NeedDaemonReload"),
         transient: units::switch(map, "Transient"),
         since_usec: counted(since),
         main_pid: counted("MainPID"),

@@ -3,8 +3,10 @@
 use serde::Serialize;
 use zbus::{OwnedObjectPath, Variant};
 
-use super::client::{Client, PropertyMap};
+use super::client::{Client, PropertyMap, UNIT};
 use super::error::{Error, Result};
+use super::names;
+use super::output;
 use super::value;
 
 /// As it comes: id, description, load, active and sub state, following, path, job id, job type, job path.
@@ -93,5 +95,18 @@ pub(crate) fn texts(map: &PropertyMap, name: &str) -> Vec<String> {
     match map.get(name).map(|value| &**value) {
         Some(Variant::Array(items)) => items.iter().map(|item| value::text(name, item)).collect(),
         _ => vec![],
+    }
+}
+
+/// What is said of a unit whose files are others by now.
+pub(super) fn outdated(unit: &str) -> String {
+    format!("cgarbiter: the unit file or drop-ins of {unit} have changed on disk: run `cgarbiter reload`")
+}
+
+/// Says so of a unit of which that is true. What cannot be found out is no reason to fail.
+pub(super) async fn warn_if_outdated(client: &Client, unit: &str) {
+    let answer = client.get("", &names::unit_path(unit), UNIT, "NeedDaemonReload").await;
+    if answer.is_ok_and(|value| matches!(*value, Variant::Bool(true))) {
+        output::note(outdated(unit));
     }
 }

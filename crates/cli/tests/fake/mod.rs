@@ -84,7 +84,12 @@ async fn answer(connection: &Connection, call: &Message, log: &Log) -> bool {
         "Get" => {
             let body = call.body();
             let (_, name): (&str, &str) = body.deserialize().unwrap();
-            let value = if name == "Version" { Variant::from("7.7") } else { Variant::from(vec![0xab_u8; 16]) };
+            let is_changed = header.path().is_some_and(|path| path.as_str().ends_with("changed_2eservice"));
+            let value = match name {
+                "Version" => Variant::from("7.7"),
+                "NeedDaemonReload" => Variant::from(is_changed),
+                _ => Variant::from(vec![0xab_u8; 16]),
+            };
             connection.reply(&header, &value).await.unwrap();
         }
         "StopUnit" => {

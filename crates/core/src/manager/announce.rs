@@ -5,7 +5,7 @@ use crate::effect::{Audience, Effect, Signal};
 use crate::job::JobId;
 use crate::systemd1;
 use crate::systemd1::objects::{UNIT, type_interface};
-use crate::unit::UnitId;
+use crate::unit::{Marks, UnitId};
 use alloc::vec::Vec;
 
 impl Manager {
@@ -50,9 +50,8 @@ impl Manager {
 
     /// Tells what changed about one unit: that it is new, or its properties.
     pub(super) fn announce_unit(&mut self, id: UnitId) {
-        let marks = core::mem::take(&mut self.graph.unit_mut(id).marks);
-        self.graph.unit_mut(id).marks =
-            crate::unit::Marks { collect: marks.collect, announced: true, ..Default::default() };
+        let marks = self.graph.unit(id).marks;
+        self.graph.unit_mut(id).marks = Marks { changed: false, announced: true, type_changed: false, ..marks };
         if !marks.changed && marks.announced {
             return;
         }

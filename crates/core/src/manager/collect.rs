@@ -173,6 +173,7 @@ fn keeps_itself(unit: &Unit) -> bool {
     let has_cgroup = unit.realized.is_used() && !(unit.unit_type() == UnitType::Slice && unit.perpetual);
     unit.job.is_some()
         || unit.perpetual
+        || unit.marks.asked
         || !unit.references.is_empty()
         || unit.work.is_pending()
         || has_cgroup

@@ -90,9 +90,9 @@ impl Manager {
             Some(Fragment::File(file)) => Some(file.clone()),
         };
         let mut settings = properties::default_settings(unit_type, &self.config);
-        let path = fragment.as_ref().map(shown_path);
+        let path = fragment.as_ref().map(|file| Arc::from(file.shown_path()));
         if let Some(file) = &fragment {
-            self.read_file(&name, &shown_path(file), file, &mut settings)?;
+            self.read_file(&name, file.shown_path(), file, &mut settings)?;
         }
         let drop_ins = self.read_drop_ins(&name, path.as_deref().unwrap_or(""), &mut settings)?;
         self.add_ties(&name, &mut settings);
@@ -312,11 +312,6 @@ impl Manager {
         let changed = propagation::update(&mut self.graph, id);
         self.realize_slices(&changed);
     }
-}
-
-/// A linked file is shown where it really lies.
-fn shown_path(file: &UnitFile) -> Arc<str> {
-    file.link.clone().filter(|target| target.starts_with('/')).unwrap_or_else(|| file.path.clone())
 }
 
 fn bad_setting(name: &UnitName) -> Unfit {

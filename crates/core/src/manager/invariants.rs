@@ -91,7 +91,9 @@ impl Manager {
         assert!(in_plan.iter().all(|id| self.graph.get(*id).is_some()), "a plan is for a unit that has gone");
         for (id, unit) in self.graph.iter() {
             let (name, work) = (&unit.name, &unit.work);
-            assert!(unit.marks == Marks { announced: true, ..Marks::default() }, "{name} is marked {:?}", unit.marks);
+            let asked = self.waiting.values().any(|w| matches!(w, Waiting::PropertyFiles { unit, .. } if *unit == id));
+            let marks = Marks { announced: true, asked, ..Marks::default() };
+            assert!(unit.marks == marks, "{name} is marked {:?}", unit.marks);
             assert!(work.in_plan == in_plan.contains(&id), "{name} is in the plan, or is not");
             let pending = work.is_pending() && !work.in_plan;
             // Processes wait for the start; everything else is seen to by the next plan.
@@ -108,7 +110,10 @@ impl Manager {
         }
         assert!(self.unrecorded.is_empty() || self.in_flight.is_some(), "a reply waits for a record, and no plan does");
         for waiting in self.waiting.values() {
-            if let Waiting::Property { unit, .. } | Waiting::Processes { unit, .. } = waiting {
+            if let Waiting::Property { unit, .. }
+            | Waiting::PropertyFiles { unit, .. }
+            | Waiting::Processes { unit, .. } = waiting
+            {
                 assert!(self.graph.get(*unit).is_some(), "a reading is of a unit that has gone");
             }
         }

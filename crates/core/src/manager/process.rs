@@ -5,7 +5,7 @@ use super::requests::reading_failed;
 use crate::client::Client;
 use crate::event::{Answer, ExitStatus, Question, ReadId};
 use crate::plan::WatchId;
-use crate::request::{CallId, Object, Request};
+use crate::request::{CallId, Request};
 use crate::unit::UnitId;
 use alloc::boxed::Box;
 use alloc::format;
@@ -22,8 +22,10 @@ pub(super) enum Waiting {
     UnitOfPid { call: CallId, with_invocation: bool },
     /// A request of the caller's own unit by an empty name: the request, with the name filled in.
     OwnUnit { call: CallId, client: Client, request: Box<Request> },
-    /// A property request that shows the kernel's counters.
-    Property { call: CallId, object: Object, interface: String, name: Option<String>, unit: UnitId },
+    /// A property request that shows the kernel's counters; whether the unit's files are others by now is known.
+    Property { call: CallId, interface: String, name: Option<String>, unit: UnitId, outdated: bool },
+    /// A property request that shows whether the unit's files are others by now.
+    PropertyFiles { call: CallId, interface: String, name: Option<String>, unit: UnitId },
     /// Members of a unit's cgroup.
     Processes { call: CallId, unit: UnitId },
     /// Whether the name that an earlier arbiter knew to end a scope still has an owner.
@@ -67,8 +69,15 @@ impl Manager {
             (Waiting::OwnUnit { call, client, request }, Answer::Cgroup { cgroup, .. }) => {
                 self.with_own_unit(call, &client, *request, cgroup.as_ref());
             }
-            (Waiting::Property { call, object, interface, name, unit }, Answer::Readings(readings)) => {
-                self.answer_property(call, &object, &interface, name.as_deref(), unit, readings.as_ref());
+            (Waiting::Property { call, interface, name, unit, outdated }, Answer::Readings(readings)) => {
+                let reply = self.unit_value(unit, &interface, name.as_deref(), readings.as_ref(), outdated);
+                self.reply(call, reply);
+            }
+            (Waiting::PropertyFiles { call, interface, name, unit }, Answer::UnitFiles(files)) => {
+                self.unit_files_seen(call, interface, name, unit, Some(files));
+            }
+            (Waiting::PropertyFiles { call, interface, name, unit }, _) => {
+                self.unit_files_seen(call, interface, name, unit, None);
             }
             (Waiting::Processes { call, unit }, Answer::Members(members)) => {
                 self.answer_processes(call, unit, members.unwrap_or_default());

@@ -29,7 +29,7 @@ const NAMES_MAX: usize = 4096;
 impl Manager {
     /// A reader's view of a unit.
     pub(super) fn view<'a>(&'a self, unit: UnitId, readings: Option<&'a Readings>) -> View<'a> {
-        View { config: &self.config, graph: &self.graph, files: &self.files, unit, readings }
+        View { config: &self.config, graph: &self.graph, files: &self.files, unit, readings, outdated: false }
     }
 
     fn manager_view(&self) -> ManagerView<'_> {
@@ -273,16 +273,7 @@ impl Manager {
         match &object {
             Object::Unit(unit) => {
                 let id = self.find_or_load(unit)?;
-                let cgroup = self.graph.unit(id).realized.path.clone();
-                let is_used = self.graph.unit(id).realized.is_used();
-                if let Some(cgroup) =
-                    cgroup.filter(|_| is_used && systemd1::needs_readings(&interface, name.as_deref()))
-                {
-                    let waiting = Waiting::Property { call, object, interface, name, unit: id };
-                    self.read(Question::Readings(cgroup), waiting);
-                    return Ok(None);
-                }
-                self.unit_value(id, &interface, name.as_deref(), None).map(Some)
+                self.get_unit_property(call, interface, name, id)
             }
             Object::Manager => self.manager_value(&interface, name.as_deref()).map(Some),
             Object::LogControl => {
@@ -302,14 +293,35 @@ impl Manager {
         }
     }
 
-    fn unit_value(
+    /// Asks the kernel if a property needs what it says, and answers otherwise.
+    pub(super) fn get_with_readings(
+        &mut self,
+        call: CallId,
+        interface: String,
+        name: Option<String>,
+        id: UnitId,
+        outdated: bool,
+    ) -> Answered {
+        let realized = &self.graph.unit(id).realized;
+        let needs = realized.is_used() && systemd1::needs_readings(&interface, name.as_deref());
+        match realized.path.clone().filter(|_| needs) {
+            Some(cgroup) => {
+                self.read(Question::Readings(cgroup), Waiting::Property { call, interface, name, unit: id, outdated });
+                Ok(None)
+            }
+            None => self.unit_value(id, &interface, name.as_deref(), None, outdated).map(Some),
+        }
+    }
+
+    pub(super) fn unit_value(
         &self,
         id: UnitId,
         interface: &str,
         name: Option<&str>,
         readings: Option<&Readings>,
+        outdated: bool,
     ) -> Result<Reply, Refusal> {
-        let view = self.view(id, readings);
+        let view = View { outdated, ..self.view(id, readings) };
         match name {
             Some(name) => systemd1::unit_property(&view, interface, name).map(Reply::Value),
             None => systemd1::unit_properties(&view, interface).map(Reply::Properties),
@@ -322,20 +334,6 @@ impl Manager {
             Some(name) => systemd1::manager_property(&view, interface, name).map(Reply::Value),
             None => systemd1::manager_properties(&view, interface).map(Reply::Properties),
         }
-    }
-
-    pub(super) fn answer_property(
-        &mut self,
-        call: CallId,
-        object: &Object,
-        interface: &str,
-        name: Option<&str>,
-        unit: UnitId,
-        readings: Option<&Readings>,
-    ) {
-        debug_assert!(matches!(object, Object::Unit(_)));
-        let reply = self.unit_value(unit, interface, name, readings);
-        self.reply(call, reply);
     }
 
     fn refuse_set(&mut self, object: &Object, interface: &str, name: &str) -> Refusal {
@@ -401,6 +399,7 @@ impl Manager {
             | Waiting::UnitOfPid { call, .. }
             | Waiting::OwnUnit { call, .. }
             | Waiting::Property { call, .. }
+            | Waiting::PropertyFiles { call, .. }
             | Waiting::Processes { call, .. }
             | Waiting::Reload { call }
             | Waiting::UnitFiles { call, .. } => call,

@@ -42,6 +42,8 @@ pub struct View<'a> {
     pub unit: UnitId,
     /// What the kernel says of its cgroup, when that was asked (see [`needs_readings`]).
     pub readings: Option<&'a Readings>,
+    /// Whether its files on the disk are others than it was loaded from, when that was asked (see [`needs_files`]).
+    pub outdated: bool,
 }
 
 impl<'a> View<'a> {
@@ -78,10 +80,20 @@ pub type JobView<'a> = &'a JobRow;
 /// Whether answering `Get` of `name`, or with none `GetAll`, takes a look at the kernel.
 #[must_use]
 pub fn needs_readings(interface: &str, name: Option<&str>) -> bool {
-    let kernel = |property: &Property| matches!(property.read, Read::Kernel(_));
+    asks_for(interface, name, |property| matches!(property.read, Read::Kernel(_)))
+}
+
+/// Whether it takes a look at the unit's files.
+#[must_use]
+pub fn needs_files(interface: &str, name: Option<&str>) -> bool {
+    asks_for(interface, name, |property| matches!(property.read, Read::Disk(_)))
+}
+
+/// Whether such a property is among those asked for.
+fn asks_for(interface: &str, name: Option<&str>, wanted: fn(&Property) -> bool) -> bool {
     match name {
-        Some(name) => interface_named(interface).and_then(|i| i.property(name)).is_some_and(kernel),
-        None => interface.is_empty() || interface_named(interface).is_some_and(|i| i.properties().any(kernel)),
+        Some(name) => interface_named(interface).and_then(|i| i.property(name)).is_some_and(wanted),
+        None => interface.is_empty() || interface_named(interface).is_some_and(|i| i.properties().any(wanted)),
     }
 }
 
@@ -225,7 +237,7 @@ fn refuse_set(here: &[&'static Interface], interface: &str, name: &str) -> Refus
 
 fn unit_value(view: &View<'_>, property: &Property) -> Value {
     match property.read {
-        Read::Unit(read) | Read::Kernel(read) => read(view),
+        Read::Unit(read) | Read::Kernel(read) | Read::Disk(read) => read(view),
         Read::Setting => settings::value(view, property),
         Read::Number(number) => Value::U64(number),
         Read::Nothing => settings::nothing(property.signature),

@@ -154,6 +154,8 @@ pub enum Read {
     Unit(fn(&View<'_>) -> Value),
     /// What the kernel says at this moment.
     Kernel(fn(&View<'_>) -> Value),
+    /// What lies on the disk at this moment.
+    Disk(fn(&View<'_>) -> Value),
     /// What the unit is configured to be: the property table knows.
     Setting,
     /// Always this.

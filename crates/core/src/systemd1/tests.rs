@@ -115,7 +115,14 @@ impl Alone {
     }
 
     fn view(&self) -> View<'_> {
-        View { config: &self.config, graph: &self.graph, files: &self.files, unit: self.id, readings: None }
+        View {
+            config: &self.config,
+            graph: &self.graph,
+            files: &self.files,
+            unit: self.id,
+            readings: None,
+            outdated: false,
+        }
     }
 
     fn get(&self, interface: &str, name: &str) -> Value {

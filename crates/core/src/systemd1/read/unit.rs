@@ -8,7 +8,7 @@ use crate::settings::RareSettings;
 use crate::systemd1::encode::job_path;
 use crate::systemd1::read::View;
 use crate::systemd1::table::Emits::{Const, False, Invalidates, True};
-use crate::systemd1::table::{Property, nothing, setting, unit};
+use crate::systemd1::table::{Property, Read, nothing, setting, unit};
 use crate::time::{INFINITY, Timestamp};
 use crate::unit::{LoadState, Unit};
 use crate::value::Value;
@@ -57,7 +57,7 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("OnSuccessJobMode", "s", Const, |_| Value::str("fail")),
     unit("OnFailureJobMode", "s", Const, |_| Value::str("replace")),
     unit("IgnoreOnIsolate", "b", Const, |v| Value::Bool(ignore_on_isolate(v))),
-    unit("NeedDaemonReload", "b", False, |v| Value::Bool(has_masked_drop_in(v.subject()))),
+    Property { name: "NeedDaemonReload", signature: "b", emits: False, read: Read::Disk(needs_daemon_reload) },
     setting("Markers", "as", False),
     setting("JobTimeoutUSec", "t", Const),
     unit("JobRunningTimeoutUSec", "t", Const, |v| Value::U64(job_running_timeout(v))),
@@ -159,6 +159,10 @@ fn job(view: &View<'_>) -> Value {
 fn load_error(error: Option<&Refusal>) -> Value {
     let (name, text) = error.map_or(("", ""), |error| (error.kind.bus_name(), error.message.as_str()));
     Value::Struct(vec![Value::str(name), Value::str(text)])
+}
+
+fn needs_daemon_reload(view: &View<'_>) -> Value {
+    Value::Bool(view.outdated || has_masked_drop_in(view.subject()))
 }
 
 /// A drop-in that one of the same name in another directory would hide, if they were read again.

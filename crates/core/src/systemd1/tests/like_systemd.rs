@@ -8,7 +8,7 @@ use crate::unit_files::UnitFiles;
 
 fn strings(graph: &Graph, unit: UnitId, name: &str) -> Vec<String> {
     let (config, files) = (Config::example(), UnitFiles::default());
-    let view = View { config: &config, graph, files: &files, unit, readings: None };
+    let view = View { config: &config, graph, files: &files, unit, readings: None, outdated: false };
     let value = systemd1::unit_property(&view, UNIT, name).expect("readable");
     let mut names: Vec<_> =
         value.as_array().expect("a list").iter().filter_map(|v| v.as_str()).map(String::from).collect();

@@ -130,4 +130,13 @@ fn the_kernel_is_asked_only_for_what_it_alone_knows() {
     ] {
         assert_eq!(systemd1::needs_readings(interface, property), wanted, "{interface} {property:?}");
     }
+    for (interface, property, wanted) in [
+        (UNIT, Some("NeedDaemonReload"), true),
+        (UNIT, Some("FragmentPath"), false),
+        (SCOPE, None, false),
+        (UNIT, None, true),
+        ("", None, true),
+    ] {
+        assert_eq!(systemd1::needs_files(interface, property), wanted, "{interface} {property:?}");
+    }
 }
