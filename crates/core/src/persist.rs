@@ -28,7 +28,7 @@
 //! | state, result, times | the directory: up, unless the section says otherwise |
 //! | the same, without a directory | the section: failed, or remains after its exit; else nothing is left of it |
 //! | main and control process, their commands | the section, checked against the processes in the cgroup |
-//! | how often it was restarted | the section |
+//! | how often it was restarted, and whether that is under way | the section |
 //! | realized: path, id, controllers | the directory |
 //! | realized: values, watch | nothing; made again by the diff |
 //! | freezer | `cgroup.freeze` |
@@ -37,7 +37,7 @@
 //! | what a service has told of itself, how its commands ended, its starts of late | nothing |
 //! | job, references, subscriptions, replies, pins, work, job deadlines | nothing: they die with the arbiter |
 
-use crate::settings::ServiceCommand;
+use crate::settings::{ServiceCommand, ServiceType};
 use crate::time::{Now, Timestamp};
 use crate::unit::{State, Unit, UnitResult, invocation_hex, parse_invocation};
 use crate::unit_file::{push_line, push_text};
@@ -82,6 +82,8 @@ pub struct Saved {
     pub step: Option<(ServiceCommand, usize)>,
     /// How often it has been restarted.
     pub restarts: u32,
+    /// It is being restarted by itself: as long as nobody is in its directory, that is still to be done.
+    pub restarting: bool,
 }
 
 /// Why a record cannot be used.
@@ -143,8 +145,12 @@ impl Saved {
         let service = unit.service.as_deref();
         let main = service.and_then(|service| Some((service.main_pid?, service.exec_main_start)));
         let control = service.and_then(|service| Some((service.control_pid?, service.control_start)));
-        // A start is written down before anything of it is done; what comes of it is told by the directory.
-        let state = Some(unit.state).filter(|state| is_saved(*state) && !unit.work.starting);
+        // A start is written down before anything of it is done; what comes of it is told by the directory, unless more
+        // has to happen before the unit is up.
+        let state = match unit.work.starting {
+            true => service.and_then(|_| first_state(unit)),
+            false => Some(unit.state).filter(|state| is_saved(*state)),
+        };
         Self {
             boot_id: boot_id.into(),
             invocation_id: unit.invocation_id,
@@ -152,14 +158,30 @@ impl Saved {
             controller: unit.controller.clone(),
             started: if unit.work.starting { now.into() } else { unit.times.inactive_exit },
             state,
-            since: if state.is_some() { unit.times.state_change } else { Timestamp::default() },
+            since: match state {
+                Some(_) if unit.work.starting => now.into(),
+                Some(_) => unit.times.state_change,
+                None => Timestamp::default(),
+            },
             result: unit.result,
             main,
             command: service.map_or(0, |service| service.command_index),
             control,
             step: service.and_then(|service| service.control),
             restarts: service.map_or(0, |service| service.restarts),
+            restarting: unit.work.starting && service.is_some_and(|service| service.restarts > 0),
         }
+    }
+}
+
+/// The state that the first process of a service leads to, where it is not up with it.
+fn first_state(unit: &Unit) -> Option<State> {
+    let first = unit.service.as_deref().and_then(|service| service.control).map(|(step, _)| step);
+    match (first, unit.settings.service().kind()) {
+        (Some(ServiceCommand::Condition), _) => Some(State::Condition),
+        (Some(ServiceCommand::StartPre), _) => Some(State::StartPre),
+        (_, ServiceType::Forking | ServiceType::Notify | ServiceType::NotifyReload) => Some(State::Start),
+        _ => None,
     }
 }
 
@@ -181,6 +203,13 @@ pub fn renew(text: &str, section: &str) -> Result<String, Damage> {
     let mut head = with_room_for(record.head.len() + section.len());
     head.push_str(record.head);
     Ok(complete(head, record.sum, section))
+}
+
+/// The identity that a record tells, even if it is damaged.
+#[must_use]
+pub fn identity(text: &str) -> Option<[u8; 16]> {
+    let section = &text[text.rfind(HEADER)?..];
+    section.lines().find_map(|line| line.strip_prefix("InvocationID=")).and_then(parse_invocation)
 }
 
 fn with_room_for(length: usize) -> String {
@@ -235,6 +264,9 @@ pub fn section(saved: &Saved) -> String {
     }
     if saved.restarts != 0 {
         push_line(&mut out, "Restarts", saved.restarts);
+    }
+    if saved.restarting {
+        push_line(&mut out, "Restarting", "yes");
     }
     out
 }
@@ -331,6 +363,7 @@ impl Saved {
             }
             "ControlStarted" => self.control = Some((self.control?.0, time(value)?)),
             "Restarts" => self.restarts = value.parse().ok()?,
+            "Restarting" => self.restarting = value == "yes",
             _ => {}
         }
         Some(())

@@ -21,6 +21,7 @@ use crate::mutants::Mutant;
 use facts::Facts;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use verdict::Promised;
 
 /// How to explore.
 #[derive(Clone, Copy, Debug, Default)]
@@ -139,7 +140,8 @@ impl Explorer<'_> {
     /// The arbiter is killed now.
     fn cut(&mut self, first: Moment, stage: &Stage) -> Result<(), Failure> {
         self.row.cuts += 1;
-        let kept = stage.is_kept();
+        let promised =
+            Promised { kept: stage.is_kept(), heard: self.scenario.unheard.is_some_and(|unit| stage.is_over(unit)) };
         let fail = |second| move |wrong| Failure { first, second, wrong };
         let mut stage = stage.clone();
         guarded(|| {
@@ -148,10 +150,10 @@ impl Explorer<'_> {
         })
         .map_err(fail(None))?;
         if self.options.once {
-            return self.judge(&mut stage, kept).map_err(fail(None));
+            return self.judge(&mut stage, promised).map_err(fail(None));
         }
         let mut recovering = stage.clone();
-        self.judge(&mut stage, kept).map_err(fail(None))?;
+        self.judge(&mut stage, promised).map_err(fail(None))?;
         every_moment(&mut recovering, |second, stage| {
             self.moments += 1;
             if !self.moments.is_multiple_of(self.options.sample.max(1)) {
@@ -163,17 +165,17 @@ impl Explorer<'_> {
                 stage.world.crash();
                 Ok(())
             })
-            .and_then(|()| self.judge(&mut stage, kept))
+            .and_then(|()| self.judge(&mut stage, promised))
             .map_err(fail(Some(second)))
         })
     }
 
     /// Everything comes to rest, and is held to what was promised.
-    fn judge(&self, stage: &mut Stage, kept: bool) -> Result<(), Vec<String>> {
+    fn judge(&self, stage: &mut Stage, promised: Promised) -> Result<(), Vec<String>> {
         guarded(|| {
             stage.settle();
-            let outcomes: Vec<&Facts> = self.outcomes.iter().skip(usize::from(kept)).collect();
-            verdict::at_rest(self.scenario, &stage.world, &outcomes)
+            let outcomes: Vec<&Facts> = self.outcomes.iter().skip(usize::from(promised.kept)).collect();
+            verdict::at_rest(self.scenario, &stage.world, &outcomes, promised)
         })
     }
 }

@@ -70,11 +70,11 @@ impl Manager {
         for (id, cgroup) in damaged {
             self.revive_damaged(id, cgroup.as_ref());
         }
-        for (id, saved) in &known {
-            let is_own = |cgroup: &FoundCgroup| self.is_own(*id, saved, cgroup);
-            let path = self.graph.cgroup_path(*id);
+        for (id, saved) in known {
+            let is_own = |cgroup: &FoundCgroup| self.is_own(id, &saved, cgroup);
+            let path = self.graph.cgroup_path(id);
             let cgroup = path.and_then(|path| findings.take_if(&path, is_own));
-            self.revive(*id, saved, cgroup.as_ref());
+            self.revive(id, saved, cgroup.as_ref());
         }
         self.forget_leftovers(findings);
         self.keep_what_may_be_in_force();

@@ -23,6 +23,7 @@ fn saved() -> Saved {
         control: Some((4712, Timestamp { realtime: 5, monotonic: 6 })),
         step: Some((ServiceCommand::StopPost, 1)),
         restarts: 3,
+        restarting: true,
     }
 }
 
@@ -38,7 +39,7 @@ fn a_record_reads_like_a_unit_file() {
          InvocationID=e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1e1\nOwner=1000\nController=:1.7\n\
          Started=1790000001000000 1000000\nState=stop-sigterm\nSince=1790000009000000 9000000\nResult=oom-kill\n\
          MainPID=4711\nMainStarted=3 4\nCommand=2\nStep=ExecStopPost 1\nControlPID=4712\n\
-         ControlStarted=5 6\nRestarts=3\n"
+         ControlStarted=5 6\nRestarts=3\nRestarting=yes\n"
     );
 }
 
@@ -112,6 +113,7 @@ fn any_saved() -> impl Strategy<Value = Saved> {
             control: main.filter(|_| command % 2 == 0),
             step: ServiceCommand::ALL.get(command % 9).map(|step| (*step, command)),
             restarts: owner,
+            restarting: command % 3 == 0,
         },
     )
 }

@@ -68,7 +68,11 @@ impl Facts {
             units: up.map(|unit| (unit.name.to_string(), UnitFacts::of(unit))).collect(),
             cgroups: below.map(|id| (path(id), CgroupFacts::of(world, id))).collect(),
             places: kernel.pids().filter(others).filter(alive).map(place).collect(),
-            files: files.map(|(file, entry)| (file.into(), text(entry))).collect(),
+            // What programs write into files is a matter of their own.
+            files: files
+                .filter(|(file, _)| !file.ends_with(".pid"))
+                .map(|(file, entry)| (file.into(), text(entry)))
+                .collect(),
         }
     }
 
@@ -91,7 +95,27 @@ impl Facts {
             let all = others.iter().map(|other| other.files.get(file));
             expect(&format_args!("the file {file}"), &self.files.get(file), all, &mut wrong);
         }
+        if let [before, after] = others {
+            self.lost_on_the_way(before, after, &mut wrong);
+        }
         wrong
+    }
+
+    /// What is to be at another place than before is at one of the two, and not at both.
+    fn lost_on_the_way(&self, before: &Self, after: &Self, wrong: &mut Vec<String>) {
+        let gone = |file: &&Arc<str>| !after.files.contains_key(*file);
+        let come: Vec<_> = after.files.iter().filter(|(file, _)| !before.files.contains_key(*file)).collect();
+        for from in before.files.keys().filter(gone) {
+            let name = from.rsplit('/').next();
+            let is_it = |(to, text): &&(&Arc<str>, &String)| {
+                to.rsplit('/').next() == name && Some(*text) == before.files.get(from)
+            };
+            let Some((to, _)) = come.iter().find(is_it) else { continue };
+            let places = [from, *to].into_iter().filter(|file| self.files.contains_key(*file)).count();
+            if places != 1 {
+                wrong.push(format!("what moves from {from} to {to} is at {places} places"));
+            }
+        }
     }
 }
 

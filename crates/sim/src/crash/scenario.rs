@@ -1,7 +1,7 @@
 //! What happens in the small worlds, by occasion.
 
 use super::Occasion;
-use super::stage::{FILES, Stage, flag, job, limit, of_unit, scope, service};
+use super::stage::{FILES, Stage, flag, job, limit, of_unit, run, scope, service, service_with};
 use crate::workload::calls;
 use cgarbiter_core::value::Value;
 
@@ -21,17 +21,23 @@ pub struct Scenario {
     act: Act,
     /// A unit between whose end and start nothing is promised.
     pub(super) between: Option<&'static str>,
+    /// A unit that is started once more: who runs in it then is somebody else each time.
+    pub(super) renewed: Option<&'static str>,
     /// A unit that may be found failed, because its process ended and nobody was there to hear how.
     pub(super) unheard: Option<&'static str>,
 }
 
 impl Scenario {
     fn new(name: &'static str, prepare: Act, act: Act) -> Self {
-        Self { occasion: Occasion::Begin, name, prepare, act, between: None, unheard: None }
+        Self { occasion: Occasion::Begin, name, prepare, act, between: None, renewed: None, unheard: None }
     }
 
     fn between(self, unit: &'static str) -> Self {
         Self { between: Some(unit), ..self }
+    }
+
+    fn renewed(self, unit: &'static str) -> Self {
+        Self { renewed: Some(unit), ..self }
     }
 
     fn unheard(self, unit: &'static str) -> Self {
@@ -106,6 +112,30 @@ fn a_service(s: &mut Stage) {
     s.granted(service("s.service", "simple", false, &["/bin/sleep", "infinity"]));
 }
 
+/// One with a command on every occasion, each of which takes its time.
+fn with_commands(name: &str) -> cgarbiter_core::systemd1::MethodCall {
+    let around = ["ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"];
+    let around = around.map(|property| run(property, &["/bin/sleep", "0.1"]));
+    service_with(name, "simple", around.into_iter().chain([run("ExecStart", &["/bin/sleep", "infinity"])]))
+}
+
+fn a_service_with_commands(s: &mut Stage) {
+    s.granted(with_commands("w.service"));
+    s.settle();
+}
+
+const SAYS_READY: [&str; 3] = ["/bin/sh", "-c", "sleep 0.1; systemd-notify --ready; sleep infinity"];
+const LEAVES_A_CHILD: [&str; 3] = ["/bin/sh", "-c", "(sleep infinity) &; echo $! > /run/p.pid"];
+
+fn a_restarted_service(s: &mut Stage) {
+    let list = [
+        calls::property("Restart", Value::str("always")),
+        limit("RestartUSec", 1_000_000),
+        run("ExecStart", &["/bin/sleep", "infinity"]),
+    ];
+    s.granted(service_with("s.service", "simple", list));
+}
+
 fn a_failed_service(s: &mut Stage) {
     s.granted(service("f.service", "simple", false, &["/bin/false"]));
     s.settle();
@@ -145,6 +175,17 @@ fn starts() -> Vec<Scenario> {
             s.ask(service("f.service", "oneshot", false, &["/bin/false"]));
         })
         .unheard("f.service"),
+        Scenario::new("service with commands around it", nothing, |s| s.ask(with_commands("w.service")))
+            .unheard("w.service"),
+        Scenario::new("service that says when it is ready", nothing, |s| {
+            s.ask(service("n.service", "notify", false, &SAYS_READY));
+        })
+        .unheard("n.service"),
+        Scenario::new("service that leaves its process behind", nothing, |s| {
+            let file = calls::property("PIDFile", Value::str("/run/p.pid"));
+            s.ask(service_with("p.service", "forking", [file, run("ExecStart", &LEAVES_A_CHILD)]));
+        })
+        .unheard("p.service"),
         Scenario::new("service without a program", nothing, |s| {
             s.ask(service("n.service", "exec", false, &["/nonexistent"]));
         })
@@ -185,15 +226,17 @@ fn starts_of_files() -> Vec<Scenario> {
 }
 
 fn stops() -> Vec<Scenario> {
-    let stop: [(&str, Act, Act); 6] = [
+    let stop: [(&str, Act, Act); 7] = [
         ("of a scope", a_scope, |s| s.ask(job("StopUnit", "a.scope"))),
         ("of a scope that ignores it", a_stubborn_scope, |s| s.ask(job("StopUnit", "d.scope"))),
         ("of a delegated scope", a_delegated_scope, |s| s.ask(job("StopUnit", "c.scope"))),
         ("of a service", a_service, |s| s.ask(job("StopUnit", "s.service"))),
+        ("of a service with commands", a_service_with_commands, |s| s.ask(job("StopUnit", "w.service"))),
         ("of a slice", a_slice, |s| s.ask(job("StopUnit", "app.slice"))),
         ("of a slice with a scope", a_scope, |s| s.ask(job("StopUnit", "app.slice"))),
     ];
-    stop.into_iter().map(|(name, prepare, act)| Scenario::new(name, prepare, act)).collect()
+    let scenarios = stop.into_iter().map(|(name, prepare, act)| Scenario::new(name, prepare, act));
+    scenarios.map(|scenario| scenario.unheard("w.service")).collect()
 }
 
 fn of_service(member: &'static str) -> Vec<Scenario> {
@@ -204,7 +247,12 @@ fn of_service(member: &'static str) -> Vec<Scenario> {
         "ReloadOrRestartUnit" => |s| s.ask(job("ReloadOrRestartUnit", "s.service")),
         _ => |s| s.ask(job("ReloadOrTryRestartUnit", "s.service")),
     };
-    vec![Scenario::new("of a service", a_service, act).between("s.service")]
+    let mut scenarios = vec![Scenario::new("of a service", a_service, act).between("s.service")];
+    if member == "ReloadUnit" {
+        let act = |s: &mut Stage| s.ask(job("ReloadUnit", "w.service"));
+        scenarios.push(Scenario::new("of a service that can", a_service_with_commands, act));
+    }
+    scenarios
 }
 
 fn of_jobs(occasion: Occasion) -> Vec<Scenario> {
@@ -329,6 +377,11 @@ fn ends(occasion: Occasion) -> Vec<Scenario> {
         Occasion::Exited => vec![
             Scenario::new("well", a_service, |s| s.exit(s.main_of("s.service"), 0)).unheard("s.service"),
             Scenario::new("badly", a_service, |s| s.exit(s.main_of("s.service"), 3)).unheard("s.service"),
+            Scenario::new("and its service is started anew", a_restarted_service, |s| {
+                s.exit(s.main_of("s.service"), 3)
+            })
+            .renewed("s.service")
+            .unheard("s.service"),
             Scenario::new("and its service remains", remaining, |s| s.exit(s.main_of("o.service"), 0))
                 .unheard("o.service"),
         ],
@@ -353,30 +406,41 @@ fn controlled(s: &mut Stage) {
 
 /// The store as nobody of ours would leave it.
 fn begins() -> Vec<Scenario> {
-    fn record(s: &Stage) -> (String, String) {
-        let file = format!("{}/a.scope", s.world.manager().config().unit_paths.transient);
+    fn record(s: &Stage, name: &str) -> (String, String) {
+        let file = format!("{}/{name}", s.world.manager().config().unit_paths.transient);
         let text = s.world.backend().store().read(&file).expect("it has a record").to_owned();
         (file, text)
     }
-    fn spoil(s: &mut Stage, change: impl FnOnce(String) -> String) {
-        let (file, text) = record(s);
+    fn spoil(s: &mut Stage, name: &str, change: impl FnOnce(String) -> String) {
+        let (file, text) = record(s, name);
         s.world.backend_mut().store_mut().write(file, change(text));
         s.world.crash();
     }
+    fn torn(text: String) -> String {
+        text[..text.len() - 20].to_owned()
+    }
+    fn a_scope_with_drop_ins(s: &mut Stage) {
+        a_scope(s);
+        s.granted(calls::set("a.scope", true, two_limits()));
+        s.drop_in("a.scope", "[Scope]\nTasksMax=5\n");
+    }
     vec![
         Scenario::new("with everything as it was", a_scope, |s| s.world.crash()),
-        Scenario::new("with a torn record", a_scope, |s| spoil(s, |text| text[..text.len() - 20].to_owned())),
+        Scenario::new("with a torn record", a_scope, |s| spoil(s, "a.scope", torn)),
+        Scenario::new("with a torn record of a slice", a_slice, |s| spoil(s, "app.slice", torn)),
+        Scenario::new("with a torn record of a service", a_service, |s| spoil(s, "s.service", torn)),
+        Scenario::new("with a torn record and drop-ins", a_scope_with_drop_ins, |s| spoil(s, "a.scope", torn)),
         Scenario::new("with a record of a newer version", a_scope, |s| {
-            spoil(s, |text| text.replace("Version=1\n", "Version=2\n"));
+            spoil(s, "a.scope", |text| text.replace("Version=1\n", "Version=2\n"));
         }),
         Scenario::new("without a record", a_scope, |s| {
-            let (file, _) = record(s);
+            let (file, _) = record(s, "a.scope");
             s.world.backend_mut().store_mut().remove(&file);
             s.world.crash();
         }),
         Scenario::new("with a record of another boot", nothing, |s| {
             a_scope(s);
-            let (file, text) = record(s);
+            let (file, text) = record(s, "a.scope");
             let settings = cgarbiter_core::persist::read(&text).expect("it is good").0.to_owned();
             let saved = cgarbiter_core::persist::Saved { boot_id: "another".into(), ..Default::default() };
             let old = cgarbiter_core::persist::write(&settings, &cgarbiter_core::persist::section(&saved));

@@ -7,6 +7,7 @@ use crate::world::{Visible, World};
 use cgarbiter_core::client::ClientId;
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::systemd1::MethodCall;
+use cgarbiter_core::unit::State;
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{CallId, Config};
 
@@ -96,6 +97,12 @@ impl Stage {
         self.world.backend_mut().store_mut().write(format!("{FILES}/{name}"), text);
     }
 
+    /// A drop-in is put beside the record of a transient unit; not read yet.
+    pub(super) fn drop_in(&mut self, name: &str, text: &str) {
+        let directory = self.world.manager().config().unit_paths.transient.clone();
+        self.world.backend_mut().store_mut().write(format!("{directory}/{name}.d/50-by-hand.conf"), text);
+    }
+
     /// Asks, in preparation: it is granted, and everything that can happen at once has happened.
     pub(super) fn granted(&mut self, call: MethodCall) {
         let member = call.member.clone();
@@ -179,6 +186,14 @@ impl Stage {
         self.occasion
     }
 
+    /// Whether a unit is down, and nothing more is to be written about that.
+    pub(super) fn is_over(&self, unit: &str) -> bool {
+        let manager = self.world.manager();
+        let state = manager.graph().find(unit).map(|id| manager.graph().unit(id).state);
+        let is_down = state.is_none_or(|state| matches!(state, State::Dead | State::Failed | State::Exited));
+        is_down && manager.is_quiet()
+    }
+
     /// Whether the caller was told that all is done.
     pub(super) fn is_kept(&self) -> bool {
         self.kept
@@ -208,14 +223,19 @@ pub(super) fn scope(name: &str, slice: &str, pids: &[u32], list: impl IntoIterat
 
 /// StartTransientUnit of a service.
 pub(super) fn service(name: &str, kind: &str, remains: bool, command: &[&str]) -> MethodCall {
+    service_with(name, kind, [flag("RemainAfterExit", remains), run("ExecStart", command)])
+}
+
+/// The same with whatever is in the list.
+pub(super) fn service_with(name: &str, kind: &str, list: impl IntoIterator<Item = Value>) -> MethodCall {
+    let kind = calls::property("Type", Value::str(kind));
+    calls::start_transient(name, "fail", std::iter::once(kind).chain(list).collect())
+}
+
+/// A property that is a command.
+pub(super) fn run(property: &str, command: &[&str]) -> Value {
     let line = [Value::str(command[0]), Value::strings(command.to_vec()), Value::Bool(false)];
-    let command = Value::Array("(sasb)".into(), vec![Value::Struct(line.into())]);
-    let list = vec![
-        calls::property("Type", Value::str(kind)),
-        flag("RemainAfterExit", remains),
-        calls::property("ExecStart", command),
-    ];
-    calls::start_transient(name, "fail", list)
+    calls::property(property, Value::Array("(sasb)".into(), vec![Value::Struct(line.into())]))
 }
 
 /// A method of a unit and a mode.

@@ -27,15 +27,37 @@ pub(super) fn at_once(world: &mut World) -> Result<(), Vec<String>> {
     if wrong.is_empty() { Ok(()) } else { Err(wrong) }
 }
 
+/// What was promised at the moment at which the arbiter was killed.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Promised {
+    /// The caller was told that all is done.
+    pub(super) kept: bool,
+    /// The end that nobody might have heard of was heard and is on record.
+    pub(super) heard: bool,
+}
+
 /// When everything has come to rest: each fact is as it was or as it was to be, and what belongs together is there
 /// together.
-pub(super) fn at_rest(scenario: &Scenario, world: &World, outcomes: &[&Facts]) -> Result<(), Vec<String>> {
+pub(super) fn at_rest(
+    scenario: &Scenario,
+    world: &World,
+    outcomes: &[&Facts],
+    promised: Promised,
+) -> Result<(), Vec<String>> {
     let mut wrong = Facts::of(world).unlike(outcomes, world.manager().config());
     let is_excused = |name: &str, state: State| is_in_state(world, name, state);
-    for (unit, state) in [(scenario.unheard, State::Failed), (scenario.between, State::Dead)] {
-        if let Some(unit) = unit.filter(|unit| is_excused(unit, state)) {
+    let unheard = (scenario.unheard, State::Failed, promised.heard);
+    let between = (scenario.between, State::Dead, promised.kept);
+    for (unit, state, is_over) in [unheard, between] {
+        if let Some(unit) = unit.filter(|unit| !is_over && is_excused(unit, state)) {
             wrong.retain(|what| !what.contains(unit));
         }
+    }
+    if let Some(unit) = scenario.renewed {
+        let is_about_it = |what: &str| {
+            what.contains(unit) && ["the main process", "the identity", "the place"].iter().any(|w| what.starts_with(w))
+        };
+        wrong.retain(|what| !is_about_it(what));
     }
     let (reference, workload) = (Reference::default(), Workload::default());
     let view = View { world, reference: &reference, workload: &workload };

@@ -35,6 +35,13 @@ pub(super) enum Reading<'a> {
 }
 
 impl Record {
+    /// Whether nothing tells that it is about another activation than the one that left the directory.
+    fn may_be_of(&self, cgroup: &FoundCgroup) -> bool {
+        let told = self.content.as_deref().ok().and_then(persist::identity);
+        let mark = cgroup.invocation.as_deref().and_then(parse_invocation);
+        told.is_none() || mark.is_none() || told == mark
+    }
+
     pub(super) fn reading(&self, boot_id: &str) -> Reading<'_> {
         match self.content.as_deref().map(persist::read) {
             Ok(Ok((_, saved))) if saved.boot_id != boot_id => Reading::OtherBoot,
@@ -52,7 +59,7 @@ pub(super) struct Findings {
     /// Units of another manager that keeps its files where we do.
     pub(super) foreign: BTreeSet<UnitName>,
     /// Where records lie that an arbiter before us could not use.
-    aside: BTreeMap<UnitName, Arc<str>>,
+    aside: BTreeMap<UnitName, Record>,
     /// Of transient units, in the order in which they apply.
     drop_ins: BTreeMap<UnitName, BTreeMap<Arc<str>, Content>>,
     cgroups: BTreeMap<CgroupPath, FoundCgroup>,
@@ -85,7 +92,7 @@ impl Findings {
             } else if let Some(name) = record_of(transient, &file.path) {
                 findings.records.insert(name, Record { path: file.path, content: file.content });
             } else if let Some(name) = record_of(quarantine, &file.path) {
-                findings.aside.insert(name, file.path);
+                findings.aside.insert(name, Record { path: file.path, content: file.content });
             }
         }
         findings
@@ -105,11 +112,14 @@ impl Findings {
         self.drop_ins.keys().filter(|name| !is_known(name) && !self.foreign.contains(*name)).cloned().collect()
     }
 
-    /// Units that have processes, and a record only among those put aside.
+    /// Units that are up, and have a record only among those put aside.
     pub(super) fn put_aside(&self) -> Vec<(UnitName, Arc<str>)> {
-        let is_up = |name: &UnitName| self.likely(name).iter().any(|cgroup| cgroup.populated);
-        let aside = self.aside.iter().filter(|(name, _)| !self.records.contains_key(*name) && is_up(name));
-        aside.map(|(name, path)| (name.clone(), path.clone())).collect()
+        let is_up = |(name, record): &(&UnitName, &Record)| {
+            let is_slice = name.unit_type() == UnitType::Slice;
+            self.likely(name).iter().any(|cgroup| (cgroup.populated || is_slice) && record.may_be_of(cgroup))
+        };
+        let aside = self.aside.iter().filter(|(name, _)| !self.records.contains_key(*name)).filter(is_up);
+        aside.map(|(name, record)| (name.clone(), record.path.clone())).collect()
     }
 
     /// Slices whose directory bears our mark and lies where it has to.

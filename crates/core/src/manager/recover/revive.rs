@@ -55,7 +55,11 @@ impl Manager {
     }
 
     /// A unit with a record.
-    pub(super) fn revive(&mut self, id: UnitId, saved: &Saved, cgroup: Option<&FoundCgroup>) {
+    pub(super) fn revive(&mut self, id: UnitId, mut saved: Saved, cgroup: Option<&FoundCgroup>) {
+        if saved.restarting && !cgroup.is_some_and(|cgroup| cgroup.populated) {
+            (saved.state, saved.since, saved.step) = (Some(State::AutoRestart), saved.started, None);
+        }
+        let saved = &saved;
         if let Some(cgroup) = cgroup {
             self.believe(id, cgroup);
             self.revive_freezer(id, cgroup);
