@@ -23,18 +23,27 @@ pub enum Kind {
     Pin,
     /// The inode number of a cgroup's directory.
     Directory,
+    /// An invocation id: its first half.
+    Invocation,
     /// A moment on the monotonic clock, in microseconds.
     Moment,
 }
 
 impl Kind {
     /// All of them, by their number.
-    pub const ALL: [Self; 6] = [Self::Call, Self::Job, Self::Watch, Self::Pin, Self::Directory, Self::Moment];
+    pub const ALL: [Self; 7] =
+        [Self::Call, Self::Job, Self::Watch, Self::Pin, Self::Directory, Self::Invocation, Self::Moment];
 }
 
 /// Hands a marked number to a hasher.
 pub fn write<H: Hasher>(kind: Kind, number: u64, state: &mut H) {
     state.write_u128(u128::from(kind as u8) << 64 | u128::from(number));
+}
+
+/// Hands over an invocation id.
+pub fn write_invocation<H: Hasher>(id: &[u8; 16], state: &mut H) {
+    let half = id.first_chunk().expect("8 of 16 bytes");
+    write(Kind::Invocation, u64::from_be_bytes(*half), state);
 }
 
 /// What [`write`] has handed over.

@@ -1,6 +1,7 @@
 //! `Unit`: a slice, scope or service with its settings, its state, and what is known of its cgroup. Which state follows
 //! which is decided in `scope.rs`, `slice.rs` and `service.rs`; here are the words.
 
+use crate::canonical;
 use crate::client::ClientId;
 use crate::error::Refusal;
 use crate::job::JobId;
@@ -435,6 +436,7 @@ impl Hash for Unit {
         } = self;
         (name, aliases, load, load_error, transient, perpetual, fragment, drop_ins, settings).hash(state);
         (unit_state, result, freezer, invocation_id.is_some(), job, references, controller).hash(state);
+        invocation_id.iter().for_each(|id| canonical::write_invocation(id, state));
         let service = service.as_deref().filter(|service| **service != *ServiceState::NONE);
         (service, slice, realized, masks, work, owner, marks).hash(state);
         let Times { state_change, inactive_exit, active_enter, active_exit, inactive_enter } = times;

@@ -9,7 +9,7 @@ use core::hash::{Hash, Hasher};
 ///
 /// * the configuration, which does not change, but for what the root hands down;
 /// * the time and the numbers handed out last: what is still known by a number is hashed under it, marked as a name;
-/// * the seed of invocation ids, and the ids: nothing but look-ups by id depends on them;
+/// * the seed of invocation ids; an id matters by what bears it (a unit, its record, its directory), and is a name;
 /// * when it was started, and how many jobs there were: only shown.
 impl Hash for Manager {
     fn hash<H: Hasher>(&self, state: &mut H) {

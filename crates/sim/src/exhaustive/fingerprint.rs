@@ -6,15 +6,15 @@
 //! | marked as | becomes |
 //! |---|---|
 //! | call, job, watch, pin | its rank among all of its kind in this world |
-//! | directory | its place in the order in which they are first met |
+//! | directory, invocation id | its place in the order in which they are first met |
 //! | moment | its distance from now |
 //!
 //! Ranks, because tables are gone through in their order, and the next number is larger than all. Inode numbers are
 //! only compared, so any order does that is the same in both worlds: the kernel comes first, from the root down, by
 //! name. Of moments come only deadlines.
 //!
-//! Three things in texts are names, too: an invocation id (32 hex digits, by themselves or in a record), the times of a
-//! record, and its checksum. When a unit was started only matters with a `RuntimeMaxSec`.
+//! In texts there are names, too: an invocation id (32 hex digits, by themselves or in a record), and the times of a
+//! record. Its checksum is left out. When a unit was started only matters with a `RuntimeMaxSec`.
 
 use cgarbiter_core::canonical::{self, Kind};
 use std::hash::Hasher;
@@ -57,7 +57,7 @@ impl Canonical {
                     let now = self.now;
                     self.put(kind, |_, moment| moment.wrapping_sub(now));
                 }
-                Kind::Directory => self.put(kind, |numbers, number| {
+                Kind::Directory | Kind::Invocation => self.put(kind, |numbers, number| {
                     let place = numbers.iter().position(|other| *other == number);
                     place.unwrap_or_else(|| {
                         numbers.push(number);
@@ -90,14 +90,21 @@ impl Canonical {
         self.bytes.extend_from_slice(&[0; 8]);
     }
 
+    /// 32 hex digits.
+    fn invocation(&mut self, digits: &[u8]) {
+        let digit = |byte: &u8| u64::from(char::from(*byte).to_digit(16).expect("hex digits"));
+        self.name(Kind::Invocation, digits[..16].iter().fold(0, |half, byte| half << 4 | digit(byte)));
+    }
+
     /// A text with a state section, line by line.
     fn record(&mut self, text: &str) {
         let is_bounded = text.contains("RuntimeMaxSec=") || !text.contains("\n[X-Cgarbiter]\n");
         for line in text.lines() {
             match line.split_once('=') {
-                Some((key @ ("InvocationID" | "Checksum"), _)) => self.bytes.extend_from_slice(key.as_bytes()),
+                Some(("Checksum", _)) => self.bytes.extend_from_slice(b"Checksum"),
+                Some(("InvocationID", id)) if is_invocation(id.as_bytes()) => self.invocation(id.as_bytes()),
                 Some(("Started", _)) if !is_bounded => self.bytes.extend_from_slice(b"Started"),
-                Some((key @ ("Started" | "Since" | "MainStarted"), times)) => {
+                Some((key @ ("Started" | "Since" | "MainStarted" | "ControlStarted"), times)) => {
                     self.bytes.extend_from_slice(key.as_bytes());
                     let moment = times.split_once(' ').and_then(|(_, monotonic)| monotonic.parse().ok());
                     self.name(Kind::Moment, moment.unwrap_or(0));
@@ -121,7 +128,7 @@ impl Hasher for Canonical {
 
     fn write(&mut self, bytes: &[u8]) {
         if is_invocation(bytes) {
-            return self.bytes.extend_from_slice(b"invocation");
+            return self.invocation(bytes);
         }
         if bytes.len() >= RECORD_LENGTH_MIN
             && let Ok(text) = std::str::from_utf8(bytes)
