@@ -108,6 +108,8 @@ pub(crate) struct Intents {
     pub(crate) prepare: Vec<Op>,
     /// Processes to move in.
     pub(crate) attach: Vec<Pin>,
+    /// Calls that wait for some of the processes that `prepare` moves in.
+    pub(crate) attaching: Vec<Attaching>,
     /// A process to start.
     pub(crate) spawn: Option<Box<Spawn>>,
     /// `cgroup.freeze` to write.
@@ -116,6 +118,14 @@ pub(crate) struct Intents {
     pub(crate) replies: Vec<CallId>,
     /// How to take back those of them that change properties.
     pub(crate) undo: Vec<Undo>,
+}
+
+/// A call that has asked for processes to be moved into the unit.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub(crate) struct Attaching {
+    pub(crate) call: CallId,
+    /// Those that are not there yet, and not gone.
+    pub(crate) pins: Vec<Pin>,
 }
 
 /// A kill of the unit's processes.
@@ -152,6 +162,7 @@ impl Intents {
             && self.signals.is_empty()
             && self.prepare.is_empty()
             && self.attach.is_empty()
+            && self.attaching.is_empty()
             && self.spawn.is_none()
             && self.freeze.is_none()
             && self.replies.is_empty()

@@ -29,6 +29,8 @@ pub enum Mutant {
     AttachesFirst,
     /// Takes along another process of the cgroup that a process is moved from.
     TakesAlong,
+    /// Of several processes that are moved into a cgroup at once only the first is; the others are said to be gone.
+    LeavesBehind,
     /// What a request asked for before it was refused stays.
     KeepsHalf,
     /// Counters are shown smaller and smaller.
@@ -53,12 +55,13 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::KeepsDirectories,
         Self::RepliesTwice,
         Self::WritesIntoDelegated,
         Self::AttachesFirst,
         Self::TakesAlong,
+        Self::LeavesBehind,
         Self::KeepsHalf,
         Self::ResetsCounters,
         Self::TakesAllForRoot,
@@ -87,6 +90,7 @@ impl Mutant {
             Self::WritesIntoDelegated => "writes-into-delegated",
             Self::AttachesFirst => "attaches-first",
             Self::TakesAlong => "takes-along",
+            Self::LeavesBehind => "leaves-behind",
             Self::KeepsHalf => "keeps-half",
             Self::ResetsCounters => "resets-counters",
             Self::TakesAllForRoot => "takes-all-for-root",
@@ -114,7 +118,7 @@ impl Mutant {
             Self::RepliesTwice => "answers",
             Self::WritesIntoDelegated => "territory",
             Self::AttachesFirst => "limits-first",
-            Self::TakesAlong => "places",
+            Self::TakesAlong | Self::LeavesBehind => "places",
             Self::KeepsHalf => "limits",
             Self::ResetsCounters => "counters",
             Self::TakesAllForRoot => "permissions",
@@ -138,6 +142,9 @@ impl Mutant {
         let at = backend.running().map_or(0, |(_, done)| done);
         if self == Self::AttachesFirst && is_before_processes(&plan, at) {
             return backend.record(Ok(Outcome::Done));
+        }
+        if self == Self::LeavesBehind && is_another(&plan, at) {
+            return backend.record(Ok(Outcome::Gone));
         }
         if let (Self::TakesAlong, Some(Op::Attach { cgroup, pin })) = (self, next.as_ref().map(|step| &step.op)) {
             let left = backend.pinned(*pin).and_then(|pid| backend.kernel().cgroup_of(pid));
@@ -260,6 +267,13 @@ fn is_before_processes(plan: &[Step], at: usize) -> bool {
     let Some(Op::Write { cgroup, file, .. }) = plan.get(at).map(|step| &step.op) else { return false };
     let enters = |step: &Step| matches!(&step.op, Op::Attach { cgroup: to, .. } if to == cgroup);
     *file != "cgroup.freeze" && plan[at..].iter().any(enters)
+}
+
+/// A process is moved where this plan has moved another.
+fn is_another(plan: &[Step], at: usize) -> bool {
+    let into = |step: &Step| if let Op::Attach { cgroup, .. } = &step.op { Some(cgroup.clone()) } else { None };
+    let Some(cgroup) = plan.get(at).and_then(into) else { return false };
+    plan[..at].iter().any(|step| into(step).as_ref() == Some(&cgroup))
 }
 
 /// Writes what was held back.

@@ -10,6 +10,7 @@ mod crashed;
 mod processes;
 mod settings;
 
+use asked::Meant;
 pub use asked::{Asked, Verb};
 pub use processes::Home;
 pub use settings::Setting;
@@ -68,7 +69,7 @@ pub struct Reference {
     /// Calls that have reached the manager and are not answered.
     asked: BTreeMap<CallId, Asked>,
     /// What jobs are for, from their replies.
-    jobs: BTreeMap<u32, (String, Verb)>,
+    jobs: BTreeMap<u32, Meant>,
     /// Where processes are, as far as anybody asked.
     homes: BTreeMap<Pid, Home>,
     /// Moves that were asked for and have not been made, with how often each was.

@@ -172,9 +172,10 @@ impl Manager {
                 self.graph.unit_mut(id).realized.watch = Some(*watch);
                 self.watches.insert(*watch, id);
             }
-            (Op::Attach { .. }, Outcome::Attached) => {
+            (Op::Attach { pin, .. }, outcome) => {
                 let work = &mut self.graph.unit_mut(id).work;
-                work.attached += u32::from(work.starting);
+                work.attached += u32::from(work.starting && outcome == Outcome::Attached);
+                self.moved_in(id, *pin);
             }
             (Op::Spawn { .. }, Outcome::Spawned { pid }) => self.spawned(id, pid),
             (Op::WatchProcess { pid, .. }, _) => self.process_held(id, *pid),
@@ -389,7 +390,8 @@ impl Manager {
         let intents = work.intents.take().unwrap_or_default();
         let kills = intents.signals.iter().filter_map(|signal| signal.by_client).map(|kill| kill.call);
         let planned = core::mem::take(&mut work.planned.replies);
-        let replies: Vec<_> = intents.replies.iter().copied().chain(planned).chain(kills).collect();
+        let attaching = intents.attaching.iter().map(|attaching| attaching.call);
+        let replies: Vec<_> = intents.replies.iter().copied().chain(planned).chain(attaching).chain(kills).collect();
         let prepared = intents.prepare.iter().filter_map(|op| match op {
             Op::Attach { pin, .. } => Some(*pin),
             _ => None,

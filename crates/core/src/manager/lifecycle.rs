@@ -2,6 +2,7 @@
 
 use super::Manager;
 use super::process::Waiting;
+use super::transient::not_active;
 use crate::effect::{Audience, Effect, Severity, Signal};
 use crate::error::{OpError, Refusal, RefusalKind};
 use crate::event::Question;
@@ -273,6 +274,7 @@ impl Manager {
         let pins = prepared.into_iter().filter_map(|op| if let Op::Attach { pin, .. } = op { Some(pin) } else { None });
         let pins: Vec<Pin> = core::mem::take(&mut intents.attach).into_iter().chain(pins).collect();
         let signals = core::mem::take(&mut intents.signals);
+        let attaching = core::mem::take(&mut intents.attaching);
         intents.spawn = None;
         intents.freeze = None;
         if intents.is_empty() {
@@ -281,6 +283,7 @@ impl Manager {
         if !pins.is_empty() {
             self.effects.push_back(Effect::Release(pins));
         }
+        attaching.into_iter().for_each(|attaching| self.reply(attaching.call, Err(not_active())));
         for kill in signals.into_iter().filter_map(|signal| signal.by_client) {
             self.answer_kill(kill, 0);
         }

@@ -61,6 +61,8 @@ impl Manager {
         let result = unit.result;
         let spawns = unit.work.intents.as_ref().is_some_and(|intents| intents.spawn.is_some());
         if unit.work.starting || unit.work.ending.is_some() || spawns {
+            // The plan in flight may have found the directory busy the moment before.
+            self.graph.unit_mut(id).work.look_again |= unit.work.ending.is_some() && unit.work.in_plan;
             return;
         }
         if unit.unit_type() == UnitType::Service {

@@ -17,7 +17,7 @@ use crate::settings::{ExitType, NotifyAccess, Restart, ServiceCommand, ServiceTy
 use crate::unit::{LoadState, Unit, UnitId};
 use crate::unit_file::TransientFile;
 use crate::value::Value;
-use crate::work::{RecordWork, Undo};
+use crate::work::{Attaching, RecordWork, Undo};
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -345,7 +345,7 @@ impl Manager {
             return invalid("Process migration not available on non-delegated units.".into());
         }
         if target.active().is_inactive_or_deactivating() || !target.realized.exists {
-            return invalid("Unit is not active, refusing.".into());
+            return Err(not_active());
         }
         let table: Pins = pins.iter().copied().collect();
         let mut attach = Vec::new();
@@ -361,10 +361,21 @@ impl Manager {
         let cgroup = self.graph.cgroup_path(id).expect("a realized unit has a path").join(&subpath);
         let unit = self.graph.unit_mut(id);
         let intents = unit.work.intents_mut();
-        intents.prepare.extend(attach.into_iter().map(|pin| Op::Attach { cgroup: cgroup.clone(), pin }));
-        intents.replies.push(call);
+        intents.prepare.extend(attach.iter().map(|pin| Op::Attach { cgroup: cgroup.clone(), pin: *pin }));
+        intents.attaching.push(Attaching { call, pins: attach });
         self.queue_realize(id);
         Ok(None)
+    }
+
+    /// A process that was to be moved in is there, or has ended; who asked is answered after the last.
+    pub(super) fn moved_in(&mut self, id: UnitId, pin: Pin) {
+        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
+        let Some(at) = intents.attaching.iter().position(|attaching| attaching.pins.contains(&pin)) else { return };
+        intents.attaching[at].pins.retain(|other| *other != pin);
+        if intents.attaching[at].pins.is_empty() {
+            let call = intents.attaching.remove(at).call;
+            self.reply(call, Ok(Reply::Done));
+        }
     }
 
     /// Others than root may only bring their own processes into a unit of their own.
@@ -378,6 +389,11 @@ impl Manager {
         }
         Ok(())
     }
+}
+
+/// Nobody is moved into a unit that is not up, nor into one that has come to its end since it was asked for.
+pub(super) fn not_active() -> Refusal {
+    Refusal::new(RefusalKind::InvalidArgs, "Unit is not active, refusing.")
 }
 
 /// A unit that a call has made.

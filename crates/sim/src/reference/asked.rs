@@ -40,6 +40,18 @@ pub struct Asked {
     before: Option<Option<Promise>>,
     /// Moves that this call alone asks for.
     moves: Vec<(Pid, String)>,
+    /// Those of them that have not been made.
+    pub(super) unmade: Vec<(Pid, String)>,
+}
+
+/// A job that a reply has named.
+#[derive(Clone, Debug, Hash)]
+pub(super) struct Meant {
+    /// The unit that was asked about.
+    unit: String,
+    verb: Verb,
+    /// Moves that are made when it is done, and have not been.
+    pub(super) unmade: Vec<(Pid, String)>,
 }
 
 impl Reference {
@@ -51,7 +63,7 @@ impl Reference {
         if matches!(request, Request::Reload) {
             self.files_are_read();
         }
-        let mut asked = Asked { uid: client.uid, unit, verb, before, moves: Vec::new() };
+        let mut asked = Asked { uid: client.uid, unit, verb, before, moves: Vec::new(), unmade: Vec::new() };
         match (verb, &asked.unit) {
             (Verb::Make, Some(name)) => asked.moves = self.promise_unit(name, client, request),
             (Verb::Set, Some(name)) => self.promise_limits(call, name, request),
@@ -78,6 +90,7 @@ impl Reference {
             (Verb::Risk, None) => self.release_unkept(),
             _ => {}
         }
+        asked.unmade.clone_from(&asked.moves);
         self.asked.insert(call, asked);
     }
 
@@ -94,7 +107,7 @@ impl Reference {
         match (result, asked.unit) {
             (Ok(body), Some(name)) => {
                 if let (Some(job), Verb::Make | Verb::Start | Verb::Stop) = (job_of(body), asked.verb) {
-                    self.jobs.insert(job, (name.clone(), asked.verb));
+                    self.jobs.insert(job, Meant { unit: name.clone(), verb: asked.verb, unmade: asked.unmade });
                 }
                 self.keep_limits(call, &name, true);
                 self.keep_settings(call, &name, true);
@@ -118,16 +131,17 @@ impl Reference {
     pub fn job_removed(&mut self, job: u32, unit: &str, result: &str) {
         let meant = self.jobs.remove(&job);
         // The caller believes what the reply to its call means.
-        let unit = meant.as_ref().map_or(unit, |(unit, _)| unit.as_str());
+        let unit = meant.as_ref().map_or(unit, |meant| meant.unit.as_str());
         let Some(promise) = self.units.get_mut(unit) else { return };
         let done = result == "done";
-        if !done && matches!(meant, Some((_, Verb::Make))) {
+        let verb = meant.as_ref().map(|meant| meant.verb);
+        if !done && verb == Some(Verb::Make) {
             // It has what it had before, or is not there any more.
             promise.limits.clear();
         }
-        promise.wish = match (&meant, promise.wish) {
-            (Some((_, Verb::Make | Verb::Start)), Wish::Up { kept: false }) if done => Wish::Up { kept: true },
-            (Some((_, Verb::Stop)), Wish::Down { kept: false }) if done => Wish::Down { kept: true },
+        promise.wish = match (verb, promise.wish) {
+            (Some(Verb::Make | Verb::Start), Wish::Up { kept: false }) if done => Wish::Up { kept: true },
+            (Some(Verb::Stop), Wish::Down { kept: false }) if done => Wish::Down { kept: true },
             (None, wish @ (Wish::Up { kept: true } | Wish::Down { kept: true })) => wish,
             _ => Wish::Either,
         };
@@ -262,12 +276,6 @@ impl Reference {
         let own = client.pid;
         let pids = pids.iter().filter_map(|pid| Pid::try_from(if *pid == 0 { own.unwrap_or(0) } else { *pid }).ok());
         self.want(pids.collect(), &cgroup)
-    }
-
-    fn want(&mut self, pids: Vec<Pid>, cgroup: &str) -> Vec<(Pid, String)> {
-        let moves: Vec<(Pid, String)> = pids.into_iter().map(|pid| (pid, cgroup.to_owned())).collect();
-        moves.iter().for_each(|wanted| *self.wanted.entry(wanted.clone()).or_default() += 1);
-        moves
     }
 }
 

@@ -1,7 +1,8 @@
 //! Where processes are: as they were born, as clients asked, as their owners moved them.
 
-use super::{Reference, Wish};
+use super::{Reference, Verb, Wish};
 use crate::kernel::Pid;
+use cgarbiter_core::CallId;
 
 /// Where a process is, as far as anybody asked.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -22,6 +23,7 @@ impl Reference {
     pub fn died(&mut self, pid: Pid) {
         let home = self.homes.remove(&pid);
         self.wanted.retain(|(other, _), _| *other != pid);
+        self.drop_unmade(|(other, _)| *other == pid);
         let Some(home) = home else { return };
         let inside = format!("{}/", home.cgroup);
         let is_left = |other: &Home| other.cgroup == home.cgroup || other.cgroup.starts_with(&inside);
@@ -44,12 +46,39 @@ impl Reference {
 
     /// The arbiter has moved a process.
     pub fn moved(&mut self, pid: Pid, cgroup: &str) {
-        self.unwant(&(pid, cgroup.to_owned()));
+        let made = (pid, cgroup.to_owned());
+        self.unwant(&made);
+        self.drop_unmade(|wanted| *wanted == made);
         let from = self.homes.get(&pid).map(|home| home.cgroup.clone());
         self.moved_by_owner(pid, cgroup);
         // Whoever it left may be empty now.
         let left = from.filter(|from| from != cgroup).and_then(|from| self.unit_around(&from));
         left.into_iter().for_each(|unit| self.release(&unit));
+    }
+
+    pub(super) fn want(&mut self, pids: Vec<Pid>, cgroup: &str) -> Vec<(Pid, String)> {
+        let moves: Vec<(Pid, String)> = pids.into_iter().map(|pid| (pid, cgroup.to_owned())).collect();
+        moves.iter().for_each(|wanted| *self.wanted.entry(wanted.clone()).or_default() += 1);
+        moves
+    }
+
+    /// Look: moves that have not been made, of a call without an answer.
+    #[must_use]
+    pub fn unmade_of(&self, call: CallId) -> &[(Pid, String)] {
+        self.asked.get(&call).filter(|asked| asked.verb == Verb::Attach).map_or(&[], |asked| &asked.unmade)
+    }
+
+    /// Look: the same of a job that a reply has named.
+    #[must_use]
+    pub fn unmade_of_job(&self, job: u32) -> &[(Pid, String)] {
+        self.jobs.get(&job).map_or(&[], |meant| &meant.unmade)
+    }
+
+    /// Moves that are not to be waited for any more.
+    fn drop_unmade(&mut self, is_over: impl Fn(&(Pid, String)) -> bool) {
+        let (asked, jobs) = (self.asked.values_mut(), self.jobs.values_mut());
+        let lists = asked.map(|asked| &mut asked.unmade).chain(jobs.map(|meant| &mut meant.unmade));
+        lists.for_each(|unmade| unmade.retain(|wanted| !is_over(wanted)));
     }
 
     pub(super) fn unwant(&mut self, wanted: &(Pid, String)) {
