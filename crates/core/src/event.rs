@@ -68,7 +68,11 @@ pub enum Event {
         cgroup: Option<CgroupPath>,
         /// What: lines of `NAME=VALUE`.
         message: String,
+        /// The descriptors that came along, held by the backend until they are let go of.
+        descriptors: Vec<Handed>,
     },
+    /// The other end of a descriptor that came with a message has gone, or it is of no use any more.
+    HungUp(Pin),
     /// Somebody without a bus (a signal) wants the program that is installed now to take over.
     SuccessorWanted,
     /// The program that is installed now has been tried out, as
@@ -76,6 +80,15 @@ pub enum Event {
     SuccessorChecked(Option<String>),
     /// It takes over now: what is told in answer is the last that anybody hears of us.
     GivingWay,
+}
+
+/// A descriptor that came with a message.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Handed {
+    /// Held under this number.
+    pub pin: Pin,
+    /// Others that are held and are the same open file.
+    pub same: Vec<Pin>,
 }
 
 /// How a child ended (`waitid`).

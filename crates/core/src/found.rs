@@ -4,6 +4,7 @@
 use crate::controllers::ControllerMask;
 use crate::error::OpError;
 use crate::names::CgroupPath;
+use crate::plan::Pin;
 use crate::unit_files::UnitFile;
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -21,6 +22,21 @@ pub struct Found {
     /// The files in all the other directories for units, as in [`Event::UnitFiles`](crate::event::Event::UnitFiles).
     /// They count before any unit is known again.
     pub unit_files: Vec<UnitFile>,
+    /// Descriptors that services have had a predecessor in this process keep, and that are held again.
+    pub descriptors: Vec<FoundDescriptor>,
+}
+
+/// A descriptor that is kept for a service.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FoundDescriptor {
+    /// The service.
+    pub unit: String,
+    /// Held under this number.
+    pub pin: Pin,
+    /// What the service calls it.
+    pub name: String,
+    /// It is let go of when its other end has gone.
+    pub polled: bool,
 }
 
 /// A directory.

@@ -45,7 +45,7 @@ use crate::graph::Graph;
 use crate::job::JobId;
 use crate::jobs::JobTable;
 use crate::names::{CgroupPath, UnitName};
-use crate::plan::{Plan, PlanId, Step, WatchId};
+use crate::plan::{Pin, Plan, PlanId, Step, WatchId};
 use crate::realized::Realized;
 use crate::request::CallId;
 use crate::rng::Rng;
@@ -98,6 +98,8 @@ pub struct Manager {
     waiting: BTreeMap<ReadId, Waiting>,
     watches: BTreeMap<WatchId, UnitId>,
     children: BTreeMap<u32, UnitId>,
+    /// Descriptors that are kept, and for which service.
+    stored: BTreeMap<Pin, UnitId>,
     /// Ends of processes that the plan in flight may have started.
     early_exits: Vec<(u32, ExitStatus)>,
     /// The same for children that have become their programs, or not.
@@ -183,6 +185,7 @@ impl Manager {
             waiting: BTreeMap::new(),
             watches: BTreeMap::new(),
             children: BTreeMap::new(),
+            stored: BTreeMap::new(),
             early_exits: Vec::new(),
             early_executions: Vec::new(),
             held: VecDeque::new(),
@@ -221,7 +224,10 @@ impl Manager {
             Event::CgroupChanged { watch } => self.look_at(watch),
             Event::Executed { pid, failure } => self.child_executed(pid, failure),
             Event::Exited { pid, status } => self.child_exited(pid, status),
-            Event::Notified { pid, uid, cgroup, message } => self.notified(pid, uid, cgroup.as_ref(), &message),
+            Event::Notified { pid, uid, cgroup, message, descriptors } => {
+                self.notified(pid, uid, cgroup.as_ref(), &message, descriptors);
+            }
+            Event::HungUp(pin) => self.hung_up(pin),
             Event::SuccessorWanted => self.successor_wanted(),
             Event::SuccessorChecked(unfit) => self.successor_checked(unfit),
             Event::GivingWay => self.giving_way(),

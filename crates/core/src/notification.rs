@@ -20,8 +20,14 @@ pub struct Notification {
     pub extend_timeout_usec: Option<u64>,
     pub watchdog: Option<Watchdog>,
     pub watchdog_usec: Option<u64>,
-    /// Descriptors are to be kept, or let go of: nobody does that here.
+    /// The descriptors that come along are to be kept.
     pub stores_descriptors: bool,
+    /// Those of the name are not to be kept any longer.
+    pub removes_descriptors: bool,
+    /// The first of the names told.
+    pub descriptor_name: Option<String>,
+    /// They are to be let go of when their other end has gone.
+    pub polls_descriptors: bool,
 }
 
 /// What a service says it is doing.
@@ -46,7 +52,7 @@ impl Notification {
     /// Takes a message apart.
     #[must_use]
     pub fn parse(message: &str) -> Self {
-        let mut found = Self::default();
+        let mut found = Self { polls_descriptors: true, ..Self::default() };
         if message.len() > MESSAGE_MAX || message.contains('\0') {
             return found;
         }
@@ -69,7 +75,10 @@ impl Notification {
             ("WATCHDOG", "1") => self.watchdog = Some(Watchdog::Alive),
             ("WATCHDOG", "trigger") => self.watchdog = Some(Watchdog::Trigger),
             ("WATCHDOG_USEC", usec) => self.watchdog_usec = usec.parse().ok(),
-            ("FDSTORE" | "FDSTOREREMOVE", "1") => self.stores_descriptors = true,
+            ("FDSTORE", "1") => self.stores_descriptors = true,
+            ("FDSTOREREMOVE", "1") => self.removes_descriptors = true,
+            ("FDNAME", name) => drop(self.descriptor_name.get_or_insert_with(|| name.into())),
+            ("FDPOLL", "0") => self.polls_descriptors = false,
             _ => {}
         }
     }
@@ -89,12 +98,17 @@ mod tests {
         let numbers = Notification::parse("ERRNO=2\nMAINPID=77\nEXTEND_TIMEOUT_USEC=5\nWATCHDOG_USEC=x\nFDSTORE=1");
         assert_eq!((numbers.errno, numbers.main_pid, numbers.extend_timeout_usec), (Some(2), Some(77), Some(5)));
         assert!(numbers.stores_descriptors && numbers.watchdog_usec.is_none());
+        assert!(numbers.polls_descriptors && numbers.descriptor_name.is_none());
+        let removal = Notification::parse("FDSTOREREMOVE=1\nFDNAME=a=b\nFDNAME=c\nFDPOLL=0");
+        assert!(removal.removes_descriptors && !removal.stores_descriptors && !removal.polls_descriptors);
+        assert_eq!(removal.descriptor_name.as_deref(), Some("a=b"));
     }
 
     #[test]
     fn what_is_too_long_or_not_text_says_nothing() {
         let long = alloc::format!("READY=1\n{}", "x".repeat(MESSAGE_MAX));
-        assert_eq!(Notification::parse(&long), Notification::default());
-        assert_eq!(Notification::parse("READY=1\0"), Notification::default());
+        let nothing = Notification { polls_descriptors: true, ..Notification::default() };
+        assert_eq!(Notification::parse(&long), nothing);
+        assert_eq!(Notification::parse("READY=1\0"), nothing);
     }
 }

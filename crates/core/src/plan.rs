@@ -296,6 +296,9 @@ pub struct Spawn {
     pub environment: Vec<String>,
     /// What it does before it becomes the program, in this order.
     pub setup: Vec<ExecStep>,
+    /// Descriptors that it finds at 3 and above, by the numbers they are held under, and their names. One that has gone
+    /// meanwhile is left out.
+    pub stored: Vec<(u64, String)>,
     /// `$NAME` in the arguments stays as it is.
     pub no_env_expand: bool,
     /// Whether it is to be told when it has become the program; that it could not is told in any case.
@@ -311,6 +314,7 @@ impl Spawn {
             arguments: arguments.into_iter().map(String::from).collect(),
             environment: Vec::new(),
             setup: Vec::new(),
+            stored: Vec::new(),
             no_env_expand: false,
             tell_executed: false,
         }

@@ -2,6 +2,7 @@
 //! judged and a restart decided (reference 02.5). What follows from them is in `manager/service.rs`.
 
 use crate::event::ExitStatus;
+use crate::plan::Pin;
 use crate::settings::{Restart, ServiceCommand, ServiceSettings};
 use crate::time::{Instant, Timestamp};
 use crate::unit::UnitResult;
@@ -56,6 +57,8 @@ pub struct ServiceState {
     pub will_restart: bool,
     /// What it has said of itself.
     pub notified: Notified,
+    /// Descriptors that are kept for its next main process, the latest first.
+    pub store: Vec<Stored>,
     /// Its starts of late.
     pub(crate) starts: RateLimit,
     /// How the commands ended that ran since the start.
@@ -75,6 +78,17 @@ pub struct Notified {
     pub watchdog: Timestamp,
     /// `WATCHDOG_USEC`
     pub watchdog_usec: Option<u64>,
+}
+
+/// A descriptor that is kept for a service.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Stored {
+    /// Held under this number.
+    pub pin: Pin,
+    /// What the service calls it.
+    pub name: String,
+    /// It is let go of when its other end has gone.
+    pub polled: bool,
 }
 
 /// The last state of three that a service has told.
@@ -140,6 +154,7 @@ impl ServiceState {
             watchdog: Timestamp { realtime: 0, monotonic: 0 },
             watchdog_usec: None,
         },
+        store: Vec::new(),
         starts: RateLimit { begin: None, count: 0 },
         runs: Vec::new(),
     };

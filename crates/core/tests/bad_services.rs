@@ -129,7 +129,8 @@ fn who_says_much_is_known_by_the_last_of_it() {
     let notify = [("Type", Value::str("notify"))];
     let mut machine = begun(&["ExecStart"], &notify);
     let pid = service(&machine).main_pid.expect("a process");
-    let mut say = |message: String| machine.hand_in(Event::Notified { pid, uid: 0, cgroup: None, message });
+    let mut say =
+        |message: String| machine.hand_in(Event::Notified { pid, uid: 0, cgroup: None, message, descriptors: vec![] });
     (0..10_000).for_each(|number| say(format!("STATUS={number}\nREADY=1\nWATCHDOG=1\nEXTEND_TIMEOUT_USEC={number}")));
     say(format!("STATUS={}", "x".repeat(100_000)));
     say("\0\n=\nREADY\nMAINPID=x\nERRNO=99999999999999".into());
@@ -142,7 +143,8 @@ fn nobody_makes_a_process_of_somebody_else_its_main_process() {
     let mut machine = begun(&["ExecStart"], &[("Type", Value::str("notify")), ("NotifyAccess", Value::str("all"))]);
     let pid = service(&machine).main_pid.expect("a process");
     for foreign in ["1", "0", "-1", "4294967295", "4711"] {
-        machine.hand_in(Event::Notified { pid, uid: 0, cgroup: None, message: format!("MAINPID={foreign}\nREADY=1") });
+        let message = format!("MAINPID={foreign}\nREADY=1");
+        machine.hand_in(Event::Notified { pid, uid: 0, cgroup: None, message, descriptors: vec![] });
         machine.settle();
         assert_eq!(service(&machine).main_pid, Some(pid), "{foreign}");
     }

@@ -48,7 +48,7 @@ fn who_is_started_anew_writes_to_where_it_wrote_before() {
     machine.empty("a.service");
     let event = Event::Exited { pid, status: ExitStatus::Code(1) };
     machine.manager.handle_event(clocks(3_000_000), event);
-    machine.hand_in(Event::Notified { pid: 1, uid: 0, cgroup: None, message: String::new() });
+    machine.hand_in(Event::Notified { pid: 1, uid: 0, cgroup: None, message: String::new(), descriptors: vec![] });
     machine.settle();
     machine.pass(5_000_000);
     let handles = |machine: &Machine| {

@@ -84,6 +84,7 @@ fn unreadable(name: &str) -> UnitFile {
 fn a_slice_whose_file_is_unfit_keeps_its_members_and_its_limits() {
     for file in [unit_file("web.slice", "[Slice\n"), unit_file("web.slice", ""), unreadable("web.slice")] {
         let found = Found {
+            descriptors: vec![],
             cgroups: vec![found("/web.slice", Some(SLICE), true), found("/web.slice/x.scope", Some(UNIT), true)],
             files: vec![record("x.scope", "[Scope]\nSlice=web.slice\nMemoryMax=1073741824\n", "")],
             unit_files: vec![file],
@@ -99,6 +100,7 @@ fn a_slice_whose_file_is_unfit_keeps_its_members_and_its_limits() {
 #[test]
 fn a_unit_that_a_drop_in_puts_elsewhere_is_found_where_it_was_made() {
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/a.slice", Some(SLICE), true), found("/a.slice/x.scope", Some(UNIT), true)],
         files: vec![record("x.scope", "[Scope]\nSlice=a.slice\n", "")],
         unit_files: vec![unit_file("x.scope.d/place.conf", "[Scope]\nSlice=b.slice\n")],
@@ -111,6 +113,7 @@ fn a_unit_that_a_drop_in_puts_elsewhere_is_found_where_it_was_made() {
 fn a_main_process_that_was_found_nowhere_is_asked_for_and_nobody_is_killed() {
     let service = "[Service]\nDelegate=yes\nExecStart=/bin/sleep \"/bin/sleep\" \"9\"\n";
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/d.service", Some(UNIT), true)],
         files: vec![record("d.service", service, "MainPID=42\nMainStarted=1790000001000000 1000000\n")],
         unit_files: Vec::new(),
@@ -124,6 +127,7 @@ fn a_main_process_that_was_found_nowhere_is_asked_for_and_nobody_is_killed() {
 fn a_drop_in_that_became_unfit_takes_no_limit_off_a_unit_that_is_up() {
     for unfit in [unreadable("scope.d/20-new.conf"), unit_file("scope.d/20-new.conf", "[Scope\n")] {
         let found = Found {
+            descriptors: vec![],
             cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/t.scope", Some(UNIT), true)],
             files: vec![record("t.scope", "[Scope]\n", "")],
             unit_files: vec![unit_file("scope.d/10-limits.conf", "[Scope]\nMemoryMax=1048576\n"), unfit],
@@ -142,6 +146,7 @@ fn what_a_delegatee_has_written_stays_and_what_was_set_comes_back() {
     };
     let scope = record("c.scope", "[Scope]\nDelegate=yes\nMemoryMax=1073741824\n", "");
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/c.scope", Some(UNIT), true)],
         files: vec![scope, drop_in("50-MemoryHigh.conf", "MemoryHigh=infinity")],
         unit_files: Vec::new(),
@@ -155,6 +160,7 @@ fn what_a_delegatee_has_written_stays_and_what_was_set_comes_back() {
 #[test]
 fn a_directory_of_somebody_else_is_not_taken_for_that_of_a_start_that_was_cut() {
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/f.scope", Some(SLICE), true)],
         files: vec![record("f.scope", "[Scope]\nRuntimeMaxSec=5\n", "")],
         unit_files: Vec::new(),
@@ -198,6 +204,7 @@ fn a_directory_of_unit_files_that_cannot_be_read_takes_no_limit_off() {
         let content = Content::Unreadable(OpError::new(&*directory, Errno::Access));
         let unread = UnitFile { path: directory.into(), link: None, content };
         let found = Found {
+            descriptors: vec![],
             cgroups: vec![found("/web.slice", Some(SLICE), true), found("/web.slice/x.scope", Some(UNIT), true)],
             files: vec![record("x.scope", "[Scope]\nSlice=web.slice\nMemoryAccounting=no\nTasksAccounting=no\n", "")],
             unit_files: vec![unread],
@@ -228,7 +235,7 @@ fn a_slice_without_a_mark_is_ours_only_if_somebody_recorded_lies_in_it() {
     let cgroups = || vec![found("/web.slice", None, true), found("/system.slice", Some(SLICE), true)];
     let scope = || record("x.scope", "[Unit]\nWants=a.service\n[Scope]\n", "");
     let x = found("/system.slice/x.scope", Some(UNIT), true);
-    let found = Found { cgroups: [cgroups(), vec![x]].concat(), files: vec![scope()], unit_files };
+    let found = Found { descriptors: vec![], cgroups: [cgroups(), vec![x]].concat(), files: vec![scope()], unit_files };
     let done = recovered(found);
     assert!(done.contains("= x.scope loaded running"), "{done}");
     assert!(!done.contains("write    web.slice") && !done.contains("= web.slice loaded active"), "{done}");
@@ -240,6 +247,7 @@ fn transient_files_of_another_manager_stay_where_they_are() {
     let file =
         |name: &str, text: &str| FoundFile { path: format!("{transient}/{name}").into(), content: Ok(text.into()) };
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/user.slice", None, true), found("/user.slice/session-1.scope", Some(UNIT), false)],
         files: vec![
             file("session-1.scope", "# made by somebody\n[Scope]\nSlice=user.slice\n"),
@@ -256,6 +264,7 @@ fn a_record_of_a_newer_version_stays_for_who_understands_it() {
     let newer = record("x.scope", "[Scope]\n", "");
     let content = newer.content.map(|text| text.replace("Version=1", "Version=2"));
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/x.scope", Some(UNIT), true)],
         files: vec![FoundFile { content, ..newer }],
         unit_files: Vec::new(),
@@ -272,6 +281,7 @@ fn who_runs_by_a_record_that_was_put_aside_is_known_at_each_start() {
         content: Ok("[X-Cgarbiter]\n".into()),
     };
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/x.scope", Some(UNIT), true)],
         files: vec![aside("x.scope"), aside("gone.scope")],
         unit_files: Vec::new(),
@@ -286,6 +296,7 @@ fn a_oneshot_that_was_cut_between_two_commands_does_not_end_in_success() {
     let service = "[Service]\nType=oneshot\nExecStart=/bin/a \"/bin/a\"\nExecStart=/bin/b \"/bin/b\"\n";
     let start = "State=start\nSince=1790000001000000 1000000\nCommand=1\n";
     let found = Found {
+        descriptors: vec![],
         cgroups: vec![found("/system.slice", Some(SLICE), true), found("/system.slice/o.service", Some(UNIT), false)],
         files: vec![record("o.service", service, start)],
         unit_files: Vec::new(),

@@ -5,6 +5,7 @@
 mod directories;
 mod identity;
 mod mounts;
+mod stored;
 mod streams;
 
 use crate::errno::word;
@@ -79,7 +80,8 @@ struct Child {
 /// Everything from birth to the program. Only for a freshly forked child of a process with one thread.
 pub(crate) fn become_program(birth: Birth, spawn: Spawn) -> ! {
     let _ = write(&birth.report, &[BORN]);
-    let Birth { report, procs, open_files, handles: descriptors } = birth;
+    let Birth { mut report, procs, open_files, handles: mut descriptors } = birth;
+    let room = stored::make_room(spawn.stored.len(), std::iter::once(&mut report).chain(&mut descriptors));
     let fail = |status: i32, fault: Fault| -> ! {
         let mut told = vec![status as u8];
         told.extend((fault.errno as i32).to_ne_bytes());
@@ -93,7 +95,7 @@ pub(crate) fn become_program(birth: Birth, spawn: Spawn) -> ! {
     {
         fail(EXIT_CGROUP, about("cgroup.procs")(errno));
     }
-    if let Err(fault) = leave_the_arbiter(open_files) {
+    if let Err(fault) = room.map_err(about("descriptors")).and_then(|()| leave_the_arbiter(open_files)) {
         fail(EXIT_FDS, fault);
     }
     let handles = handles(&spawn).zip(descriptors).collect();
@@ -105,6 +107,9 @@ pub(crate) fn become_program(birth: Birth, spawn: Spawn) -> ! {
                 if identity::is_about_group(step, &fault.what) { identity::EXIT_GROUP } else { step.exit_status() };
             fail(status, fault);
         }
+    }
+    if let Err(fault) = child.place_stored(&spawn) {
+        fail(EXIT_FDS, fault);
     }
     let fault = child.execute(&spawn);
     fail(EXIT_EXEC, fault)
@@ -221,8 +226,9 @@ impl Child {
         if self.ignore_sigpipe {
             set_disposition(libc::SIGPIPE, libc::SIG_IGN);
         }
+        let first = stored::FIRST + spawn.stored.len() as i32;
         // SAFETY: takes numbers. Older kernels refuse; every descriptor that we have is marked already.
-        unsafe { libc::syscall(libc::SYS_close_range, 3, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
+        unsafe { libc::syscall(libc::SYS_close_range, first, u32::MAX, libc::CLOSE_RANGE_CLOEXEC) };
         let none = nix::sys::signal::SigSet::empty();
         let _ = none.thread_set_mask();
         match execve(&program, &arguments, &environment) {

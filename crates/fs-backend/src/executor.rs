@@ -1,7 +1,7 @@
 //! `Executor`: what runs plans and answers questions, and what it shares with its clones.
 
 use crate::dirs::Dirs;
-use crate::notify::NotifySocket;
+use crate::notify::{Message, NotifySocket};
 use crate::pins::{Pins, examine_pidfd, is_pidfd};
 use crate::probe::Kernel;
 use crate::read::cgroup_of;
@@ -9,7 +9,7 @@ use crate::root::Root;
 use crate::spawner::{SPAWNER_ARGUMENT, Spawner, SpawnerCommand};
 use crate::store::Store;
 use crate::watch::Notices;
-use cgarbiter_core::event::{Event, PinAnswer};
+use cgarbiter_core::event::{Event, Handed, PinAnswer};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{OnError, Pin, Plan};
 use cgarbiter_core::{OpError, Outcome, Report};
@@ -204,8 +204,27 @@ impl Executor {
         let mut held = self.shared.pins();
         for pin in pins {
             held.take(*pin);
-            held.close_other(*pin);
+            if let Some(descriptor) = held.take_other(*pin) {
+                self.shared.notices.forget_descriptor(descriptor.as_fd());
+            }
         }
+    }
+
+    /// Holds a descriptor that came with a message, or that a predecessor has kept, and hears of its end.
+    pub fn keep(&self, descriptor: OwnedFd) -> Handed {
+        let mut pins = self.shared.pins();
+        let same = pins.same_as(&descriptor);
+        let pin = pins.hold_other(descriptor);
+        if let Some(held) = pins.other(pin) {
+            self.shared.notices.add_descriptor(pin, held);
+        }
+        Handed { pin, same }
+    }
+
+    /// Another hand on a descriptor that is held and is no process.
+    #[must_use]
+    pub fn copy_of(&self, pin: Pin) -> Option<OwnedFd> {
+        self.shared.pins().copy_of(pin)
     }
 
     /// How many processes are held.
@@ -224,13 +243,12 @@ impl Executor {
     /// Answers whether that was all; if not, come again before waiting for the descriptor.
     pub fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
         // Where a sender is, is asked while it may still be waiting to be heard.
-        self.shared.notices.drain(&mut |event| match event {
-            Event::Notified { pid, uid, message, .. } => {
-                let cgroup = cgroup_of(&self.shared.root, pid);
-                hand_over(Event::Notified { pid, uid, cgroup, message });
-            }
-            event => hand_over(event),
-        })
+        let mut hear = |Message { pid, uid, text, descriptors }| {
+            let cgroup = cgroup_of(&self.shared.root, pid);
+            let descriptors = descriptors.into_iter().map(|descriptor| self.keep(descriptor)).collect();
+            Event::Notified { pid, uid, cgroup, message: text, descriptors }
+        };
+        self.shared.notices.drain(&mut hear, hand_over)
     }
 
     /// Makes the socket on which services tell of themselves.

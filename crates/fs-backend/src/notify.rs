@@ -2,7 +2,6 @@
 
 use crate::errno::at;
 use cgarbiter_core::OpError;
-use cgarbiter_core::event::Event;
 use nix::errno::Errno;
 use nix::sys::socket::{
     AddressFamily, ControlMessageOwned, MsgFlags, SockFlag, SockType, UnixAddr, bind, recvmsg, setsockopt, socket,
@@ -18,6 +17,8 @@ use std::path::Path;
 const MESSAGE_MAX: usize = 4096;
 /// As many descriptors as the kernel lets pass with one message, so that none is cut off.
 const DESCRIPTORS_MAX: usize = 253;
+/// So many descriptors count as one message more.
+const DESCRIPTORS_PER_MESSAGE: usize = 4;
 /// So many messages are taken in one go, so that a flood of them does not keep others from being heard.
 pub(crate) const MESSAGES_MAX: usize = 64;
 
@@ -28,8 +29,10 @@ pub(crate) struct NotifySocket(OwnedFd);
 /// A message with what came along. The sender may wait until the descriptors are closed, and be gone then.
 #[derive(Debug)]
 pub(crate) struct Message {
-    pub(crate) event: Event,
-    _descriptors: Vec<OwnedFd>,
+    pub(crate) pid: u32,
+    pub(crate) uid: u32,
+    pub(crate) text: String,
+    pub(crate) descriptors: Vec<OwnedFd>,
 }
 
 impl NotifySocket {
@@ -59,7 +62,10 @@ impl NotifySocket {
         while *left > 0 {
             *left -= 1;
             match self.receive() {
-                Ok(Some(message)) => return Some(message),
+                Ok(Some(message)) => {
+                    *left = left.saturating_sub(message.descriptors.len() / DESCRIPTORS_PER_MESSAGE);
+                    return Some(message);
+                }
                 Ok(None) | Err(Errno::EINTR) => {}
                 Err(_) => return None,
             }
@@ -89,8 +95,8 @@ impl NotifySocket {
         // A sender of another pid namespace has no number here.
         let sender = sender.and_then(|(pid, uid)| Some((u32::try_from(pid).ok().filter(|pid| *pid > 0)?, uid)));
         let Some((pid, uid)) = sender.filter(|_| length <= MESSAGE_MAX) else { return Ok(None) };
-        let message = String::from_utf8_lossy(&text[..length]).into_owned();
-        Ok(Some(Message { event: Event::Notified { pid, uid, cgroup: None, message }, _descriptors: descriptors }))
+        let text = String::from_utf8_lossy(&text[..length]).into_owned();
+        Ok(Some(Message { pid, uid, text, descriptors }))
     }
 }
 
@@ -112,10 +118,8 @@ mod tests {
             sender.send_to(text.as_bytes(), &path).expect("sent");
         }
         let mut left = 2;
-        let Some(Message { event: Event::Notified { pid, message, .. }, .. }) = socket.take(&mut left) else {
-            panic!("a message was sent");
-        };
-        assert_eq!((pid, message.as_str()), (std::process::id(), "READY=1\nSTATUS=up"));
+        let Message { pid, text, .. } = socket.take(&mut left).expect("a message was sent");
+        assert_eq!((pid, text.as_str()), (std::process::id(), "READY=1\nSTATUS=up"));
         assert!(socket.take(&mut left).is_none(), "too long");
         assert!(socket.take(&mut 1).is_some());
     }

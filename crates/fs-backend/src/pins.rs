@@ -8,6 +8,7 @@ use cgarbiter_core::event::{ExitStatus, PinAnswer};
 use cgarbiter_core::plan::Pin;
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::stat::fstat;
 use std::collections::BTreeMap;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
@@ -27,7 +28,14 @@ pub(crate) struct Pins {
     next: u64,
     held: BTreeMap<u64, Pinned>,
     /// Descriptors that are no processes.
-    others: BTreeMap<u64, OwnedFd>,
+    others: BTreeMap<u64, Other>,
+}
+
+/// A descriptor that is no process, and what it is a descriptor of.
+#[derive(Debug)]
+struct Other {
+    descriptor: OwnedFd,
+    file: Option<(u64, u64)>,
 }
 
 impl Pins {
@@ -52,24 +60,43 @@ impl Pins {
     pub(crate) fn hold_other(&mut self, descriptor: OwnedFd) -> Pin {
         self.next += 1;
         let pin = self.next | Pin::OTHER;
-        self.others.insert(pin, descriptor);
+        let file = file_of(&descriptor);
+        self.others.insert(pin, Other { descriptor, file });
         Pin(pin)
     }
 
     /// Another hand on a descriptor that is no process.
     pub(crate) fn copy_of(&self, pin: Pin) -> Option<OwnedFd> {
-        self.others.get(&pin.0)?.try_clone().ok()
+        self.others.get(&pin.0)?.descriptor.try_clone().ok()
     }
 
-    /// Closes a descriptor that is no process; an unknown one is fine.
-    pub(crate) fn close_other(&mut self, pin: Pin) {
-        self.others.remove(&pin.0);
+    /// A descriptor that is no process.
+    pub(crate) fn other(&self, pin: Pin) -> Option<BorrowedFd<'_>> {
+        self.others.get(&pin.0).map(|other| other.descriptor.as_fd())
+    }
+
+    /// Takes a descriptor that is no process out of the table; an unknown one is fine.
+    pub(crate) fn take_other(&mut self, pin: Pin) -> Option<OwnedFd> {
+        self.others.remove(&pin.0).map(|other| other.descriptor)
+    }
+
+    /// Which of those that are held are the same open file. Files are told apart first by what is cheap.
+    pub(crate) fn same_as(&self, descriptor: &OwnedFd) -> Vec<Pin> {
+        let own = file_of(descriptor);
+        let alike = self.others.iter().filter(|(_, other)| own.is_some() && other.file == own);
+        let is_same = |other: &Other| sys::is_same_file(descriptor.as_fd(), other.descriptor.as_fd());
+        alike.filter(|(_, other)| is_same(other)).map(|(pin, _)| Pin(*pin)).collect()
     }
 
     /// How many are held.
     pub(crate) fn len(&self) -> usize {
         self.held.len() + self.others.len()
     }
+}
+
+/// Device and inode: different for different files, the same for some that are not.
+fn file_of(descriptor: &OwnedFd) -> Option<(u64, u64)> {
+    fstat(descriptor).ok().map(|file| (file.st_dev, file.st_ino))
 }
 
 /// What a process turned out to be.

@@ -4,7 +4,7 @@
 use crate::apply::open_file;
 use crate::errno::at;
 use crate::executor::Executor;
-use crate::spawner::{Place, Request, Spawner, handles};
+use crate::spawner::{Place, Request, Spawner, stream_handles};
 use crate::{parse, sys};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Pin, Spawn};
@@ -13,6 +13,7 @@ use nix::errno::Errno;
 use nix::fcntl::OFlag;
 use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::{pipe2, read};
+use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::time::{Duration, Instant};
 
@@ -30,7 +31,8 @@ struct Born {
 
 impl Executor {
     pub(crate) fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
-        let held = self.held_handles(command)?;
+        let (held, command) = self.held_handles(command)?;
+        let command = &*command;
         let handles: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();
         let mut into = self.shared.kernel.clone_into;
         let dies = self.shared.kernel.clone_after_kill_dies();
@@ -51,11 +53,24 @@ impl Executor {
         Ok(Outcome::Spawned { pid })
     }
 
-    /// Descriptors that clients have sent for standard streams; they are held for as long as the unit wants them.
-    fn held_handles(&self, command: &Spawn) -> Result<Vec<OwnedFd>, OpError> {
+    /// Descriptors that clients have sent for standard streams, which are held for as long as the unit wants them, and
+    /// those that are kept for it. Of these some may have gone since the command was made: it goes without them.
+    fn held_handles<'a>(&self, command: &'a Spawn) -> Result<(Vec<OwnedFd>, Cow<'a, Spawn>), OpError> {
         let pins = self.shared.pins();
         let copy = |handle| pins.copy_of(Pin(handle)).ok_or(Errno::EBADF);
-        handles(command).map(copy).collect::<nix::Result<_>>().map_err(at("descriptor".to_owned()))
+        let streams = stream_handles(command).map(copy).collect::<nix::Result<Vec<_>>>();
+        let mut held = streams.map_err(at("descriptor".to_owned()))?;
+        if command.stored.is_empty() {
+            return Ok((held, Cow::Borrowed(command)));
+        }
+        let mut command = command.clone();
+        command.stored.retain(|(handle, _)| {
+            let found = copy(*handle).ok();
+            let is_there = found.is_some();
+            held.extend(found);
+            is_there
+        });
+        Ok((held, Cow::Owned(command)))
     }
 
     /// Has the spawner fork; when it has gone, by another one.

@@ -25,8 +25,9 @@ use wire::Wire;
 /// The argument that makes this program a spawner.
 pub const SPAWNER_ARGUMENT: &str = "--spawner";
 
-/// More descriptors than a request needs: report, cgroup, three standard streams.
-const DESCRIPTORS_MAX: usize = 8;
+/// As many descriptors as go with one message. A request needs fewer: report, cgroup, three standard streams, and what
+/// is kept for a service.
+const DESCRIPTORS_MAX: usize = 253;
 
 /// How to start one.
 #[derive(Clone, Debug)]
@@ -81,6 +82,11 @@ pub(crate) struct Message {
 
 /// The handles of a command, in their order.
 pub fn handles(spawn: &Spawn) -> impl Iterator<Item = u64> {
+    stream_handles(spawn).chain(spawn.stored.iter().map(|(handle, _)| *handle))
+}
+
+/// Those of standard streams.
+pub(crate) fn stream_handles(spawn: &Spawn) -> impl Iterator<Item = u64> {
     spawn.setup.iter().filter_map(|step| match step {
         ExecStep::Stream { stream: Stream::Handle(handle), .. } => Some(*handle),
         _ => None,

@@ -208,3 +208,11 @@ pub(crate) fn get_xattr(file: BorrowedFd<'_>, name: &CStr, buffer: &mut [u8]) ->
     let read = unsafe { libc::fgetxattr(file.as_raw_fd(), name.as_ptr(), buffer.as_mut_ptr().cast(), buffer.len()) };
     Errno::result(read).map(|n| n as usize)
 }
+
+/// Whether two descriptors of this process are the same open file. A kernel that does not tell says no.
+pub(crate) fn is_same_file(one: BorrowedFd<'_>, other: BorrowedFd<'_>) -> bool {
+    const KCMP_FILE: libc::c_int = 0;
+    let pid = std::process::id();
+    // SAFETY: takes numbers.
+    unsafe { libc::syscall(libc::SYS_kcmp, pid, pid, KCMP_FILE, one.as_raw_fd(), other.as_raw_fd()) == 0 }
+}

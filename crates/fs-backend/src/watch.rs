@@ -7,11 +7,11 @@
 //! four times the memory and one descriptor each.
 
 use crate::errno::at;
-use crate::notify::{MESSAGES_MAX, NotifySocket};
+use crate::notify::{MESSAGES_MAX, Message, NotifySocket};
 use crate::{pins, sys};
 use cgarbiter_core::event::{Event, ExitStatus};
 use cgarbiter_core::exec::ExecFailure;
-use cgarbiter_core::plan::WatchId;
+use cgarbiter_core::plan::{Pin, WatchId};
 use cgarbiter_core::{Errno as Word, OpError};
 use nix::errno::Errno;
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags};
@@ -33,6 +33,8 @@ const WAKE: u64 = u64::MAX - 1;
 const NOTIFY: u64 = u64::MAX - 2;
 /// Goes with the number of a child whose way to its program is watched.
 const EXECUTION: u64 = 1 << 40;
+/// Marks a descriptor that is held, beside its number.
+const DESCRIPTOR: u64 = 1 << 62;
 /// Rounds of one drain, so that a flood of notices cannot keep the caller for ever.
 const ROUNDS_MAX: u32 = 64;
 /// Exit code told when somebody else in this program has reaped our child.
@@ -186,6 +188,17 @@ impl Notices {
         Ok(())
     }
 
+    /// Hears when the other end of a descriptor goes, once. Of one that has no other end there is nothing to hear.
+    pub(crate) fn add_descriptor(&self, pin: Pin, descriptor: BorrowedFd<'_>) {
+        let event = EpollEvent::new(EpollFlags::EPOLLONESHOT, DESCRIPTOR | pin.0 & !Pin::OTHER);
+        let _ = self.epoll.add(descriptor, event);
+    }
+
+    /// To be called before it is closed: others may hold it open.
+    pub(crate) fn forget_descriptor(&self, descriptor: BorrowedFd<'_>) {
+        let _ = self.epoll.delete(descriptor);
+    }
+
     /// Sends a signal to a process whose end has not been told; otherwise answers none.
     pub(crate) fn signal_child(&self, pid: u32, signal: i32) -> Option<nix::Result<()>> {
         let table = self.table();
@@ -194,19 +207,19 @@ impl Notices {
 
     /// Hands over what has happened: ends of processes first, then each changed watch once. Answers whether that was
     /// all; if not, the caller shall come again before it waits.
-    pub(crate) fn drain(&self, hand_over: &mut dyn FnMut(Event)) -> bool {
+    pub(crate) fn drain(&self, hear: &mut dyn FnMut(Message) -> Event, hand_over: &mut dyn FnMut(Event)) -> bool {
         let mut left = MESSAGES_MAX;
         for _ in 0..ROUNDS_MAX {
             let round = self.drain_round();
             // What somebody has said comes before the news of its end.
             while let Some(message) = self.socket.get().and_then(|socket| socket.take(&mut left)) {
-                hand_over(message.event.clone());
+                hand_over(hear(message));
             }
             if left == 0 {
                 Self::hand_over_round(round, hand_over);
                 return false;
             }
-            if round.executed.is_empty() && round.exited.is_empty() && round.changed.is_empty() && !round.read {
+            if round.is_empty() {
                 return true;
             }
             Self::hand_over_round(round, hand_over);
@@ -224,6 +237,7 @@ impl Notices {
         for watch in round.changed {
             hand_over(Event::CgroupChanged { watch });
         }
+        round.hung_up.into_iter().for_each(|pin| hand_over(Event::HungUp(pin)));
     }
 
     fn drain_round(&self) -> Round {
@@ -241,6 +255,7 @@ impl Notices {
                     round.read = true;
                     round.changed.append(&mut table.fresh);
                 }
+                mark if mark & DESCRIPTOR != 0 => round.hung_up.push(Pin(mark & !DESCRIPTOR | Pin::OTHER)),
                 mark if mark & EXECUTION != 0 => {
                     let pid = u32::try_from(mark & !EXECUTION).unwrap_or(0);
                     round.read = true;
@@ -341,11 +356,19 @@ impl Notices {
 /// What one look has found.
 #[derive(Default)]
 struct Round {
+    hung_up: Vec<Pin>,
     executed: Vec<(u32, Option<ExecFailure>)>,
     exited: Vec<(u32, ExitStatus)>,
     changed: Vec<WatchId>,
     /// Something was read, even if it led to nothing.
     read: bool,
+}
+
+impl Round {
+    fn is_empty(&self) -> bool {
+        let is_silent = self.executed.is_empty() && self.exited.is_empty() && self.changed.is_empty();
+        is_silent && self.hung_up.is_empty() && !self.read
+    }
 }
 
 impl Table {
@@ -395,7 +418,8 @@ mod tests {
     fn drained(notices: &Notices) -> Vec<u64> {
         notices.announce();
         let mut seen = Vec::new();
-        let all = notices.drain(&mut |event| match event {
+        let mut hear = |message: Message| panic!("unexpected {message:?}");
+        let all = notices.drain(&mut hear, &mut |event| match event {
             Event::CgroupChanged { watch } => seen.push(watch.0),
             other => panic!("unexpected {other:?}"),
         });

@@ -28,7 +28,7 @@ pub use real::Real;
 
 use crate::kernel::{Caller, CgroupId, Config, Disposition, Errno, Exit, File, Fork, Kernel, Notice, Pid, State};
 use crate::store::Store;
-use cgarbiter_core::event::ExitStatus;
+use cgarbiter_core::event::{ExitStatus, Handed};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{OnError, Op, Pin, Step, WatchId};
 use cgarbiter_core::{Event, Instant, OpError, Outcome, Plan, Report};
@@ -243,7 +243,11 @@ impl SimBackend {
             Act::End { code } => drop(self.kernel.exit(pid, code)),
             Act::Notify { message } if self.programs.notifies(pid) => {
                 let (uid, cgroup) = (self.kernel.caller(pid).map_or(0, |caller| caller.uid), self.place(pid));
-                self.exits.push_back(Event::Notified { pid: number(pid), uid, cgroup, message });
+                // One descriptor goes with what asks for it to be kept.
+                let stores = message.lines().any(|line| line == "FDSTORE=1");
+                let descriptors =
+                    stores.then(|| Handed { pin: self.pins.hold_other(), same: Vec::new() }).into_iter().collect();
+                self.exits.push_back(Event::Notified { pid: number(pid), uid, cgroup, message, descriptors });
             }
             Act::Notify { .. } => {}
             Act::Fork { acts } => {
@@ -256,6 +260,12 @@ impl SimBackend {
                 self.store.write(file, child.to_string());
             }
         }
+    }
+
+    /// Look: how many descriptors are held that are no processes.
+    #[must_use]
+    pub fn held_descriptors(&self) -> usize {
+        self.pins.others.len()
     }
 
     /// Out: when a program will end by itself.

@@ -202,6 +202,24 @@ fn a_unit_whose_files_are_others_than_it_was_loaded_from_needs_a_reload() {
 }
 
 #[test]
+fn descriptors_are_kept_for_as_long_as_somebody_starts_with_them() {
+    let file = "[Service]\nFileDescriptorStoreMax=2\nExecStart=/bin/sh -c 'systemd-notify FDSTORE=1; sleep infinity'\n";
+    let mut machine = Machine::with(&[("a.service", file)]);
+    let restart = |machine: &mut Machine| {
+        machine.call("RestartUnit", vec![Value::str("a.service"), Value::str("replace")]);
+        machine.world.advance(1_000_000);
+        machine.world.backend_mut().held_descriptors()
+    };
+    assert_eq!(restart(&mut machine), 1);
+    assert_eq!((restart(&mut machine), restart(&mut machine)), (2, 2));
+    assert_eq!(machine.call("StopUnit", vec![Value::str("a.service"), Value::str("replace")]), "done");
+    assert_eq!(machine.world.backend_mut().held_descriptors(), 0);
+    assert_eq!((restart(&mut machine), restart(&mut machine)), (1, 2));
+    machine.crash();
+    assert_eq!(machine.world.backend_mut().held_descriptors(), 0, "they go with the arbiter");
+}
+
+#[test]
 fn what_was_set_is_there_when_the_unit_is_loaded_again() {
     let mut machine = Machine::with(&[("a.slice.d/10-x.conf", "[Slice]\nMemoryMax=1M\nTasksMax=5\n")]);
     let property = Value::Struct(vec![Value::str("MemoryMax"), Value::Variant(Box::new(Value::U64(4 << 20)))]);

@@ -3,7 +3,7 @@
 use crate::cursor::{Cursor, ParseError};
 use crate::tables::{choice, record};
 use crate::text::{Parse, Print};
-use cgarbiter_core::event::{CgroupEvents, ExitStatus, Member, PinAnswer, Readings};
+use cgarbiter_core::event::{CgroupEvents, ExitStatus, Handed, Member, PinAnswer, Readings};
 use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::{Answer, Event};
@@ -26,6 +26,7 @@ choice!(Answer {
 choice!(PinAnswer { Held { pin, uid }, Gone, KernelThread, Manager });
 record!(CgroupEvents { populated, frozen, oom_kills });
 record!(Readings { counters, effective_cpus, effective_mems });
+record!(Handed { pin, same });
 record!(UnitFile { path, link, content });
 choice!(Content { Text(text), Unreadable(error) });
 record!(Member { cgroup, pid, command });
@@ -43,7 +44,10 @@ impl Print for Event {
             Self::CgroupChanged { watch } => ("changed", &[watch]),
             Self::Executed { pid, failure } => ("executed", &[pid, failure]),
             Self::Exited { pid, status } => ("exited", &[pid, status]),
-            Self::Notified { pid, uid, cgroup, message } => ("notified", &[pid, uid, cgroup, message]),
+            Self::Notified { pid, uid, cgroup, message, descriptors } => {
+                ("notified", &[pid, uid, cgroup, message, descriptors])
+            }
+            Self::HungUp(pin) => ("hung-up", &[pin]),
             Self::SuccessorWanted => ("successor-wanted", &[]),
             Self::SuccessorChecked(unfit) => ("successor-checked", &[unfit]),
             Self::GivingWay => ("giving-way", &[]),
@@ -78,7 +82,9 @@ impl Parse for Event {
                 uid: Parse::parse(cursor)?,
                 cgroup: Parse::parse(cursor)?,
                 message: Parse::parse(cursor)?,
+                descriptors: Parse::parse(cursor)?,
             },
+            "hung-up" => Self::HungUp(Parse::parse(cursor)?),
             "successor-wanted" => Self::SuccessorWanted,
             "successor-checked" => Self::SuccessorChecked(Parse::parse(cursor)?),
             "giving-way" => Self::GivingWay,
@@ -88,4 +94,4 @@ impl Parse for Event {
 }
 
 const EXPECTED: &str = "one of start request connected gone name-gone done read changed executed exited notified \
-    successor-wanted successor-checked giving-way timeout end";
+    hung-up successor-wanted successor-checked giving-way timeout end";

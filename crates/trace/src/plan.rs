@@ -38,7 +38,7 @@ impl Print for Step {
 choice!(out Cause { Start, Stop, SetProperties, Kill, Freeze, Member, Collect, Failed, Recover, Install });
 choice!(out OnError { Stop, Report });
 record!(out Signals { first, then_continue, then_hangup });
-record!(out Spawn { path, arguments, environment, setup, no_env_expand, tell_executed });
+record!(out Spawn { path, arguments, environment, setup, stored, no_env_expand, tell_executed });
 
 choice!(out ExecStep {
     Identity { user, group, supplementary },

@@ -3,9 +3,11 @@
 use super::clock;
 use super::config::Choices;
 use super::live::LiveBackend;
+use super::replace::Kept;
 use crate::args::daemon::{BackendChoice, Presence};
 use cgarbiter_core::config::{Machine, Quotas};
 use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::found::FoundDescriptor;
 use cgarbiter_core::plan::{Pin, Plan};
 use cgarbiter_core::{Answer, Config, Event, Found, OpError, Question, Report};
 use cgarbiter_dbus::Descriptors;
@@ -156,6 +158,25 @@ impl Backend {
             Self::Real(executor) => executor.release(pins),
             Self::Sim(live) => live.borrow_mut().release(pins),
         }
+    }
+
+    /// Holds what a predecessor has kept for services.
+    pub(super) fn keep(&mut self, stored: Vec<Kept>) -> Vec<FoundDescriptor> {
+        let Self::Real(executor) = self else { return Vec::new() };
+        let held = stored
+            .into_iter()
+            .map(|(found, descriptor)| FoundDescriptor { pin: executor.keep(descriptor).pin, ..found });
+        held.collect()
+    }
+
+    /// Another hand on each of what is kept for services.
+    pub(super) fn copies(&self, stored: Vec<FoundDescriptor>) -> Vec<Kept> {
+        let Self::Real(executor) = self else { return Vec::new() };
+        stored
+            .into_iter()
+            .filter_map(|found| Some((executor.copy_of(found.pin)?, found)))
+            .map(|(a, b)| (b, a))
+            .collect()
     }
 
     /// Another hand on the same backend, for the thread that runs slow plans; only the real one has slow plans.

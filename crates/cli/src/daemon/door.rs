@@ -2,6 +2,7 @@
 //! wanted.
 
 use super::recorder::{Recorder, Recording};
+use cgarbiter_core::found::FoundDescriptor;
 use cgarbiter_core::{Config, Effect, Event, Found, Instant, Manager, Now};
 
 /// The manager, and who writes down what it is told and what it wants.
@@ -26,6 +27,11 @@ impl Door {
     /// Look: whether somebody waits for the end of a job.
     pub(super) fn has_jobs(&self) -> bool {
         !self.manager.jobs().is_empty()
+    }
+
+    /// Look: descriptors that are kept for services.
+    pub(super) fn stored_descriptors(&self) -> Vec<FoundDescriptor> {
+        self.manager.stored_descriptors().collect()
     }
 
     /// In: something happened.

@@ -1,11 +1,15 @@
 //! Upgrade in place: the program that is installed now takes over process, listening sockets and children. It finds
 //! units, limits and processes as after a crash; whoever connects meanwhile waits in the sockets' queues.
 
+use cgarbiter_core::found::FoundDescriptor;
+use cgarbiter_core::plan::Pin;
 use nix::fcntl::{FcntlArg, FdFlag, fcntl};
+use nix::sys::memfd::{MFdFlags, memfd_create};
 use nix::sys::signal::{SigSet, Signal};
 use nix::sys::socket::{UnixAddr, getsockname};
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::fs::File;
+use std::io::{self, Seek, Write};
 use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::os::unix::fs::MetadataExt;
 use std::os::unix::net::UnixListener;
@@ -16,6 +20,10 @@ use std::time::Duration;
 
 /// Names the descriptors that a predecessor leaves: `N`, blank, `N` …; each is asked for its path.
 const INHERITED: &str = "CGARBITER_INHERITED";
+
+/// Names the descriptor of a list of those that a predecessor has kept for services: number, whether it is let go of
+/// when its other end goes, unit, name, a line each.
+const STORED: &str = "CGARBITER_STORED";
 
 /// Where the program is installed: a predecessor has known it before anything could be put in its place.
 const PROGRAM: &str = "CGARBITER_PROGRAM";
@@ -31,7 +39,12 @@ pub struct Program {
     path: PathBuf,
     arguments: Vec<OsString>,
     pub(super) inherited: Inherited,
+    /// What it has kept for services.
+    pub(super) stored: Vec<Kept>,
 }
+
+/// A descriptor that is kept for a service, and what the core knows of it.
+pub(super) type Kept = (FoundDescriptor, OwnedFd);
 
 impl Program {
     /// To be asked for first of all: later something may have been put in its place, or a second request to give way to
@@ -47,7 +60,8 @@ impl Program {
             Some(path) => path,
             None => std::env::current_exe()?,
         };
-        Ok(Self { path, arguments: std::env::args_os().skip(1).collect(), inherited: Inherited::collect()? })
+        let stored = if is_successor() { take_stored()? } else { Vec::new() };
+        Ok(Self { path, arguments: std::env::args_os().skip(1).collect(), inherited: Inherited::collect()?, stored })
     }
 
     /// Finds out why what is installed now would not start, in one line, if so: it has to accept our arguments and the
@@ -76,23 +90,69 @@ impl Program {
     }
 
     /// Becomes the program. Comes back only when that fails; nothing has changed then.
-    pub(super) fn execute(&self, listeners: &[BorrowedFd<'_>]) -> io::Error {
-        let keep = |flag: FdFlag| listeners.iter().try_for_each(|fd| fcntl(fd, FcntlArg::F_SETFD(flag)).map(drop));
-        if let Err(errno) = keep(FdFlag::empty()) {
-            return errno.into();
-        }
+    pub(super) fn execute(&self, listeners: &[BorrowedFd<'_>], stored: &[Kept]) -> io::Error {
+        self.try_to_execute(listeners, stored).unwrap_or_else(|error| error)
+    }
+
+    fn try_to_execute(&self, listeners: &[BorrowedFd<'_>], stored: &[Kept]) -> io::Result<io::Error> {
+        let list = write_list(stored)?;
+        let kept = stored.iter().map(|(_, descriptor)| descriptor.as_fd()).chain([list.as_fd()]);
+        let all: Vec<BorrowedFd<'_>> = listeners.iter().copied().chain(kept).collect();
+        let keep = |flag: FdFlag| all.iter().try_for_each(|fd| fcntl(fd, FcntlArg::F_SETFD(flag)).map(drop));
+        keep(FdFlag::empty())?;
         let numbers: Vec<String> = listeners.iter().map(|fd| fd.as_raw_fd().to_string()).collect();
         let mut command = Command::new(&self.path);
         command.args(&self.arguments).env(INHERITED, numbers.join(" ")).env(PROGRAM, &self.path);
+        command.env(STORED, list.as_raw_fd().to_string());
         // The successor begins without a handler, and a signal without a handler ends it.
-        if let Err(error) = hold_requests() {
-            return error;
-        }
+        hold_requests()?;
         let error = command.exec();
         let _ = hear_requests();
         let _ = keep(FdFlag::FD_CLOEXEC);
-        error
+        Ok(error)
     }
+}
+
+/// The list of what is left, in a file that nobody else has.
+fn write_list(stored: &[Kept]) -> io::Result<File> {
+    let mut list = File::from(memfd_create("stored", MFdFlags::MFD_CLOEXEC)?);
+    for (FoundDescriptor { unit, name, polled, .. }, descriptor) in stored {
+        // The name comes last: it may hold blanks.
+        writeln!(list, "{} {polled} {unit} {name}", descriptor.as_raw_fd())?;
+    }
+    list.rewind()?;
+    Ok(list)
+}
+
+/// Takes hold of all that a predecessor has kept, so that none goes on to another program. To be called once, before
+/// anything else is opened.
+fn take_stored() -> io::Result<Vec<Kept>> {
+    let Some(number) = std::env::var(STORED).ok().and_then(|number| number.parse().ok()) else { return Ok(Vec::new()) };
+    let Some(list) = own(number)? else { return Ok(Vec::new()) };
+    let text = io::read_to_string(File::from(list))?;
+    let mut stored: Vec<Kept> = Vec::new();
+    for line in text.lines() {
+        let mut words = line.splitn(4, ' ');
+        let mut word = || words.next().unwrap_or_default();
+        let (number, polled, unit, name) = (word().parse(), word() == "true", word().to_owned(), word().to_owned());
+        let is_new = |number: &RawFd| stored.iter().all(|(_, known)| known.as_raw_fd() != *number);
+        if let Some(descriptor) = number.ok().filter(is_new).map(own).transpose()?.flatten() {
+            stored.push((FoundDescriptor { unit, pin: Pin(0), name, polled }, descriptor));
+        }
+    }
+    Ok(stored)
+}
+
+/// Takes hold of a descriptor that was left for us, if it is one.
+fn own(number: RawFd) -> io::Result<Option<OwnedFd>> {
+    // SAFETY: takes numbers.
+    if number <= 2 || unsafe { libc::fcntl(number, libc::F_GETFD) } < 0 {
+        return Ok(None);
+    }
+    // SAFETY: it is open, and nothing that we have opened so far is; the predecessor has left it for us alone.
+    let descriptor = unsafe { OwnedFd::from_raw_fd(number) };
+    fcntl(descriptor.as_fd(), FcntlArg::F_SETFD(FdFlag::FD_CLOEXEC))?;
+    Ok(Some(descriptor))
 }
 
 /// SIGUSR2 waits, in a successor as well.
@@ -171,6 +231,16 @@ fn bound_to(number: RawFd) -> Option<PathBuf> {
 mod tests {
     use super::*;
     use std::os::unix::fs::symlink;
+
+    #[test]
+    fn what_is_kept_is_listed_line_by_line() {
+        let found = FoundDescriptor { unit: "a.service".into(), pin: Pin(7), name: "a b".into(), polled: true };
+        let (end, _) = io::pipe().expect("a pipe");
+        let stored = [(found, OwnedFd::from(end))];
+        let number = stored[0].1.as_raw_fd();
+        let list = write_list(&stored).expect("written");
+        assert_eq!(io::read_to_string(list).expect("read"), format!("{number} true a.service a b\n"));
+    }
 
     #[test]
     fn a_program_is_known_by_the_name_it_was_called_by_and_not_by_where_that_leads() {

@@ -114,7 +114,7 @@ impl Daemon {
     ///
     /// # Errors
     /// There is no tree to manage.
-    pub fn prepare(choices: Choices, program: Program) -> Result<Self, ServeError> {
+    pub fn prepare(choices: Choices, mut program: Program) -> Result<Self, ServeError> {
         let upgrade = signal(SignalKind::user_defined2())?;
         replace::hear_requests()?;
         let mut chosen = Backend::choose(&choices)?;
@@ -128,6 +128,7 @@ impl Daemon {
         let notices = registered.map_err(std::io::Error::from)?;
         let plan_thread = chosen.backend.second().map(PlanThread::start).transpose()?;
         chosen.found.unit_files = unit_files(&mut chosen);
+        chosen.found.descriptors = chosen.backend.keep(std::mem::take(&mut program.stored));
         let found = chosen.found.cgroups.len();
         let door = Door::open(choices.recording.as_ref(), &chosen.summary, now(), chosen.config, chosen.found);
         if found > 0 {
@@ -216,7 +217,8 @@ impl Daemon {
         self.front_end.flush();
         self.backend.prepare_to_be_replaced();
         let listeners: Vec<_> = self.sockets.iter().map(Socket::listener).collect();
-        let error = self.program.execute(&listeners);
+        let stored = self.backend.copies(self.door.stored_descriptors());
+        let error = self.program.execute(&listeners, &stored);
         tracing::error!("not replaced: {error}");
         self.backend.go_on();
         Ok(self.front_end.accept_again()?)

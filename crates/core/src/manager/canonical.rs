@@ -37,6 +37,7 @@ impl Hash for Manager {
             waiting,
             watches,
             children,
+            stored,
             early_exits,
             early_executions,
             held,
@@ -62,7 +63,7 @@ impl Hash for Manager {
         assert!(waiting.is_empty(), "questions have been answered");
         (config.root_enabled, graph, files, to_load, jobs, timers).hash(state);
         (collect, changed, new_jobs, realize, in_flight, loose, installs, recovered, idle).hash(state);
-        (watches, children, early_exits, early_executions).hash(state);
+        (watches, children, stored, early_exits, early_executions).hash(state);
         // For how many plans a reply is held yet, and whether this plan's turn has been.
         let left = |latest: &PlanId| (next_plan.abs_diff(latest.0), *next_plan < latest.0);
         held.len().hash(state);

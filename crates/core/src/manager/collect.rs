@@ -109,6 +109,7 @@ impl Manager {
         let slice = self.graph.unit(id).slice;
         self.forget_records(id);
         self.close_streams(id);
+        self.empty_store(id);
         self.set_controller(id, None);
         self.realize.remove(&id);
         self.leave_directory(id);

@@ -43,7 +43,7 @@ impl Manager {
     }
 
     fn check_units_are_found(&self) {
-        let (mut watched, mut references, mut controlled, mut failed) = (0, 0, 0, 0);
+        let (mut watched, mut references, mut controlled, mut failed, mut stored) = (0, 0, 0, 0, 0);
         let mut owned: BTreeMap<u32, u32> = BTreeMap::new();
         for (id, unit) in self.graph.iter() {
             let name = &unit.name;
@@ -66,6 +66,10 @@ impl Manager {
             if unit.owner != 0 {
                 *owned.entry(unit.owner).or_default() += 1;
             }
+            for descriptor in unit.service.iter().flat_map(|service| &service.store) {
+                stored += 1;
+                assert!(self.stored.get(&descriptor.pin) == Some(&id), "{name} has a descriptor that is not known");
+            }
             // One that did not die in time may be a child, too, and of a unit that has gone.
             let own = unit.service.iter().flat_map(|service| service.main_pid.into_iter().chain(service.control_pid));
             for pid in own {
@@ -74,6 +78,7 @@ impl Manager {
         }
         // Every unit is found, and nothing else is.
         assert!(self.watches.len() == watched, "{watched} watches in {:?}", self.watches);
+        assert!(self.stored.len() == stored, "{stored} descriptors are kept of {:?}", self.stored);
         assert!(self.references.len() == references, "{references} references in {:?}", self.references);
         assert!(self.controlled.len() == controlled, "{controlled} controllers in {:?}", self.controlled);
         assert!(self.failed_units.len() == failed, "{failed} units have failed of {:?}", self.failed_units);

@@ -68,6 +68,7 @@ impl Manager {
             // Who is to be started anew needs them once more.
             if !self.service(id).will_restart && !self.is_to_start(id) {
                 self.close_streams(id);
+                self.empty_store(id);
             }
             self.queue_collect(id);
         }

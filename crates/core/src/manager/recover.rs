@@ -33,7 +33,8 @@ const FOREIGN_TOLD_MAX: usize = 8;
 
 impl Manager {
     /// Takes over what an earlier arbiter has left.
-    pub(super) fn take_over(&mut self, found: Found) {
+    pub(super) fn take_over(&mut self, mut found: Found) {
+        let descriptors = core::mem::take(&mut found.descriptors);
         let mut findings = Findings::sort(found, &self.config);
         let mut known: Vec<(UnitId, Saved)> = Vec::new();
         let mut damaged: Vec<(UnitName, String)> = Vec::new();
@@ -78,6 +79,7 @@ impl Manager {
         }
         self.forget_leftovers(findings);
         self.keep_what_may_be_in_force();
+        self.take_over_descriptors(descriptors);
         self.queue_recovered();
         // Those of whom nothing is left need no controllers any more.
         self.collect_units();

@@ -6,6 +6,7 @@ mod exits;
 mod notify;
 mod pid_file;
 mod restart;
+mod store;
 
 use super::Manager;
 use crate::effect::Severity;
@@ -229,7 +230,7 @@ impl Manager {
         }
         self.service_mut(id).reload_result = UnitResult::Success;
         let settings = self.service_settings(id);
-        let (signal, notifies) = (settings.reload_signal, settings.kind() == ServiceType::NotifyReload);
+        let (signal, notifies) = (i32::from(settings.reload_signal), settings.kind() == ServiceType::NotifyReload);
         let has_commands = !settings.commands(ServiceCommand::Reload).is_empty();
         if notifies {
             let Some(pid) = self.service(id).main_pid else { return Some(JobResult::Failed) };

@@ -47,6 +47,9 @@ impl Setting {
             }
             (Kind::OptionalTime(field, true), Checked::Number(0)) => *(field.get_mut)(s) = Some(u64::MAX),
             (Kind::OptionalTime(field, _), Checked::Number(usec)) => *(field.get_mut)(s) = Some(*usec),
+            (Kind::Count(field), Checked::Number(count)) => {
+                *(field.get_mut)(s) = u32::try_from(*count).unwrap_or(u32::MAX);
+            }
             (Kind::OptionalCount(field), Checked::Number(count)) => {
                 *(field.get_mut)(s) = Some(u32::try_from(*count).unwrap_or(u32::MAX));
             }

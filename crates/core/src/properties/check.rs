@@ -47,7 +47,7 @@ fn setting(row: &Row, value: &Value, context: &Context<'_>) -> Result<Checked, R
         Kind::Time(_) | Kind::StopTime(_) | Kind::Patience(_) | Kind::OptionalTime(..) | Kind::Period(_) => {
             Checked::Number(values::u64(value)?)
         }
-        Kind::OptionalCount(_) => Checked::Number(values::u32(value)?.into()),
+        Kind::Count(_) | Kind::OptionalCount(_) => Checked::Number(values::u32(value)?.into()),
         Kind::Statuses(_) => Checked::Statuses(exec::check_statuses(value)?),
         Kind::Weight(_, min, max, _) => number(row.name, value, |n| (*min..=*max).contains(&n) || n == u64::MAX)?,
         Kind::Quota(_) => quota(value)?,

@@ -107,6 +107,8 @@ pub(super) enum Kind {
     Patience(Field<Option<u64>>),
     /// `t`: microseconds, or unset. With `true`, 0 in a file is without end.
     OptionalTime(Field<Option<u64>>, bool),
+    /// `u`
+    Count(Field<u32>),
     /// `u`, or unset.
     OptionalCount(Field<Option<u32>>),
     /// `(aiai)`: exit codes and signals; nothing at all resets.
@@ -214,9 +216,12 @@ impl Kind {
             | Self::Limit(..)
             | Self::Capabilities(_)
             | Self::TasksMax => "t",
-            Self::MemoryScale(_) | Self::TasksMaxScale | Self::Fraction(_) | Self::OptionalCount(_) | Self::Mode(_) => {
-                "u"
-            }
+            Self::MemoryScale(_)
+            | Self::TasksMaxScale
+            | Self::Fraction(_)
+            | Self::Count(_)
+            | Self::OptionalCount(_)
+            | Self::Mode(_) => "u",
             Self::Statuses(_) => "(aiai)",
             Self::CpuSet(_) => "ay",
             Self::DeviceWeights(..) | Self::DeviceLimit(_) | Self::DeviceLatency | Self::DeviceBandwidth(_) => "a(st)",

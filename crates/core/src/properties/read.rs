@@ -42,6 +42,7 @@ fn read_row(row: &Row, s: &Settings, config: &Config, unit_type: UnitType) -> Op
         Kind::Choice(choice) => Value::str(choice.words[(choice.get)(s)]),
         Kind::Signal(get, _) => Value::I32(get(s)),
         Kind::OptionalTime(field, _) => Value::U64((*(field.get)(s))?),
+        Kind::Count(field) => Value::U32(*(field.get)(s)),
         Kind::OptionalCount(field) => Value::U32((*(field.get)(s))?),
         Kind::Statuses(field) => statuses((field.get)(s)),
         Kind::Patience(field) => Value::U64((field.get)(s).unwrap_or(INFINITY)),

@@ -132,7 +132,7 @@ impl Text<'_> {
             Kind::OptionalTime(_, endless) => {
                 Checked::Number(self.time_span().map(|usec| if usec == 0 && *endless { UNSET } else { usec })?)
             }
-            Kind::OptionalCount(_) => Checked::Number(self.count()?),
+            Kind::Count(_) | Kind::OptionalCount(_) => Checked::Number(self.count()?),
             Kind::Statuses(_) => return self.statuses(),
             Kind::Period(_) | Kind::Weight(..) | Kind::Quota(_) if is_empty => Checked::Number(UNSET),
             Kind::Period(_) => Checked::Number(self.time_span()?),

@@ -27,13 +27,14 @@ pub struct ServiceSettings {
     pub watchdog_usec: u64,
     /// None: what the type needs.
     pub notify_access: Option<NotifyAccess>,
+    pub file_descriptor_store_max: u32,
     pub success_status: StatusSet,
     pub restart_prevent_status: StatusSet,
     pub restart_force_status: StatusSet,
     /// None: `continue` for delegated units, else `stop`.
     pub oom_policy: Option<OomPolicy>,
-    /// The signal that asks `Type=notify-reload` to reload.
-    pub reload_signal: i32,
+    /// The signal that asks `Type=notify-reload` to reload; in a byte, because every unit that is loaded has one.
+    pub reload_signal: u8,
 }
 
 impl ServiceSettings {
@@ -54,6 +55,7 @@ impl ServiceSettings {
         timeout_stop_failure: FailureMode::Terminate,
         watchdog_usec: 0,
         notify_access: None,
+        file_descriptor_store_max: 0,
         success_status: StatusSet::NONE,
         restart_prevent_status: StatusSet::NONE,
         restart_force_status: StatusSet::NONE,
@@ -75,11 +77,11 @@ impl ServiceSettings {
         self.kind.unwrap_or(default)
     }
 
-    /// `NotifyAccess`, or what the type and the watchdog need.
+    /// `NotifyAccess`, or what the type, the watchdog and the store of descriptors need.
     #[must_use]
     pub fn notify_access(&self) -> NotifyAccess {
         let given = self.notify_access.unwrap_or(NotifyAccess::None);
-        let needs = self.kind().notifies() || self.watchdog_usec > 0;
+        let needs = self.kind().notifies() || self.watchdog_usec > 0 || self.file_descriptor_store_max > 0;
         if needs && given == NotifyAccess::None { NotifyAccess::Main } else { given }
     }
 

@@ -26,6 +26,9 @@ pub struct Machine {
     pub replies: Vec<(CallId, Result<Reply, Refusal>)>,
     /// Notices of the kernel that have not been heard yet.
     pub notices: VecDeque<WatchId>,
+    /// What was let go of, and what was handed to each process that was started.
+    pub released: Vec<Pin>,
+    pub handed_over: Vec<Vec<(u64, String)>>,
     /// Which cgroups have processes in them.
     populated: HashMap<CgroupPath, WatchId>,
     enabled: HashMap<CgroupPath, ControllerMask>,
@@ -57,6 +60,8 @@ impl Machine {
             replies: Vec::new(),
             notices: VecDeque::new(),
             populated: HashMap::new(),
+            released: Vec::new(),
+            handed_over: Vec::new(),
             enabled: HashMap::new(),
             watches: HashMap::new(),
             frozen: HashSet::new(),
@@ -137,11 +142,8 @@ impl Machine {
                     self.manager.handle_event(clocks(self.now), Event::ReadDone { id, answer });
                 }
                 Effect::Reply(call, reply) => self.replies.push((call, reply)),
-                Effect::Emit(..)
-                | Effect::Release(_)
-                | Effect::Tell(_)
-                | Effect::CheckSuccessor
-                | Effect::Reexecute => {}
+                Effect::Release(pins) => self.released.extend(pins),
+                Effect::Emit(..) | Effect::Tell(_) | Effect::CheckSuccessor | Effect::Reexecute => {}
             }
         }
     }
@@ -221,7 +223,8 @@ impl Machine {
             }
             Op::Attach { .. } => Outcome::Attached,
             Op::SignalOne { .. } => Outcome::Signalled { count: 1 },
-            Op::Spawn { .. } => {
+            Op::Spawn { command, .. } => {
+                self.handed_over.push(command.stored.clone());
                 self.next_pid += 1;
                 Outcome::Spawned { pid: self.next_pid }
             }

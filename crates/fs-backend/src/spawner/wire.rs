@@ -150,7 +150,7 @@ macro_rules! choice {
     };
 }
 
-record!(Spawn { path, arguments, environment, setup, no_env_expand, tell_executed });
+record!(Spawn { path, arguments, environment, setup, stored, no_env_expand, tell_executed });
 record!(Mounts { private_tmp, private_devices, read_only, read_write, inaccessible, empty });
 choice!(FileMode { 0 Read, 1 ReadWrite, 2 Append, 3 Truncate });
 choice!(DirectoryKind { 0 Runtime, 1 State, 2 Cache, 3 Logs, 4 Configuration });

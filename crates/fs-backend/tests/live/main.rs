@@ -6,4 +6,5 @@ mod cgroups;
 mod processes;
 mod setup;
 mod signals;
+mod store;
 mod world;

@@ -32,7 +32,7 @@ impl Hash for Running {
 
 impl Hash for Pins {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        self.held.hash(state);
+        (&self.held, &self.others).hash(state);
     }
 }
 
@@ -66,7 +66,9 @@ impl Hash for Outside {
 fn hash_exit<H: Hasher>(event: &Event, state: &mut H) {
     match event {
         Event::Exited { pid, status } => (pid, status).hash(state),
-        Event::Notified { pid, uid, cgroup, message } => (pid, uid, cgroup, message).hash(state),
+        Event::Notified { pid, uid, cgroup, message, descriptors } => {
+            (pid, uid, cgroup, message, descriptors).hash(state);
+        }
         other => panic!("{other:?} does not wait here"),
     }
 }

@@ -28,7 +28,8 @@ impl SimBackend {
         let mut files = self.found_files(&paths.transient);
         files.extend(self.found_files(&paths.quarantine));
         let unit_files = paths.files().iter().flat_map(|directory| self.store.unit_files(directory)).collect();
-        Found { cgroups, files, unit_files }
+        // Descriptors go with the arbiter.
+        Found { cgroups, files, unit_files, descriptors: Vec::new() }
     }
 
     /// Look: controllers that the root hands down now.

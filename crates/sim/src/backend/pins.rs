@@ -2,12 +2,14 @@
 
 use crate::kernel::Pid;
 use cgarbiter_core::plan::Pin;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// The processes that are held. A pin is given once and never again, not even after a restart of the arbiter.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Pins {
     pub(super) held: BTreeMap<Pin, Held>,
+    /// Descriptors that are no processes.
+    pub(super) others: BTreeSet<Pin>,
     last: u64,
 }
 
@@ -26,6 +28,14 @@ impl Pins {
         pin
     }
 
+    /// Holds a descriptor that is no process.
+    pub(super) fn hold_other(&mut self) -> Pin {
+        self.last += 1;
+        let pin = Pin(self.last | Pin::OTHER);
+        self.others.insert(pin);
+        pin
+    }
+
     /// The process, if it is held and still the one that was meant.
     pub(super) fn get(&self, pin: Pin) -> Option<Pid> {
         self.held.get(&pin).filter(|held| held.alive).map(|held| held.pid)
@@ -38,6 +48,7 @@ impl Pins {
 
     pub(super) fn release(&mut self, pin: Pin) {
         self.held.remove(&pin);
+        self.others.remove(&pin);
     }
 
     /// The process of this number has ended: whoever has the number next is not meant.
@@ -47,7 +58,7 @@ impl Pins {
 
     /// Holds nothing, and goes on numbering.
     pub(super) fn cleared(&self) -> Self {
-        Self { held: BTreeMap::new(), last: self.last }
+        Self { last: self.last, ..Self::default() }
     }
 }
 

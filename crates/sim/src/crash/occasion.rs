@@ -126,7 +126,7 @@ impl Occasion {
             Event::Request { request, .. } => Self::of_request(request),
             Event::ClientGone(_) | Event::BusNameGone(_) => Some(Self::Departed),
             Event::CgroupChanged { .. } => Some(Self::Emptied),
-            Event::Exited { .. } | Event::Notified { .. } => Some(Self::Exited),
+            Event::Exited { .. } | Event::Notified { .. } | Event::HungUp(_) => Some(Self::Exited),
             Event::ClientConnected(_)
             | Event::PlanDone(_)
             | Event::Executed { .. }

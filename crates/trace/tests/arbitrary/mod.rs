@@ -4,9 +4,9 @@ use cgarbiter_core::client::{Client, ClientId, Transport};
 use cgarbiter_core::config::{Config, Defaults, Machine, Quotas, UnitPaths, Unsupported};
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::error::{Refusal, RefusalKind};
-use cgarbiter_core::event::{CgroupEvents, ExitStatus, Member, PinAnswer, ReadId, Readings};
+use cgarbiter_core::event::{CgroupEvents, ExitStatus, Handed, Member, PinAnswer, ReadId, Readings};
 use cgarbiter_core::exec::ExecFailure;
-use cgarbiter_core::found::{Found, FoundCgroup, FoundFile};
+use cgarbiter_core::found::{Found, FoundCgroup, FoundDescriptor, FoundFile};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Counters, Pin, PlanId, WatchId};
 use cgarbiter_core::request::{CallId, FileVerb, JobRef, JobVerb, Object, PropertyList, UnitRef};
@@ -383,6 +383,8 @@ pub(crate) fn event() -> Any<Event> {
         Just(ExitStatus::Lost),
     ];
     let failure = (any::<i32>(), text(), errno()).prop_map(|(status, what, errno)| ExecFailure { status, what, errno });
+    let handed = (number(), vec(number(), 0..3))
+        .prop_map(|(pin, same)| Handed { pin: Pin(pin), same: same.into_iter().map(Pin).collect() });
     prop_oneof![
         5 => (number(), client(), request())
             .prop_map(|(call, client, request)| Event::Request { call: CallId(call), client, request }),
@@ -397,8 +399,10 @@ pub(crate) fn event() -> Any<Event> {
         3 => (number(), answer()).prop_map(|(id, answer)| Event::ReadDone { id: ReadId(id), answer }),
         1 => number().prop_map(|watch| Event::CgroupChanged { watch: WatchId(watch) }),
         1 => (any::<u32>(), of(failure)).prop_map(|(pid, failure)| Event::Executed { pid, failure }),
-        1 => (any::<u32>(), any::<u32>(), of(cgroup()), text())
-            .prop_map(|(pid, uid, cgroup, message)| Event::Notified { pid, uid, cgroup, message }),
+        1 => (any::<u32>(), any::<u32>(), of(cgroup()), text(), vec(handed, 0..3)).prop_map(
+            |(pid, uid, cgroup, message, descriptors)| Event::Notified { pid, uid, cgroup, message, descriptors }
+        ),
+        1 => number().prop_map(|pin| Event::HungUp(Pin(pin))),
         1 => (any::<u32>(), status).prop_map(|(pid, status)| Event::Exited { pid, status }),
     ]
     .boxed()
@@ -466,7 +470,13 @@ pub(crate) fn found() -> Any<Found> {
     );
     let content = prop_oneof![text().prop_map(Ok), op_error().prop_map(Err)];
     let file = (text(), content).prop_map(|(path, content)| FoundFile { path: path.into(), content });
-    (vec(cgroup, 0..3), vec(file, 0..3), unit_files())
-        .prop_map(|(cgroups, files, unit_files)| Found { cgroups, files, unit_files })
+    let descriptor = (text(), number(), text(), any::<bool>()).prop_map(|(unit, pin, name, polled)| FoundDescriptor {
+        unit,
+        pin: Pin(pin),
+        name,
+        polled,
+    });
+    (vec(cgroup, 0..3), vec(file, 0..3), unit_files(), vec(descriptor, 0..3))
+        .prop_map(|(cgroups, files, unit_files, descriptors)| Found { cgroups, files, unit_files, descriptors })
         .boxed()
 }

@@ -60,12 +60,14 @@ impl Manager {
     fn prepare_spawn(&mut self, id: UnitId, role: Role, (step, index): (ServiceCommand, usize)) {
         let Some(command) = self.service_settings(id).commands(step).get(index).cloned() else { return };
         let environment = self.service_environment(id, step);
+        let stored = if step == ServiceCommand::Start { self.descriptors_to_hand_over(id) } else { Vec::new() };
         let settings = &self.graph.unit(id).settings;
         let spawn = Spawn {
             path: command.path,
             arguments: command.arguments,
             environment,
             setup: exec::setup(settings, command.rights),
+            stored,
             no_env_expand: command.no_env_expand,
             tell_executed: role == Role::Main && settings.service().kind() == ServiceType::Exec,
         };

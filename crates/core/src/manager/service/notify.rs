@@ -1,6 +1,7 @@
 //! What a service says of itself: who is believed, and what follows (reference 02.5).
 
-use crate::effect::Severity;
+use crate::effect::{Effect, Severity};
+use crate::event::Handed;
 use crate::manager::Manager;
 use crate::names::{CgroupPath, UnitType};
 use crate::notification::{Notification, Phase, Watchdog};
@@ -11,10 +12,33 @@ use crate::timers::TimerReason;
 use crate::unit::{ActiveState, State, UnitId, UnitResult};
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 impl Manager {
-    /// A process has sent a message. Number, user and cgroup are the kernel's word.
-    pub(in crate::manager) fn notified(&mut self, pid: u32, uid: u32, cgroup: Option<&CgroupPath>, message: &str) {
+    /// A process has sent a message. Number, user and cgroup are the kernel's word. Descriptors that are not kept are
+    /// closed at once, whoever has sent them.
+    pub(in crate::manager) fn notified(
+        &mut self,
+        pid: u32,
+        uid: u32,
+        cgroup: Option<&CgroupPath>,
+        message: &str,
+        mut descriptors: Vec<Handed>,
+    ) {
+        self.take_message(pid, uid, cgroup, message, &mut descriptors);
+        if !descriptors.is_empty() {
+            self.effects.push_back(Effect::Release(descriptors.into_iter().map(|handed| handed.pin).collect()));
+        }
+    }
+
+    fn take_message(
+        &mut self,
+        pid: u32,
+        uid: u32,
+        cgroup: Option<&CgroupPath>,
+        message: &str,
+        descriptors: &mut Vec<Handed>,
+    ) {
         let child = self.children.get(&pid).copied().filter(|id| self.graph.get(*id).is_some());
         let Some(id) = child.or_else(|| cgroup.and_then(|cgroup| self.unit_of_cgroup(cgroup))) else { return };
         let unit = self.graph.unit(id);
@@ -25,10 +49,7 @@ impl Manager {
             return;
         }
         let message = Notification::parse(message);
-        if message.stores_descriptors {
-            let text = "descriptors are not kept: FDSTORE is not supported here";
-            self.tell(Severity::Warning, Some(id), String::from(text));
-        }
+        self.change_store(id, &message, descriptors);
         if let Some(main) = message.main_pid {
             self.main_pid_told(id, main, uid);
         }

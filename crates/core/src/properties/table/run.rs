@@ -157,6 +157,7 @@ pub(super) const ROWS: &[Row] = &[
             named_refusal: true,
         }),
     ),
+    service("FileDescriptorStoreMax", "FileDescriptorStoreMax", Kind::Count(field!(service file_descriptor_store_max))),
     service(
         "OOMPolicy",
         "OOMPolicy",
@@ -186,7 +187,10 @@ pub(super) const ROWS: &[Row] = &[
     service(
         "ReloadSignal",
         "ReloadSignal",
-        Kind::Signal(|s| s.service().reload_signal, |s, signal| s.service_mut().reload_signal = signal),
+        Kind::Signal(
+            |s| s.service().reload_signal.into(),
+            |s, signal| s.service_mut().reload_signal = u8::try_from(signal).expect("signals were checked"),
+        ),
     ),
     service("Environment", "Environment", Kind::Environment),
 ];

@@ -47,8 +47,8 @@ pub(crate) const PROPERTIES: &[Property] = &[
     unit("MainPID", "u", True, |v| Value::U32(state(v).and_then(|s| s.main_pid).unwrap_or(0))),
     unit("ControlPID", "u", True, |v| Value::U32(state(v).and_then(|s| s.control_pid).unwrap_or(0))),
     nothing("BusName", "s", Const),
-    nothing("FileDescriptorStoreMax", "u", Const),
-    nothing("NFileDescriptorStore", "u", False),
+    setting("FileDescriptorStoreMax", "u", Const),
+    unit("NFileDescriptorStore", "u", False, |v| Value::U32(state(v).map_or(0, stored))),
     unit("StatusText", "s", True, |v| Value::str(state(v).and_then(|s| s.notified.text.as_deref()).unwrap_or(""))),
     unit("StatusErrno", "i", True, |v| Value::I32(state(v).map_or(0, |s| s.notified.errno))),
     unit("Result", "s", True, |v| Value::str(v.subject().result.as_str())),
@@ -175,6 +175,10 @@ fn settings<'a>(view: &View<'a>) -> Option<&'a ServiceSettings> {
 
 fn state<'a>(view: &View<'a>) -> Option<&'a ServiceState> {
     view.subject().service.as_deref()
+}
+
+fn stored(state: &ServiceState) -> u32 {
+    u32::try_from(state.store.len()).unwrap_or(u32::MAX)
 }
 
 fn started(view: &View<'_>) -> Timestamp {
