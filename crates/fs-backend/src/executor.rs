@@ -18,6 +18,7 @@ use nix::sys::resource::{Resource, getrlimit, rlim_t, setrlimit};
 use std::ffi::OsString;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::AtomicUsize;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Choices of the driver.
@@ -78,6 +79,8 @@ pub(crate) struct Shared {
     /// Limit of open files that the arbiter was started with, soft and hard; its children get it back.
     pub(crate) open_files: (rlim_t, rlim_t),
     pins: Mutex<Pins>,
+    /// How many children are being started that are not known yet.
+    pub(crate) births: AtomicUsize,
     /// Started when it is needed first.
     spawner: Mutex<Option<Spawner>>,
 }
@@ -119,6 +122,7 @@ impl Executor {
             spawner_command: SpawnerCommand::new(options),
             open_files: raise_open_files(),
             pins: Mutex::default(),
+            births: AtomicUsize::new(0),
             spawner: Mutex::default(),
         };
         Ok(Self { shared: Arc::new(shared), dirs: Dirs::default(), text: Vec::new() })

@@ -34,6 +34,7 @@ pub mod parse;
 mod pins;
 mod probe;
 mod read;
+mod reaper;
 mod root;
 mod signal;
 mod spawn;

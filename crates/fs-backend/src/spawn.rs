@@ -15,6 +15,7 @@ use nix::poll::{PollFd, PollFlags, poll};
 use nix::unistd::{pipe2, read};
 use std::borrow::Cow;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 /// How often a child that is slow to be born is looked at.
@@ -31,6 +32,13 @@ struct Born {
 
 impl Executor {
     pub(crate) fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
+        self.shared.births.fetch_add(1, Ordering::SeqCst);
+        let spawned = self.bear(cgroup, command);
+        self.shared.births.fetch_sub(1, Ordering::SeqCst);
+        spawned
+    }
+
+    fn bear(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
         let (held, command) = self.held_handles(command)?;
         let command = &*command;
         let handles: Vec<BorrowedFd<'_>> = held.iter().map(AsFd::as_fd).collect();

@@ -137,6 +137,24 @@ pub(crate) fn wait_pidfd(pidfd: BorrowedFd<'_>) -> Result<Option<ExitStatus>> {
     }))
 }
 
+/// A child that has ended and was not reaped yet; it stays as it is.
+pub(crate) fn ended_child() -> Option<u32> {
+    // SAFETY: a siginfo_t of zeros is a valid value.
+    let mut info: libc::siginfo_t = unsafe { std::mem::zeroed() };
+    let flags = libc::WEXITED | libc::WNOHANG | libc::WNOWAIT | libc::__WALL;
+    // SAFETY: `info` is live and writable.
+    let done = unsafe { libc::waitid(libc::P_ALL, 0, &raw mut info, flags) };
+    // SAFETY: waitid fills the field, or leaves a zero when no child has ended.
+    let pid = if done == 0 { unsafe { info.si_pid() } } else { 0 };
+    u32::try_from(pid).ok().filter(|pid| *pid > 0)
+}
+
+/// Takes the remains of a child that has ended; how it ended is of no interest.
+pub(crate) fn reap(pid: u32) {
+    // SAFETY: takes numbers, and a place for the status that may be missing.
+    unsafe { libc::waitpid(pid.cast_signed(), std::ptr::null_mut(), libc::WNOHANG | libc::__WALL) };
+}
+
 /// Forks, into `cgroup` when given, with a pidfd for the parent.
 ///
 /// # Safety

@@ -174,7 +174,12 @@ impl Notices {
         Ok(())
     }
 
-    /// Waits for the end of a process that is no child of ours.
+    /// Whether somebody waits for the end of this process.
+    pub(crate) fn waits_for(&self, pid: u32) -> bool {
+        self.table().processes.contains_key(&pid)
+    }
+
+    /// Waits for the end of a process that is no child of ours, or was not one when it began.
     pub(crate) fn add_process(&self, pid: u32, pidfd: OwnedFd) -> Result<(), OpError> {
         self.enter(pid, Process { pidfd, is_child: false })
     }

@@ -110,6 +110,7 @@ impl Backend {
         let summary = format!("cgroupfs at {directory} (controllers: {})", config.supported.in_words());
         let options = Options { file_root: choices.file_root.clone(), ..Options::default() };
         let mut executor = Executor::new(root, kernel, &options)?;
+        Executor::adopt_orphans()?;
         let transient = &config.unit_paths.transient;
         let records = executor.lock_directory(transient)?;
         let shown = || choices.file_root.join(transient.trim_start_matches('/'));
@@ -199,6 +200,16 @@ impl Backend {
     pub fn go_on(&self) {
         if let Self::Real(executor) = self {
             executor.go_on();
+        }
+    }
+
+    /// Reaps children that have ended and that nobody waits for; answers whether that was all.
+    #[must_use]
+    pub fn reap_strangers(&self) -> bool {
+        match self {
+            Self::Real(executor) => executor.reap_strangers(),
+            // It adopts nobody, and waits for its own.
+            Self::Sim(_) => true,
         }
     }
 

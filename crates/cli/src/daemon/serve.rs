@@ -31,6 +31,11 @@ const PLANS_PER_TURN: usize = 16;
 const GIVE_WAY_MAX: Duration = Duration::from_secs(1);
 const GIVE_WAY_LOOK: Duration = Duration::from_millis(10);
 
+/// How long an adopted child that has ended may wait to be asked for, and how soon it is looked at again when somebody
+/// else is in the way.
+const REAP_AFTER: Duration = Duration::from_secs(1);
+const REAP_AGAIN: Duration = Duration::from_millis(100);
+
 /// Why the daemon cannot go on.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
@@ -99,6 +104,9 @@ pub struct Daemon {
     upgrade: Signal,
     /// The installed program is being tried out; why it will not do.
     check: Option<Pin<Box<dyn Future<Output = Option<String>>>>>,
+    /// SIGCHLD, and when those who have ended and nobody has asked for are reaped.
+    children: Signal,
+    reap_at: Option<Instant>,
     /// Until when those who are in the middle of something may finish it before a new program takes over.
     give_way: Option<Instant>,
 }
@@ -151,6 +159,8 @@ impl Daemon {
             program,
             upgrade,
             check: None,
+            children: signal(SignalKind::child())?,
+            reap_at: None,
             give_way: None,
         })
     }
@@ -249,7 +259,9 @@ impl Daemon {
     /// Waits for one thing and deals with it; false when that is to stop.
     async fn turn(&mut self, stop: Pin<&mut impl Future<Output = ()>>) -> Result<bool, ServeError> {
         let wait = self.door.poll_timeout().map(|at| Duration::from_micros(at.0.saturating_sub(now().monotonic.0)));
-        let wait = if self.give_way.is_some() { Some(wait.unwrap_or(GIVE_WAY_LOOK).min(GIVE_WAY_LOOK)) } else { wait };
+        let look = self.give_way.map(|_| GIVE_WAY_LOOK);
+        let reap = self.reap_at.map(|at| at.saturating_duration_since(Instant::now()));
+        let wait = [wait, look, reap].into_iter().flatten().min();
         let sleep = tokio::time::sleep(wait.unwrap_or(Duration::MAX));
         let away = self.away;
         tokio::select! {
@@ -280,12 +292,14 @@ impl Daemon {
                 self.check = None;
                 self.hand_in(Event::SuccessorChecked(unfit)).await?;
             }
+            _ = self.children.recv() => drop(self.reap_at.get_or_insert_with(|| Instant::now() + REAP_AFTER)),
             () = sleep, if wait.is_some() => {
                 self.door.handle_timeout(now());
                 self.carry_out().await?;
             }
         }
         self.run_plans().await?;
+        self.reap_if_time();
         // The simulated kernel has news without a descriptor that tells of it.
         while self.backend.is_simulated() {
             take_news(&mut self.backend, &mut self.news);
@@ -298,6 +312,15 @@ impl Daemon {
         self.front_end.flush();
         self.door.flush();
         Ok(true)
+    }
+
+    /// Who has ended and is nobody's main process does not stay. A program that is tried out is waited for elsewhere.
+    fn reap_if_time(&mut self) {
+        let now = Instant::now();
+        if self.reap_at.is_some_and(|at| at <= now) {
+            let is_done = self.check.is_none() && self.backend.reap_strangers();
+            self.reap_at = (!is_done).then(|| now + REAP_AGAIN);
+        }
     }
 
     async fn hand_in_news(&mut self) -> Result<(), ServeError> {
