@@ -95,6 +95,8 @@ pub struct Manager {
     recovered: VecDeque<UnitId>,
     /// Directories that units without a unit have: made for settings, and left when the unit was unloaded.
     left: BTreeMap<CgroupPath, Realized>,
+    /// Names of which somebody else keeps a file among the transient ones.
+    foreign: BTreeSet<UnitName>,
     waiting: BTreeMap<ReadId, Waiting>,
     watches: BTreeMap<WatchId, UnitId>,
     children: BTreeMap<u32, UnitId>,
@@ -182,6 +184,7 @@ impl Manager {
             installs: Vec::new(),
             recovered: VecDeque::new(),
             left: BTreeMap::new(),
+            foreign: BTreeSet::new(),
             waiting: BTreeMap::new(),
             watches: BTreeMap::new(),
             children: BTreeMap::new(),

@@ -441,6 +441,22 @@ fn a_reload_of_five_thousand_files_takes_no_step() {
 }
 
 #[test]
+fn a_transient_file_of_somebody_else_keeps_its_name_until_it_has_gone() {
+    const FILE: &str = "/run/systemd/transient/x.scope";
+    let mut machine = Machine::with(&[]);
+    machine.world.backend_mut().store_mut().write(FILE, "[Scope]\nMemoryMax=5\n");
+    machine.crash();
+    for _ in 0..2 {
+        assert_eq!(machine.start_scope("x.scope"), "UnitExists");
+        assert_eq!(machine.call("Reload", vec![]), "done");
+    }
+    assert_eq!(machine.world.backend_mut().store_mut().read(FILE), Some("[Scope]\nMemoryMax=5\n"));
+    machine.world.backend_mut().store_mut().remove(FILE);
+    assert_eq!(machine.call("Reload", vec![]), "done");
+    assert_eq!(machine.start_scope("x.scope"), "done");
+}
+
+#[test]
 fn files_that_are_none_are_told_and_harm_nobody() {
     let mut machine = Machine::with(&[
         ("nul.service", "[Service]\nExecStart=/bin/true\0\nNonsense\n"),

@@ -34,6 +34,7 @@ impl Hash for Manager {
             installs,
             recovered,
             left: idle,
+            foreign,
             waiting,
             watches,
             children,
@@ -62,7 +63,7 @@ impl Hash for Manager {
         assert!(effects.is_empty() && after_replies.is_empty(), "effects have been taken");
         assert!(waiting.is_empty(), "questions have been answered");
         (config.root_enabled, graph, files, to_load, jobs, timers).hash(state);
-        (collect, changed, new_jobs, realize, in_flight, loose, installs, recovered, idle).hash(state);
+        (collect, changed, new_jobs, realize, in_flight, loose, installs, recovered, idle, foreign).hash(state);
         (watches, children, stored, early_exits, early_executions).hash(state);
         // For how many plans a reply is held yet, and whether this plan's turn has been.
         let left = |latest: &PlanId| (next_plan.abs_diff(latest.0), *next_plan < latest.0);

@@ -121,7 +121,7 @@ impl Manager {
         }
         if is_reread {
             // What the files say now counts, and not what they said before.
-            self.configure_anew(id);
+            self.configure_anew(id, None);
             self.load_queued();
         }
     }

@@ -15,7 +15,7 @@ use crate::request::CallId;
 use crate::settings::Settings;
 use crate::unit::{LoadState, UnitId};
 use crate::unit_file::{self, Severity, Source};
-use crate::unit_files::{Content, Fragment, UnitFile};
+use crate::unit_files::{Content, Fragment, UnitFile, UnitFiles};
 use alloc::boxed::Box;
 use alloc::format;
 use alloc::string::String;
@@ -35,7 +35,7 @@ type Unfit = (LoadState, Refusal);
 impl Manager {
     /// Configures a unit that is being loaded; the state it is loaded with.
     pub(super) fn configure(&mut self, id: UnitId) -> (LoadState, Option<Refusal>) {
-        match self.read_files(id) {
+        match self.read_files(id, None) {
             Ok(configured) => {
                 let unit = self.graph.unit_mut(id);
                 unit.settings = configured.settings;
@@ -58,8 +58,9 @@ impl Manager {
     }
 
     /// What a unit is to be, by its own file and its drop-ins. A transient one is what its maker said, and the drop-ins
-    /// come on top of that; a slice needs no file, and a file of a scope is none of its maker.
-    fn read_files(&mut self, id: UnitId) -> Result<Configured, Unfit> {
+    /// come on top of that; a slice needs no file, and a file of a scope is none of its maker. What is wrong in files
+    /// that are among those `known` has been told.
+    fn read_files(&mut self, id: UnitId, known: Option<&UnitFiles>) -> Result<Configured, Unfit> {
         let unit = self.graph.unit(id);
         let (name, unit_type, transient) = (unit.name.clone(), unit.unit_type(), unit.transient);
         if unit_type == UnitType::Slice {
@@ -75,7 +76,7 @@ impl Manager {
             // Where its file lies is known before it is loaded only of one with a record, which was read with all its
             // drop-ins, in the order in which they had come to count.
             let is_recorded = unit.fragment.is_some();
-            let drop_ins = if is_recorded { noted } else { self.read_drop_ins(&name, "", &mut settings)? };
+            let drop_ins = if is_recorded { noted } else { self.read_drop_ins(&name, "", &mut settings, known)? };
             return Ok(Configured { settings, fragment: None, drop_ins });
         }
         let fragment = match self.files.fragment(&name) {
@@ -92,19 +93,25 @@ impl Manager {
         let mut settings = properties::default_settings(unit_type, &self.config);
         let path = fragment.as_ref().map(|file| Arc::from(file.shown_path()));
         if let Some(file) = &fragment {
-            self.read_file(&name, file.shown_path(), file, &mut settings)?;
+            self.read_file(&name, file.shown_path(), file, &mut settings, known)?;
         }
-        let drop_ins = self.read_drop_ins(&name, path.as_deref().unwrap_or(""), &mut settings)?;
+        let drop_ins = self.read_drop_ins(&name, path.as_deref().unwrap_or(""), &mut settings, known)?;
         self.add_ties(&name, &mut settings);
         check_type(unit_type, &settings).map_err(|_| bad_setting(&name))?;
         self.check_can_notify(&settings).map_err(|_| bad_setting(&name))?;
         Ok(Configured { settings, fragment: path, drop_ins })
     }
 
-    fn read_drop_ins(&mut self, name: &UnitName, path: &str, settings: &mut Settings) -> Result<Vec<Arc<str>>, Unfit> {
+    fn read_drop_ins(
+        &mut self,
+        name: &UnitName,
+        path: &str,
+        settings: &mut Settings,
+        known: Option<&UnitFiles>,
+    ) -> Result<Vec<Arc<str>>, Unfit> {
         let files: Vec<UnitFile> = self.files.drop_ins(name).into_iter().cloned().collect();
         for file in &files {
-            self.read_file(name, path, file, settings)?;
+            self.read_file(name, path, file, settings, known)?;
         }
         Ok(files.into_iter().map(|file| file.path).collect())
     }
@@ -121,7 +128,7 @@ impl Manager {
         let mut read = Vec::with_capacity(files.len());
         for file in &files {
             let before = settings.clone();
-            match self.read_file(name, path, file, settings) {
+            match self.read_file(name, path, file, settings, None) {
                 Ok(()) => read.push(file.path.clone()),
                 Err((_, refusal)) => {
                     *settings = before;
@@ -141,21 +148,26 @@ impl Manager {
         path: &str,
         file: &UnitFile,
         settings: &mut Settings,
+        known: Option<&UnitFiles>,
     ) -> Result<(), Unfit> {
+        let unit = self.graph.find(name.as_str());
+        let is_news = known.is_none_or(|known| known.at(&file.path) != Some(file));
         let content = match &file.content {
             Content::Text(content) => content.clone(),
             Content::Unreadable(error) => {
                 let text = format!("Unit {name} cannot be loaded: {error}");
-                self.tell(Loudness::Error, None, text.clone());
+                if is_news {
+                    self.tell(Loudness::Error, unit, text.clone());
+                }
                 return Err((LoadState::Error, Refusal::new(RefusalKind::LoadFailed, text)));
             }
         };
         let source = Source { name, path, config: &self.config };
         let warnings = unit_file::read(&content, &source, settings);
         let worst = warnings.iter().map(|warning| warning.severity).max();
-        for warning in warnings {
+        for warning in warnings.into_iter().filter(|_| is_news) {
             let key = if warning.key.is_empty() { String::new() } else { format!(" {}:", warning.key) };
-            self.tell(Loudness::Warning, None, format!("{}:{}:{key} {}", file.path, warning.line, warning.text));
+            self.tell(Loudness::Warning, unit, format!("{}:{}:{key} {}", file.path, warning.line, warning.text));
         }
         match worst {
             Some(Severity::BadSetting) => Err(bad_setting(name)),
@@ -188,8 +200,10 @@ impl Manager {
 
     /// A reload begins by reading everything anew.
     pub(super) fn ask_for_files(&mut self, call: CallId) {
-        let search = self.files.search().to_vec();
-        self.read(Question::UnitFiles(search), super::process::Waiting::Reload { call });
+        let directory = &self.config.unit_paths.transient;
+        let foreign = self.foreign.iter().map(|name| Arc::from([directory, "/", name.as_str()].concat()));
+        let places = self.files.search().iter().cloned().chain(foreign).collect();
+        self.read(Question::UnitFiles(places), super::process::Waiting::Reload { call });
     }
 
     /// The files are there: every unit is compared with them, and only what differs is changed.
@@ -199,9 +213,11 @@ impl Manager {
         self.reply(call, Ok(Reply::Done));
     }
 
-    /// These files count from now on, and no others.
+    /// These files count from now on, and no others. What has been told of a file is not told again.
     pub(super) fn take_files(&mut self, files: Vec<UnitFile>) {
-        for file in files.iter().filter(|file| !file.is_dangling()) {
+        let search = self.files.search().to_vec();
+        let before = core::mem::replace(&mut self.files, UnitFiles::new(search));
+        for file in files.iter().filter(|file| !file.is_dangling() && before.at(&file.path) != Some(*file)) {
             let name = file.path.rsplit('/').next().unwrap_or_default();
             let is_file = name.ends_with(".conf") || !matches!(UnitName::parse(name), Err(NameError::Invalid));
             if let (Content::Unreadable(error), true) = (&file.content, is_file) {
@@ -209,15 +225,23 @@ impl Manager {
             }
         }
         self.files.replace(files);
-        let unread: Vec<String> =
-            self.files.unread().map(|error| format!("unit files are not read: {error}")).collect();
+        let news = self.files.unread().filter(|error| !before.unread().any(|known| known == *error));
+        let unread: Vec<String> = news.map(|error| format!("unit files are not read: {error}")).collect();
         unread.into_iter().for_each(|text| self.tell(Loudness::Error, None, text));
+        self.forget_foreign();
         self.keep_unwritten();
         let all: Vec<UnitId> = self.graph.iter().map(|(id, _)| id).collect();
         for id in all {
-            self.configure_anew(id);
+            self.configure_anew(id, Some(&before));
         }
         self.load_queued();
+    }
+
+    /// Files of others among the transient ones that have gone meanwhile keep their names from nobody any more.
+    fn forget_foreign(&mut self) {
+        let directory = &self.config.unit_paths.transient;
+        let is_there = |name: &UnitName| self.files.at(&[directory, "/", name.as_str()].concat()).is_some();
+        self.foreign.retain(is_there);
     }
 
     /// What is still on its way to the disk counts as if it were there.
@@ -236,7 +260,7 @@ impl Manager {
 
     /// Compares one unit with its files. Transient units keep what their makers and setters said. A unit that is up and
     /// whose file has gone, or became unfit, keeps what it has: nothing that runs loses a limit that way.
-    pub(super) fn configure_anew(&mut self, id: UnitId) {
+    pub(super) fn configure_anew(&mut self, id: UnitId, known: Option<&UnitFiles>) {
         let work = &mut self.graph.unit_mut(id).work;
         let pending = work.intents.iter_mut().flat_map(|intents| &mut intents.undo);
         work.planned.undo.iter_mut().chain(pending).for_each(|undo| undo.is_reread = true);
@@ -251,7 +275,7 @@ impl Manager {
             return;
         }
         let is_in_use = is_up || unit.work.is_pending();
-        match self.read_files(id) {
+        match self.read_files(id, known) {
             Ok(_) if !was_loaded => {
                 let unit = self.graph.unit_mut(id);
                 unit.load = LoadState::Stub;

@@ -77,6 +77,7 @@ impl Manager {
             let cgroup = path.and_then(|path| findings.take_if(&path, is_own));
             self.revive(id, saved, cgroup.as_ref());
         }
+        self.foreign.clone_from(&findings.foreign);
         self.forget_leftovers(findings);
         self.keep_what_may_be_in_force();
         self.take_over_descriptors(descriptors);

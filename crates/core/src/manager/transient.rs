@@ -146,7 +146,8 @@ impl Manager {
         let id = self.load_name(&name);
         let unit = self.graph.unit(id);
         let known = matches!(unit.load, LoadState::Loaded | LoadState::NotFound);
-        if !known || unit.fragment.is_some() || unit.job.is_some() {
+        let is_foreign = self.foreign.contains(&unit.name);
+        if !known || is_foreign || unit.fragment.is_some() || unit.job.is_some() {
             let text = format!("Unit {name} was already loaded or has a fragment file.");
             return Err(Refusal::new(RefusalKind::UnitExists, text));
         }

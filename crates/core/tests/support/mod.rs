@@ -26,6 +26,8 @@ pub struct Machine {
     pub replies: Vec<(CallId, Result<Reply, Refusal>)>,
     /// Notices of the kernel that have not been heard yet.
     pub notices: VecDeque<WatchId>,
+    /// What was told, with the unit that it is about.
+    pub told: Vec<String>,
     /// What was let go of, and what was handed to each process that was started.
     pub released: Vec<Pin>,
     pub handed_over: Vec<Vec<(u64, String)>>,
@@ -60,6 +62,7 @@ impl Machine {
             replies: Vec::new(),
             notices: VecDeque::new(),
             populated: HashMap::new(),
+            told: Vec::new(),
             released: Vec::new(),
             handed_over: Vec::new(),
             enabled: HashMap::new(),
@@ -142,8 +145,12 @@ impl Machine {
                     self.manager.handle_event(clocks(self.now), Event::ReadDone { id, answer });
                 }
                 Effect::Reply(call, reply) => self.replies.push((call, reply)),
+                Effect::Tell(message) => {
+                    let unit = message.unit.map(|unit| format!("{unit}: ")).unwrap_or_default();
+                    self.told.push(unit + &message.text);
+                }
                 Effect::Release(pins) => self.released.extend(pins),
-                Effect::Emit(..) | Effect::Tell(_) | Effect::CheckSuccessor | Effect::Reexecute => {}
+                Effect::Emit(..) | Effect::CheckSuccessor | Effect::Reexecute => {}
             }
         }
     }
