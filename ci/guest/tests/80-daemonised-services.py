@@ -1,5 +1,6 @@
 # Services that put themselves in the background: who is left is their main process, by guess or by its file,
 # and how that ends is known. Whoever else is left behind and ends does not stay as a zombie.
+import shutil
 import sys
 sys.path.insert(0, "/payload/guest")
 from lib import *
@@ -25,7 +26,7 @@ def end(bus, name, status, result):
         fail("%s has no main process" % name)
     with open(HERE + "/" + name, "w") as file:
         file.write("%d\n" % status)
-    soon("%s has ended" % name, lambda: prop(bus, name, "SubState") in ("dead", "failed"))
+    soon("%s has ended" % name, lambda: prop(bus, name, "SubState") in ("exited", "failed"))
     same("status of " + name, [status, result],
          [prop(bus, name, "ExecMainStatus", SERVICE), prop(bus, name, "Result", SERVICE)])
 
@@ -43,26 +44,27 @@ def zombies(parent):
 
 
 def check(bus, pid):
-    forking, kept = ["Type", {"s": "forking"}], ["AddRef", {"b": True}]
+    forking, stays = ["Type", {"s": "forking"}], ["RemainAfterExit", {"b": True}]
     file = ["PIDFile", {"s": PID_FILE}]
-    start(bus, "g80.service", TWICE % ("g80.service", ":"), forking, kept)
-    start(bus, "f80.service", TWICE % ("f80.service", "echo $! >" + PID_FILE), forking, file, kept)
+    start(bus, "g80.service", TWICE % ("g80.service", ":"), forking)
+    start(bus, "f80.service", TWICE % ("f80.service", "echo $! >" + PID_FILE), forking, file)
     start(bus, "m80.service", TWICE % ("m80.service", ":") + "; exec sleep 1000")
     end(bus, "g80.service", 7, "exit-code")
     end(bus, "f80.service", 8, "exit-code")
-    start(bus, "w80.service", TWICE % ("w80.service", ":"), forking, kept)
+    start(bus, "w80.service", TWICE % ("w80.service", ":"), forking, stays)
     end(bus, "w80.service", 0, "success")
     start(bus, "z80.service", STRAYS)
     time.sleep(0.5)
     soon("nobody is left as a zombie", lambda: zombies(pid) == [])
-    for name in "m80.service", "z80.service":
+    for name in "m80.service", "w80.service", "z80.service":
         manager(bus, "StopUnit", "ss", [name, "replace"])
         soon("%s is down" % name, lambda: prop(bus, name, "ActiveState") == "inactive")
     for name in "g80.service", "f80.service":
         manager(bus, "ResetFailedUnit", "s", [name])
 
 
-os.makedirs(HERE, exist_ok=True)
+shutil.rmtree(HERE, ignore_errors=True)
+os.makedirs(HERE)
 if SYSTEMD:
     check(PeerBus(), 1)
 else:
