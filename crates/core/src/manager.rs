@@ -49,6 +49,7 @@ use crate::plan::{Pin, Plan, PlanId, Step, WatchId};
 use crate::realized::Realized;
 use crate::request::CallId;
 use crate::rng::Rng;
+use crate::service::RateLimit;
 use crate::time::{Instant, Now, Timestamp};
 use crate::timers::Timers;
 use crate::unit::UnitId;
@@ -124,6 +125,8 @@ pub struct Manager {
     failed_units: BTreeSet<UnitName>,
     /// What the ends of units mean for others.
     consequences: VecDeque<Consequence>,
+    /// Units that were started or stopped of our own accord, and how often of late.
+    own_acts: BTreeMap<UnitId, RateLimit>,
     successor: Successor,
     environment: Vec<String>,
     next_plan: u64,
@@ -202,6 +205,7 @@ impl Manager {
             units_by_owner: BTreeMap::new(),
             failed_units: BTreeSet::new(),
             consequences: VecDeque::new(),
+            own_acts: BTreeMap::new(),
             successor: Successor::default(),
             environment,
             next_plan: 0,

@@ -149,6 +149,7 @@ impl Saved {
         // has to happen before the unit is up.
         let state = match unit.work.starting {
             true => service.and_then(|_| first_state(unit)),
+            false if unit.leaves_processes() => Some(if unit.result.is_well() { State::Dead } else { State::Failed }),
             false => Some(unit.state).filter(|state| is_saved(*state)),
         };
         Self {
@@ -159,7 +160,7 @@ impl Saved {
             started: if unit.work.starting { now.into() } else { unit.times.inactive_exit },
             state,
             since: match state {
-                Some(_) if unit.work.starting => now.into(),
+                Some(_) if unit.work.starting || unit.leaves_processes() => now.into(),
                 Some(_) => unit.times.state_change,
                 None => Timestamp::default(),
             },

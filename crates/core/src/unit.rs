@@ -329,6 +329,12 @@ pub enum UnitResult {
 }
 
 impl UnitResult {
+    /// The unit has not failed.
+    #[must_use]
+    pub fn is_well(self) -> bool {
+        matches!(self, Self::Success | Self::ExecCondition)
+    }
+
     /// The word on the bus.
     #[must_use]
     pub fn as_str(self) -> &'static str {
@@ -508,6 +514,14 @@ impl Unit {
     #[must_use]
     pub fn can_reload(&self) -> bool {
         self.unit_type() == UnitType::Service && self.settings.service().can_reload()
+    }
+
+    /// It is ending for good, though somebody may be left in its cgroup.
+    pub(crate) fn leaves_processes(&self) -> bool {
+        let Some(ending) = self.work.ending.filter(|ending| ending.force && self.unit_type() != UnitType::Slice) else {
+            return false;
+        };
+        !ending.restart || self.service.as_ref().is_none_or(|service| service.forbid_restart)
     }
 
     /// The default text of the type, or what was set.

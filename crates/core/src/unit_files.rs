@@ -48,6 +48,15 @@ impl UnitFile {
         Self { path: path.into(), link: None, content: Content::Text(content.into()) }
     }
 
+    /// What stands in it, if that could be read.
+    #[must_use]
+    pub fn as_text(&self) -> Option<&str> {
+        match &self.content {
+            Content::Text(text) => Some(text),
+            Content::Unreadable(_) => None,
+        }
+    }
+
     /// A link to what is not there.
     #[must_use]
     pub fn is_dangling(&self) -> bool {

@@ -87,7 +87,7 @@ impl Executor {
         let parent = cgroup.parent().ok_or(Errno::EEXIST)?;
         let name = cgroup.components().next_back().ok_or(Errno::EEXIST)?;
         self.dirs.with(&self.shared.root, &parent, |parent| mkdirat(&parent.fd, name, DIRECTORY_MODE))?;
-        self.dirs.with(&self.shared.root, &parent, |parent| {
+        let made = self.dirs.with(&self.shared.root, &parent, |parent| {
             let flags = OFlag::O_RDONLY | OFlag::O_DIRECTORY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
             let fd = openat(&parent.fd, name, flags, Mode::empty())?;
             let stat = fstat(&fd)?;
@@ -95,7 +95,14 @@ impl Executor {
                 fchmod(&fd, DIRECTORY_MODE)?;
             }
             Ok(Dir { fd, id: stat.st_ino })
-        })
+        });
+        if made.is_err() {
+            // Not made, as far as anybody is told: nobody would look for it.
+            let _ = self
+                .dirs
+                .with(&self.shared.root, &parent, |parent| unlinkat(&parent.fd, name, UnlinkatFlags::RemoveDir));
+        }
+        made
     }
 
     /// Which limit of an ancestor forbids a new cgroup, as far as can be seen from here.

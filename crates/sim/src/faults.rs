@@ -5,12 +5,13 @@
 //!   a cgroup with processes in it) are not injected: the imagined kernel gives them where they are true.
 //! * **Questions.** Processes cannot be pinned or listed, because descriptors or memory have run out.
 //! * **Records** are written aside and renamed over, so a failed write leaves what was there before. The disk is full,
-//!   or read-only, for as long as the errno says so.
+//!   or read-only, from one moment to another: until then nothing is written, or, read-only, nothing changed at all.
 //! * **Notices** come late (whenever the world takes its time), twice, without cause, and in another order. When the
-//!   queue runs over they are lost, and the reader knows it: it then looks at everything. A notice that is lost without
-//!   a trace is not in the model, since the kernel does not lose one.
+//!   queue runs over all that waited are lost, and the reader knows it: it then looks at everything. A notice that is
+//!   lost without a trace is not in the model, since the kernel does not lose one.
 //! * **Processes** fork and end between any two steps (`workload`). Numbers are used again: there are few of them.
-//! * **Clients** leave in the middle of their calls, and flood.
+//! * **Clients** leave in the middle of their calls, and flood: many calls at once. How much of that one of them may
+//!   have under way is not the core's to say, and not in the model: the bus front end's tests hold it.
 //! * **The arbiter** is killed between any two things that happen, its recovery included, and in the middle of a step
 //!   that is more than one system call (`backend/parts.rs`). What was on its way to it is lost, and nobody answers
 //!   those who wait. What it wrote stays: a killed process loses nothing that the kernel has taken.
@@ -38,6 +39,7 @@ enum Fault {
     RepeatedNotice,
     ReorderedNotice,
     LostNotices,
+    Disk,
     Departure,
     Flood,
     Clock,
@@ -46,8 +48,9 @@ enum Fault {
     PowerCut,
 }
 
-const ALL: [Fault; 11] = [
+const ALL: [Fault; 12] = [
     Fault::Step,
+    Fault::Disk,
     Fault::Question,
     Fault::RepeatedNotice,
     Fault::ReorderedNotice,
@@ -80,6 +83,8 @@ pub struct Faults {
     kinds: Vec<Fault>,
     /// One step in so many fails; 0 for none.
     steps_one_in: u32,
+    /// What the disk answers at present.
+    disk: Option<Errno>,
 }
 
 impl Faults {
@@ -87,27 +92,29 @@ impl Faults {
     pub fn draw(choice: &mut dyn Choice) -> Self {
         let kinds: Vec<Fault> = ALL.into_iter().filter(|_| choice.below(2) == 1).collect();
         let steps_one_in = if kinds.contains(&Fault::Step) { [100, 30, 10][choice.below(3) as usize] } else { 0 };
-        Self { kinds, steps_one_in }
+        Self { kinds, steps_one_in, disk: None }
     }
 
     /// Nothing goes wrong any more.
     pub fn heal(&mut self) {
-        self.kinds.clear();
-        self.steps_one_in = 0;
+        (self.kinds, self.steps_one_in, self.disk) = (Vec::new(), 0, None);
     }
 
     /// Nothing goes wrong but that the arbiter is killed.
     pub fn crash_only(&mut self) {
-        (self.kinds, self.steps_one_in) = (vec![Fault::Crash], 0);
+        (self.kinds, self.steps_one_in, self.disk) = (vec![Fault::Crash], 0, None);
     }
 
     /// Nothing goes wrong but that the power is cut.
     pub fn power_cut_only(&mut self) {
-        (self.kinds, self.steps_one_in) = (vec![Fault::PowerCut], 0);
+        (self.kinds, self.steps_one_in, self.disk) = (vec![Fault::PowerCut], 0, None);
     }
 
     /// Whether the next step fails, and how.
     pub fn of_step(&self, choice: &mut dyn Choice, op: &Op) -> Option<Errno> {
+        if self.disk.is_some_and(|errno| is_of_store(op) && errnos(op).contains(&errno)) {
+            return self.disk;
+        }
         if !choice.once_in(self.steps_one_in) {
             return None;
         }
@@ -116,7 +123,7 @@ impl Faults {
 
     /// Something other than a step goes wrong.
     pub fn strike(
-        &self,
+        &mut self,
         choice: &mut dyn Choice,
         world: &mut World,
         workload: &mut Workload,
@@ -127,6 +134,12 @@ impl Faults {
             Some(Fault::RepeatedNotice) => world.backend_mut().repeat_notice(choice.below(32) as usize),
             Some(Fault::ReorderedNotice) => world.backend_mut().hasten_notice(choice.below(8) as usize),
             Some(Fault::LostNotices) => world.backend_mut().overflow_notices(),
+            Some(Fault::Disk) => {
+                self.disk = match self.disk {
+                    None => pick(choice, &[Errno::NoSpc, Errno::RoFs]).copied(),
+                    Some(_) => None,
+                }
+            }
             Some(Fault::Departure) if choice.below(2) == 0 => workload.disconnect(choice, world),
             Some(Fault::Departure) => workload.connect(choice, world, reference),
             Some(Fault::Flood) => workload.flood(choice, world),
@@ -144,6 +157,20 @@ impl Faults {
     }
 }
 
+/// Whether the disk has a say in it.
+fn is_of_store(op: &Op) -> bool {
+    matches!(
+        op,
+        Op::WriteFile { .. }
+            | Op::RenewRecord { .. }
+            | Op::Link { .. }
+            | Op::RemoveFile { .. }
+            | Op::RemoveEmpty { .. }
+            | Op::MoveFile { .. }
+            | Op::RemoveRuntime { .. }
+    )
+}
+
 /// What the kernel could answer to an operation without its being the state of the tree.
 #[must_use]
 pub fn errnos(op: &Op) -> &'static [Errno] {
@@ -154,7 +181,7 @@ pub fn errnos(op: &Op) -> &'static [Errno] {
         Op::RemoveFile { .. } | Op::RemoveEmpty { .. } | Op::MoveFile { .. } | Op::RemoveRuntime { .. } => {
             &[Errno::Io, Errno::RoFs]
         }
-        Op::Mkdir { .. } => &[Errno::NoMem, Errno::Again, Errno::NoSpc],
+        Op::Mkdir { .. } => &[Errno::NoMem, Errno::Again, Errno::NoSpc, Errno::MFile],
         Op::Observe { .. } | Op::Rmdir { .. } | Op::ReadCounters { .. } => &[Errno::MFile, Errno::NoMem],
         Op::SubtreeControl { .. } => &[Errno::NoMem, Errno::Busy],
         Op::Write { .. } | Op::WriteDevice { .. } => &[Errno::NoMem, Errno::Inval, Errno::MFile],

@@ -52,6 +52,7 @@ impl Hash for Manager {
             units_by_owner,
             failed_units,
             consequences,
+            own_acts,
             environment,
             successor,
             next_plan,
@@ -73,7 +74,7 @@ impl Hash for Manager {
         unrecorded.iter().for_each(|(call, latest)| (call, left(latest)).hash(state));
         (!held.is_empty() && held_seen.0 == *next_plan).hash(state);
         (private_clients, subscribers, references, controlled, freezing).hash(state);
-        (units_by_owner, failed_units, consequences, environment, successor).hash(state);
+        (units_by_owner, failed_units, consequences, own_acts, environment, successor).hash(state);
     }
 }
 

@@ -11,6 +11,7 @@ use crate::properties::{self, DropIn, Property};
 use crate::request::{CallId, PropertyList, UnitRef};
 use crate::settings::{Resources, Settings};
 use crate::unit::UnitId;
+use crate::unit_files::UnitFile;
 use crate::work::Undo;
 use alloc::format;
 use alloc::sync::Arc;
@@ -153,14 +154,18 @@ impl Manager {
         };
         let file: Arc<str> = [directory, "/", unit.name.as_str(), ".d/", &drop_in.stem, ".conf"].concat().into();
         let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
+        // Another drop-in may say something else, and count for more: what stood in this one is not what counted.
+        let mut stood = None;
         if !unit.transient {
+            stood = self.files.at(&file).and_then(UnitFile::as_text).map(Into::into);
             self.files.follow_op(&op);
         }
         let files = &mut unit.work.intents_mut().files;
         files.retain(|other| path_of(other) != Some(&file));
         files.push(op);
         if !undo.files.iter().any(|other| path_of(other) == Some(&file)) {
-            let content = before.map(|before| before.content).filter(|_| undo.drop_ins.contains(&file));
+            let counted = before.map(|before| before.content).filter(|_| undo.drop_ins.contains(&file));
+            let content = stood.or(counted);
             undo.files.push(match content {
                 Some(content) => Op::WriteFile { file: file.clone(), content },
                 None => Op::RemoveFile { file: file.clone(), directory: false },

@@ -113,6 +113,7 @@ impl Manager {
         self.set_controller(id, None);
         self.realize.remove(&id);
         self.leave_directory(id);
+        self.own_acts.remove(&id);
         let unit = self.graph.remove(id);
         assert!(unit.job.is_none() && !unit.work.is_pending(), "{} is freed with work pending", unit.name);
         self.failed_units.remove(&unit.name);

@@ -259,7 +259,7 @@ impl Manager {
 
     pub(super) fn clear_jobs(&mut self) -> Answered {
         let all: Vec<JobId> = self.jobs.iter().map(|job| job.id).collect();
-        all.into_iter().for_each(|id| self.finish_job(id, JobResult::Canceled));
+        all.into_iter().for_each(|id| self.cancel_alone(id));
         Ok(Some(Reply::Done))
     }
 

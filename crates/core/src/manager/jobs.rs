@@ -62,7 +62,7 @@ impl Manager {
         let installable = transaction::build(&self.graph, &self.jobs, id, kind, mode)?;
         for unit in &installable.cancel {
             if let Some(job) = self.jobs.of_unit(*unit).map(|job| job.id) {
-                self.finish_job(job, JobResult::Canceled);
+                self.cancel_alone(job);
             }
         }
         for (unit, kind) in &installable.jobs {
@@ -83,11 +83,6 @@ impl Manager {
         let invalid = |text: &str| Err(Refusal::new(RefusalKind::InvalidArgs, text));
         if kind == JobType::Stop && unit.load != LoadState::Loaded && unit.active() == ActiveState::Inactive {
             return Err(Refusal::new(RefusalKind::NoSuchUnit, format!("Unit {name} not loaded.")));
-        }
-        if kind != JobType::Stop
-            && let Some(error) = unit.load_error.as_deref()
-        {
-            return Err(error.clone());
         }
         let rare = unit.settings.rare.as_deref();
         let refuses = match kind {
@@ -112,7 +107,8 @@ impl Manager {
                 Err(Refusal::new(RefusalKind::NoIsolation, "Operation refused, unit may not be isolated."))
             }
             JobMode::Triggering if kind != JobType::Stop => invalid("--job-mode=triggering is only valid for stop."),
-            _ => Ok(()),
+            _ if kind == JobType::Stop => Ok(()),
+            _ => unit.load_error.as_deref().map_or(Ok(()), |error| Err(error.clone())),
         }
     }
 
@@ -134,7 +130,7 @@ impl Manager {
         if let Some(present) = self.jobs.of_unit(unit) {
             let (id, running, old) = (present.id, present.running, present.kind);
             match old.merge(kind) {
-                None => self.finish_job(id, JobResult::Canceled),
+                None => self.cancel_alone(id),
                 Some(_) if running && old.is_superset_of(kind) => return,
                 Some(merged) => {
                     let merged = merged.collapse(self.graph.unit(unit).active());
@@ -334,6 +330,13 @@ impl Manager {
         }
     }
 
+    /// Cancels a job, and nobody else's: another takes its place, or all others go as well.
+    pub(super) fn cancel_alone(&mut self, id: JobId) {
+        if let Some(finished) = self.finish_alone(id, JobResult::Canceled) {
+            self.requeue_neighbours(finished.unit);
+        }
+    }
+
     /// The first half of a restart goes on as its second.
     fn restart_goes_on(&mut self, id: JobId, unit: UnitId) {
         self.jobs.set_kind(id, JobType::Start, self.graph.unit(unit).slice);
@@ -369,6 +372,9 @@ impl Manager {
         self.forget_start(unit);
         self.queue_changed(unit);
         self.queue_collect(unit);
+        if self.graph.is_tied(unit) {
+            self.note_job_end(unit);
+        }
         Some(Finished { unit, dependents: self.dependents(unit, kind, result).into_iter() })
     }
 

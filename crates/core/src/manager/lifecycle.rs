@@ -383,8 +383,7 @@ impl Manager {
             return;
         }
         let is_service = unit.unit_type() == UnitType::Service;
-        let is_well = matches!(unit.result, UnitResult::Success | UnitResult::ExecCondition);
-        let failed = !is_well && unit.unit_type() != UnitType::Slice;
+        let failed = !unit.result.is_well() && unit.unit_type() != UnitType::Slice;
         if is_service {
             self.decide_restart(id, ending);
         }

@@ -371,6 +371,10 @@ impl Manager {
         let force = ending.force || former.is_some_and(|former| former.force);
         let restart = ending.restart && former.is_none_or(|former| former.restart);
         self.graph.unit_mut(id).work.ending = Some(Ending { force, restart });
+        if self.graph.unit(id).leaves_processes() {
+            // On record before anybody is told that it is over: a directory with processes in it says that it is up.
+            self.record_due(id);
+        }
         self.queue_realize(id);
     }
 

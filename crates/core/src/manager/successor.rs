@@ -5,7 +5,7 @@ use super::Manager;
 use super::requests::Answered;
 use crate::effect::{Effect, Reply, Severity};
 use crate::error::{Refusal, RefusalKind};
-use crate::job::{JobId, JobResult};
+use crate::job::JobId;
 use crate::request::CallId;
 use alloc::format;
 use alloc::string::String;
@@ -73,6 +73,6 @@ impl Manager {
             let text = format!("{} jobs are canceled: a new program takes over", jobs.len());
             self.tell(Severity::Warning, None, text);
         }
-        jobs.into_iter().for_each(|id| self.finish_job(id, JobResult::Canceled));
+        jobs.into_iter().for_each(|id| self.cancel_alone(id));
     }
 }

@@ -176,3 +176,45 @@ fn more_tasks_than_the_kernel_can_number_are_no_limit() {
     assert_eq!(of(4_194_304), ["pids.max 4194304"]);
     assert_eq!(of(4_194_305), ["*pids.max max"]);
 }
+
+#[test]
+fn only_what_nobody_has_asked_for_may_be_missing() {
+    let may_be_missing = |resources: &Resources| {
+        let all = visit(resources, &Inherited::default(), ControllerMask::all() - ControllerMask::IO);
+        all.into_iter().filter(|attribute| attribute.optional).map(|attribute| attribute.file).collect::<Vec<_>>()
+    };
+    assert_eq!(may_be_missing(&bare()), ["cpu.idle", "memory.swap.max", "memory.oom.group"]);
+    assert_eq!(may_be_missing(&with(|r| r.cpu_weight = 0)), ["memory.swap.max", "memory.oom.group"]);
+    assert_eq!(may_be_missing(&with(|r| r.memory_swap_max = 0)), ["cpu.idle", "memory.oom.group"]);
+}
+
+#[test]
+fn a_file_tells_how_the_names_of_its_properties_begin_and_no_others() {
+    type Change = fn(&mut Resources);
+    let table: [(&str, Change); 11] = [
+        ("CPUWeight", |r| r.cpu_weight = 0),
+        ("CPUQuotaPerSecUSec", |r| r.cpu_quota_per_sec_usec = 300_000),
+        ("AllowedCPUs", |r| r.allowed_cpus = CpuSet(vec![1])),
+        ("AllowedMemoryNodes", |r| r.allowed_memory_nodes = CpuSet(vec![1])),
+        ("MemoryMin", |r| (r.memory_min, r.memory_min_set) = (4096, true)),
+        ("MemoryLow", |r| (r.memory_low, r.memory_low_set) = (4096, true)),
+        ("MemoryHigh", |r| r.memory_high = 4096),
+        ("MemoryMax", |r| r.memory_max = 4096),
+        ("MemorySwapMax", |r| r.memory_swap_max = 4096),
+        ("TasksMax", |r| r.tasks_max = TasksMax::Count(7)),
+        ("IOWeight", |r| r.io_weight = 7),
+    ];
+    let value = |attribute: &Attribute| (attribute.file, attribute.value.to_string());
+    let usual: Vec<_> = visit(&bare(), &Inherited::default(), ControllerMask::all()).iter().map(value).collect();
+    for (name, change) in table {
+        let changed = visit(&with(change), &Inherited::default(), ControllerMask::all());
+        let mut files = changed.iter().map(value).filter(|one| !usual.contains(one)).peekable();
+        assert!(files.peek().is_some(), "{name} changes nothing");
+        for (file, _) in files {
+            let prefix = property_prefix(file);
+            let meant = table.iter().filter(|(other, _)| other.starts_with(prefix)).map(|(other, _)| *other);
+            assert_eq!(meant.collect::<Vec<_>>(), [name], "{file}: {prefix}");
+        }
+    }
+    assert_eq!(property_prefix("memory.oom.group"), "OOM");
+}

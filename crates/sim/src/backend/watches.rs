@@ -100,6 +100,8 @@ impl Watches {
 
     /// A watch whose directory went is still in the reader's table, so its hint is not lost either.
     pub(super) fn overflow(&mut self) {
+        let (by_number, waiting) = (&self.by_number, &mut self.waiting);
+        waiting.retain(|number| !by_number.contains_key(number));
         let all: Vec<WatchId> = self.by_number.keys().copied().collect();
         all.into_iter().for_each(|number| self.queue(number));
     }
