@@ -125,6 +125,11 @@ pub struct CommandRun {
 static NO_STATE: ServiceState = ServiceState::NEW;
 
 impl ServiceState {
+    /// A process that an arbiter before us has started could not be held yet.
+    pub(crate) fn is_unwatched(&self) -> bool {
+        self.main_pid.is_some() && !self.is_watched || self.control_pid.is_some() && !self.control_is_watched
+    }
+
     /// Of a service that has never been started.
     pub(crate) const NEW: Self = Self {
         main_pid: None,

@@ -239,7 +239,7 @@ fn all() -> Vec<Box<dyn Oracle>> {
         Box::<permissions::Permissions>::default(),
         Box::<work::Work>::default(),
         Box::new(progress::Progress),
-        Box::new(promises::Promises),
+        Box::<promises::Promises>::default(),
         Box::<survival::Survival>::default(),
         Box::new(durability::Durability),
     ];

@@ -7,6 +7,7 @@
 
 use crate::backend::SimBackend;
 use crate::kernel::{Caller, CgroupId, File, Kernel, Pid};
+use cgarbiter_core::effect::Signal;
 use cgarbiter_core::event::CgroupEvents;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Op, Outcome, Step};
@@ -21,6 +22,8 @@ const OWN_CALLS: u64 = 1 << 62;
 pub enum Mutant {
     /// Directories of slices stay, and are said to be gone.
     KeepsDirectories,
+    /// Records stay, and are said to be removed.
+    KeepsRecords,
     /// A call is answered twice.
     RepliesTwice,
     /// Writes into the subtree that a delegated unit's owner made.
@@ -43,6 +46,8 @@ pub enum Mutant {
     LosesNotices,
     /// A stop stops nothing, and is said to be done.
     StopsNothing,
+    /// `system.slice` is said to be gone as soon as its job is done.
+    TakesLeave,
     /// An arbiter that starts overlooks the record of a scope.
     ForgetsRecords,
     /// An arbiter that starts kills what it finds in scopes.
@@ -55,8 +60,9 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 16] = [
         Self::KeepsDirectories,
+        Self::KeepsRecords,
         Self::RepliesTwice,
         Self::WritesIntoDelegated,
         Self::AttachesFirst,
@@ -68,6 +74,7 @@ impl Mutant {
         Self::LooksAtEverything,
         Self::LosesNotices,
         Self::StopsNothing,
+        Self::TakesLeave,
         Self::KillsWhatItFinds,
         Self::SyncsNothing,
     ];
@@ -86,6 +93,7 @@ impl Mutant {
     pub fn name(self) -> &'static str {
         match self {
             Self::KeepsDirectories => "keeps-directories",
+            Self::KeepsRecords => "keeps-records",
             Self::RepliesTwice => "replies-twice",
             Self::WritesIntoDelegated => "writes-into-delegated",
             Self::AttachesFirst => "attaches-first",
@@ -97,6 +105,7 @@ impl Mutant {
             Self::LooksAtEverything => "looks-at-everything",
             Self::LosesNotices => "loses-notices",
             Self::StopsNothing => "stops-nothing",
+            Self::TakesLeave => "takes-leave",
             Self::ForgetsRecords => "forgets-records",
             Self::KillsWhatItFinds => "kills-what-it-finds",
             Self::WritesInPlace => "writes-in-place",
@@ -114,7 +123,7 @@ impl Mutant {
     #[must_use]
     pub fn oracle(self) -> &'static str {
         match self {
-            Self::KeepsDirectories => "realized",
+            Self::KeepsDirectories | Self::KeepsRecords => "realized",
             Self::RepliesTwice => "answers",
             Self::WritesIntoDelegated => "territory",
             Self::AttachesFirst => "limits-first",
@@ -124,7 +133,7 @@ impl Mutant {
             Self::TakesAllForRoot => "permissions",
             Self::LooksAtEverything => "work",
             Self::LosesNotices => "progress",
-            Self::StopsNothing => "promises",
+            Self::StopsNothing | Self::TakesLeave => "promises",
             Self::ForgetsRecords | Self::KillsWhatItFinds | Self::WritesInPlace => "survival",
             Self::SyncsNothing => "durability",
         }
@@ -137,6 +146,10 @@ impl Mutant {
         if let (Self::KeepsDirectories, Some(Op::Rmdir { cgroup, .. })) = (self, next.as_ref().map(|step| &step.op))
             && cgroup.as_str().ends_with(".slice")
         {
+            return backend.record(Ok(Outcome::Done));
+        }
+        let removed = next.as_ref().is_some_and(|step| matches!(step.op, Op::RemoveFile { directory: false, .. }));
+        if self == Self::KeepsRecords && removed {
             return backend.record(Ok(Outcome::Done));
         }
         let at = backend.running().map_or(0, |(_, done)| done);
@@ -244,6 +257,18 @@ impl Mutant {
                 Answer::Events(Some(CgroupEvents { populated: true, ..*events }))
             }
             _ => answer.clone(),
+        }
+    }
+
+    /// What is told beside this signal.
+    pub(crate) fn also(self, signal: &Signal) -> Option<Signal> {
+        match signal {
+            Signal::JobRemoved { unit, result: "done", .. }
+                if self == Self::TakesLeave && unit.as_str() == "system.slice" =>
+            {
+                Some(Signal::UnitRemoved(unit.clone()))
+            }
+            _ => None,
         }
     }
 

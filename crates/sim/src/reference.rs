@@ -11,7 +11,7 @@ mod processes;
 mod settings;
 
 use asked::Meant;
-pub use asked::{Asked, Verb};
+pub use asked::{Asked, HARMLESS, Verb};
 pub use processes::Home;
 pub use settings::Setting;
 
@@ -76,6 +76,10 @@ pub struct Reference {
     wanted: BTreeMap<(Pid, String), u32>,
     /// Values that the kernel has refused, by cgroup and file.
     refused: BTreeSet<(String, String)>,
+    /// Records that could not be removed, or written, the last time.
+    left: BTreeSet<String>,
+    /// Cgroups with somebody inside of whom the last arbiter that came could not tell whose they are.
+    left_alone: BTreeSet<String>,
     /// Cgroups in which somebody else has written.
     meddled: BTreeSet<String>,
     /// Files that drop-ins may speak of, by unit: they outlive it. And whether some of them are to stay and others are
@@ -116,6 +120,38 @@ impl Reference {
     #[must_use]
     pub fn is_refused(&self, cgroup: &str, file: &str) -> bool {
         self.refused.contains(&(cgroup.to_owned(), file.to_owned()))
+    }
+
+    /// Look: was the last that was to be done about this record, or the directory it lies in, refused?
+    #[must_use]
+    pub fn is_left(&self, file: &str) -> bool {
+        let directory = file.rsplit_once('/').map_or("", |(directory, _)| directory);
+        self.left.contains(file) || self.left.contains(directory)
+    }
+
+    /// Look: has the last arbiter that came found this, and no record of it?
+    #[must_use]
+    pub fn is_left_alone(&self, cgroup: &str) -> bool {
+        self.left_alone.contains(cgroup)
+    }
+
+    /// An arbiter has come, and found this: a cgroup that is nobody's.
+    pub fn leave_alone(&mut self, cgroup: String) {
+        self.left_alone.insert(cgroup);
+    }
+
+    /// An arbiter has come, and found this record of a unit that may have been on its way out.
+    pub fn find_record(&mut self, unit: &str) {
+        self.transient.insert(unit.to_owned());
+    }
+
+    /// A record was written or removed, or was to be.
+    pub fn recorded(&mut self, file: &str, taken: bool) {
+        if taken {
+            self.left.remove(file);
+        } else {
+            self.left.insert(file.to_owned());
+        }
     }
 
     /// Look: has somebody else written in this cgroup?
@@ -162,7 +198,12 @@ impl Reference {
     /// How much is remembered, as a number: it must not grow with the length of a run.
     #[must_use]
     pub fn size(&self) -> usize {
-        let sets = self.wanted.len() + self.refused.len() + self.meddled.len() + self.dropped_in.len();
+        let sets = self.wanted.len()
+            + self.refused.len()
+            + self.left.len()
+            + self.left_alone.len()
+            + self.meddled.len()
+            + self.dropped_in.len();
         self.units.len()
             + self.asked.len()
             + self.jobs.len()

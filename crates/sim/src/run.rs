@@ -16,7 +16,7 @@ use crate::check::{Checks, Next, Past, Verdict, View, Violation};
 use crate::choice::{Choice, Replayed};
 use crate::exhaustive::Size;
 use crate::faults::{Blow, Faults};
-use crate::kernel::{self, Kernel, State, Version};
+use crate::kernel::{self, CgroupId, Kernel, State, Version};
 use crate::mutants::Mutant;
 use crate::reference::Reference;
 use crate::workload::{Habits, Workload};
@@ -337,7 +337,11 @@ impl Run {
             (Op::SubtreeControl { cgroup, .. }, _) => {
                 self.reference.written(cgroup.as_str(), "cgroup.subtree_control", taken);
             }
+            (Op::WatchProcess { cgroup, .. }, _) => self.reference.written(cgroup.as_str(), "pidfd", taken),
             (Op::Watch { cgroup, .. }, _) => self.reference.written(cgroup.as_str(), "watch", taken),
+            (Op::WriteFile { file, .. } | Op::RenewRecord { file, .. } | Op::RemoveFile { file, .. }, _) => {
+                self.reference.recorded(file, taken);
+            }
             (Op::Rmdir { cgroup, .. }, _) if taken => self.reference.removed(cgroup.as_str()),
             (Op::Attach { cgroup, .. }, Ok(Outcome::Attached)) => {
                 if let Some(pid) = pid {
@@ -381,12 +385,29 @@ impl Run {
         self.world.crash();
         let graph = self.world.manager().graph();
         self.reference.crashed(|name| graph.find(name).is_some());
+        self.note_found();
         self.checks.crashed();
         (self.is_stirred, self.is_reloading) = (true, false);
         self.after(&Past::Crash)?;
         self.workload.subscribe(&mut self.world);
         self.see_who_died();
         self.make(&mut Replayed::default(), Move::Client)
+    }
+
+    /// What the arbiter has found that is not told by its own knowledge.
+    fn note_found(&mut self) {
+        let (kernel, graph) = (self.world.backend().kernel(), self.world.manager().graph());
+        for id in kernel.below(CgroupId::ROOT).into_iter().filter(|id| kernel.is_populated(*id)) {
+            let path = String::from_utf8_lossy(&kernel.path(id)).into_owned();
+            let unit = graph.find(path.rsplit('/').next().unwrap_or_default());
+            if unit.is_none_or(|unit| !graph.unit(unit).realized.exists) {
+                self.reference.leave_alone(path);
+            }
+        }
+        let directory = format!("{}/", self.world.manager().config().unit_paths.transient);
+        for (file, _) in self.world.backend().store().below(&directory) {
+            self.reference.find_record(&file[directory.len()..]);
+        }
     }
 
     /// Something has happened that was none of the world's own moves: everybody sees what came of it.

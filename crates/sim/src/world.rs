@@ -380,8 +380,11 @@ impl World {
                 }
                 Effect::Emit(signal, audience) => {
                     self.effort.signals += 1;
-                    let message = systemd1::encode_signal(signal);
-                    self.visible.push_back(Visible::Signal { message, audience });
+                    let also = self.mutant.and_then(|mutant| mutant.also(&signal));
+                    for signal in std::iter::once(signal).chain(also) {
+                        let message = systemd1::encode_signal(signal);
+                        self.visible.push_back(Visible::Signal { message, audience: audience.clone() });
+                    }
                 }
                 Effect::Release(pins) => self.backend.release(&pins),
                 Effect::CheckSuccessor => self.sent.push_back(Event::SuccessorChecked(None)),

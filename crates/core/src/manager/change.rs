@@ -81,8 +81,8 @@ impl Manager {
     }
 
     /// The calls that changed properties and wait for their answer are refused: the unit is configured as it was, and
-    /// so are its drop-ins. A refusal has changed nothing.
-    pub(super) fn undo_changes(&mut self, id: UnitId, error: &OpError) {
+    /// so are its drop-ins. A refusal has changed nothing. Whether the unit had been made transient by one of them.
+    pub(super) fn undo_changes(&mut self, id: UnitId, error: &OpError) -> bool {
         let work = &mut self.graph.unit_mut(id).work;
         let mut undone = core::mem::take(&mut work.planned.undo);
         if let Some(intents) = &mut work.intents {
@@ -94,6 +94,7 @@ impl Manager {
             self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
         }
         let is_reread = undone.iter().any(|undo| undo.is_reread);
+        let is_unmade = undone.iter().any(|undo| undo.made_by.is_some());
         // The last change first, so that the oldest settings and texts are what remains.
         for undo in undone.into_iter().rev() {
             if let Some(owner) = undo.made_by {
@@ -125,6 +126,7 @@ impl Manager {
             self.configure_anew(id, None);
             self.load_queued();
         }
+        is_unmade
     }
 
     /// A unit that was made transient while it was up is what it was before: its record could not be written.

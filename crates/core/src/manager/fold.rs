@@ -105,7 +105,12 @@ impl Manager {
                 self.freeze_refused(id, value == "1", &error);
             }
             (Op::Write { file, .. }, Outcome::Refused(error)) if self.is_moot(id, file, &error) => {}
-            (Op::WatchProcess { pid, .. }, Outcome::Refused(_) | Outcome::Gone) => self.process_lost(id, *pid),
+            (Op::WatchProcess { pid, .. }, Outcome::Gone) => self.process_lost(id, *pid),
+            (Op::WatchProcess { .. }, Outcome::Refused(error)) => {
+                // It may well live: nothing is known for want of descriptors or memory.
+                self.tell(Severity::Warning, Some(id), format!("its process is not watched for now: {error}"));
+                self.watch_later(id);
+            }
             (op @ (Op::Write { .. } | Op::WriteDevice { .. }), Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
@@ -373,6 +378,11 @@ impl Manager {
     /// Everything else that the unit waits for goes on.
     fn refuse_record(&mut self, id: UnitId, error: &OpError) {
         self.undo_changes(id, error);
+        self.fail_waiting_start(id);
+    }
+
+    /// A start that is nothing but the making of the unit's record.
+    fn fail_waiting_start(&mut self, id: UnitId) {
         let start = self.jobs.of_unit(id).filter(|job| job.kind == JobType::Start && !job.running);
         if let Some(job) = start.map(|job| job.id) {
             self.finish_job(job, JobResult::Failed);
@@ -385,7 +395,9 @@ impl Manager {
             self.refuse_record(id, error);
             return;
         }
-        self.undo_changes(id, error);
+        if self.undo_changes(id, error) {
+            self.fail_waiting_start(id);
+        }
         let work = &mut self.graph.unit_mut(id).work;
         let intents = work.intents.take().unwrap_or_default();
         let kills = intents.signals.iter().filter_map(|signal| signal.by_client).map(|kill| kill.call);

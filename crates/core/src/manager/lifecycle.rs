@@ -382,6 +382,8 @@ impl Manager {
             self.queue_realize(id);
             return;
         }
+        // What was to be pruned has gone with it.
+        unit.work.prune &= unit.realized.exists;
         let is_service = unit.unit_type() == UnitType::Service;
         let failed = !unit.result.is_well() && unit.unit_type() != UnitType::Slice;
         if is_service {
@@ -473,10 +475,13 @@ impl Manager {
         if unit.active().is_inactive_or_failed() {
             unit.work.prune = true;
             self.queue_realize(id);
-        } else if let Some(watch) = unit.realized.watch {
-            self.look_at(watch);
-        } else {
+            return;
+        }
+        if unit.realized.watch.is_none() || unit.service.as_ref().is_some_and(|service| service.is_unwatched()) {
             self.queue_realize(id);
+        }
+        if let Some(watch) = self.graph.unit(id).realized.watch {
+            self.look_at(watch);
         }
     }
 

@@ -1,9 +1,12 @@
-//! When nothing is going on, nothing is left to do, and what the manager believes of the kernel is so.
+//! When nothing is going on, nothing is left to do, what the manager believes of the kernel is so, and whatever bears
+//! our mark, or is a record of ours, is some unit's.
 
 use super::{Oracle, Verdict, View};
 use crate::kernel::{Caller, CgroupId};
+use crate::store::is_aside;
 use cgarbiter_core::Step;
 use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::names::UnitName;
 use cgarbiter_core::plan::Op;
 use cgarbiter_core::realized::Written;
 use cgarbiter_core::unit::Unit;
@@ -17,8 +20,42 @@ impl Oracle for Realized {
     }
 
     fn quiet(&mut self, view: &View<'_>) -> Verdict {
-        at_rest(view)
+        at_rest(view)?;
+        strangers(view)?;
+        orphans(view)
     }
+}
+
+/// A directory that bears our mark is some unit's.
+fn strangers(view: &View<'_>) -> Verdict {
+    let (kernel, graph) = (view.world.backend().kernel(), view.world.manager().graph());
+    for id in kernel.below(CgroupId::ROOT) {
+        if kernel.get_xattr(&Caller::INIT, id, None, b"user.invocation_id").is_err() {
+            continue;
+        }
+        let path = String::from_utf8_lossy(&kernel.path(id)).into_owned();
+        let name = path.rsplit('/').next().unwrap_or_default();
+        let unit = graph.find(name).map(|unit| &graph.unit(unit).realized);
+        let is_had = unit.is_some_and(|unit| unit.exists && (unit.id == 0 || unit.id == id.ino()));
+        if !(is_had || view.reference.is_left_alone(&path) && kernel.is_populated(id)) {
+            return Err(format!("{path} bears a mark, and no unit has it"));
+        }
+    }
+    Ok(())
+}
+
+/// A record is some unit's, unless it could not be removed.
+fn orphans(view: &View<'_>) -> Verdict {
+    let directory = format!("{}/", view.world.manager().config().unit_paths.transient);
+    for (file, _) in view.world.backend().store().below(&directory) {
+        let name = file[directory.len()..].split(".d/").next().unwrap_or_default();
+        let is_unit = UnitName::parse(name).is_ok_and(|name| name.unit_type().is_managed());
+        let is_known = view.world.manager().graph().find(name).is_some();
+        if is_unit && !is_known && !is_aside(file) && !view.reference.is_left(file) {
+            return Err(format!("{file} is there, and no unit of that name"));
+        }
+    }
+    Ok(())
 }
 
 /// Nothing is left to do, and what is believed is so.
@@ -57,6 +94,7 @@ fn is_excused(view: &View<'_>, step: &Step) -> bool {
             disable.is_empty() && (*enable & needed).is_empty() || refused(cgroup.as_str(), "cgroup.subtree_control")
         }
         Op::Watch { cgroup, .. } => refused(cgroup.as_str(), "watch"),
+        Op::WatchProcess { cgroup, .. } => refused(cgroup.as_str(), "pidfd"),
         _ => false,
     }
 }
@@ -64,7 +102,8 @@ fn is_excused(view: &View<'_>, step: &Step) -> bool {
 fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) -> Verdict {
     let (name, realized) = (&unit.name, &unit.realized);
     let found = view.find(cgroup);
-    if found.is_some_and(|found| !realized.exists && may_be_others(view, unit, found)) {
+    let is_others = |found| may_be_others(view, unit, found) || view.reference.is_left_alone(cgroup);
+    if found.is_some_and(|found| !realized.exists && is_others(found)) {
         return Ok(());
     }
     if realized.exists != found.is_some() {

@@ -8,6 +8,9 @@ use cgarbiter_core::value::Value;
 use cgarbiter_core::{CallId, Refusal};
 use std::collections::BTreeMap;
 
+/// Signals of which nobody ends: none, going on, and standing still.
+pub const HARMLESS: [i32; 3] = [0, 18, 19];
+
 /// What was asked for, as far as it promises anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
@@ -21,6 +24,8 @@ pub enum Verb {
     Set,
     /// Processes are to be moved in.
     Attach,
+    /// A slice is to be stopped and started.
+    Restart,
     /// Something may come to its end: kill, restart, cancel.
     Risk,
     /// Nothing is to change.
@@ -36,12 +41,23 @@ pub struct Asked {
     pub unit: Option<String>,
     /// For what.
     pub verb: Verb,
-    /// What was promised of the unit before, while nobody else can have changed it.
-    before: Option<Option<Promise>>,
+    /// What was promised before of whatever it may change, while nobody else can have changed that.
+    before: Option<Box<Before>>,
     /// Moves that this call alone asks for.
     moves: Vec<(Pid, String)>,
     /// Those of them that have not been made.
     pub(super) unmade: Vec<(Pid, String)>,
+}
+
+/// What was promised before.
+#[derive(Clone, Debug, Default, Hash)]
+struct Before {
+    /// Of the unit itself.
+    unit: Option<Promise>,
+    /// What the others were to be.
+    wishes: BTreeMap<String, Wish>,
+    /// The unit may have been transient.
+    transient: bool,
 }
 
 /// A job that a reply has named.
@@ -59,7 +75,7 @@ impl Reference {
     pub fn arrives(&mut self, call: CallId, client: &Client, request: &Request) {
         let verb = verb_of(request);
         let unit = unit_of(request).map(str::to_owned);
-        let before = unit.as_ref().map(|name| self.units.get(name).cloned());
+        let before = Some(Box::new(self.before(unit.as_deref())));
         if matches!(request, Request::Reload) {
             self.files_are_read();
         }
@@ -80,6 +96,11 @@ impl Reference {
             (Verb::Stop, Some(name)) => {
                 self.release(name);
                 self.wish(name, Wish::Down { kept: false });
+            }
+            (Verb::Restart, Some(name)) => {
+                self.pull_up(name);
+                self.release(name);
+                self.wish(name, Wish::Up { kept: false });
             }
             (Verb::Risk, Some(name)) => {
                 // A restart also starts.
@@ -106,7 +127,7 @@ impl Reference {
         let Some(asked) = self.asked.remove(&call) else { return false };
         match (result, asked.unit) {
             (Ok(body), Some(name)) => {
-                if let (Some(job), Verb::Make | Verb::Start | Verb::Stop) = (job_of(body), asked.verb) {
+                if let (Some(job), Verb::Make | Verb::Start | Verb::Stop | Verb::Restart) = (job_of(body), asked.verb) {
                     self.jobs.insert(job, Meant { unit: name.clone(), verb: asked.verb, unmade: asked.unmade });
                 }
                 self.keep_limits(call, &name, true);
@@ -116,15 +137,36 @@ impl Reference {
                 asked.moves.iter().for_each(|wanted| self.unwant(wanted));
                 self.keep_limits(call, &name, false);
                 self.keep_settings(call, &name, false);
-                match asked.before {
-                    Some(Some(promise)) => drop(self.units.insert(name, promise)),
-                    Some(None) => drop(self.units.remove(&name)),
-                    None => {}
-                }
+                self.restore(Some(&name), asked.before);
             }
-            (_, None) => {}
+            (Err(_), None) => self.restore(None, asked.before),
+            (Ok(_), None) => {}
         }
         true
+    }
+
+    fn before(&self, unit: Option<&str>) -> Before {
+        Before {
+            unit: unit.and_then(|name| self.units.get(name).cloned()),
+            wishes: self.units.iter().map(|(name, promise)| (name.clone(), promise.wish)).collect(),
+            transient: unit.is_some_and(|name| self.transient.contains(name)),
+        }
+    }
+
+    /// Nothing comes of what was refused at once, neither for the unit nor for those below.
+    fn restore(&mut self, unit: Option<&str>, before: Option<Box<Before>>) {
+        let Some(before) = before else { return };
+        for (name, wish) in before.wishes {
+            self.units.entry(name).and_modify(|promise| promise.wish = wish);
+        }
+        let Some(name) = unit else { return };
+        if !before.transient {
+            self.transient.remove(name);
+        }
+        match before.unit {
+            Some(promise) => drop(self.units.insert(name.to_owned(), promise)),
+            None => drop(self.units.remove(name)),
+        }
     }
 
     /// A job has ended in this way.
@@ -140,7 +182,9 @@ impl Reference {
             promise.limits.clear();
         }
         promise.wish = match (verb, promise.wish) {
-            (Some(Verb::Make | Verb::Start), Wish::Up { kept: false }) if done => Wish::Up { kept: true },
+            (Some(Verb::Make | Verb::Start | Verb::Restart), Wish::Up { kept: false }) if done => {
+                Wish::Up { kept: true }
+            }
             (Some(Verb::Stop), Wish::Down { kept: false }) if done => Wish::Down { kept: true },
             (None, wish @ (Wish::Up { kept: true } | Wish::Down { kept: true })) => wish,
             _ => Wish::Either,
@@ -203,7 +247,11 @@ impl Reference {
             limits.entry("pids.max").or_insert_with(|| "2362".into());
         }
         // Its time may be up, and a program may end by itself.
-        let ends_by_itself = properties.iter().any(|(name, _)| name == "RuntimeMaxUSec" || name == "ExecStart");
+        let ends_by_itself = properties.iter().any(|(name, value)| match name.as_str() {
+            "RuntimeMaxUSec" => true,
+            "ExecStart" => !sleeps(value),
+            _ => false,
+        });
         let is_safe = !ends_by_itself && !self.is_at_risk(name);
         let wish = if is_safe { Wish::Up { kept: false } } else { Wish::Either };
         let delegated = flag(properties, "Delegate");
@@ -284,16 +332,26 @@ fn verb_of(request: &Request) -> Verb {
         Request::StartTransient { .. } => Verb::Make,
         Request::Job { verb: JobVerb::Start, .. } => Verb::Start,
         Request::Job { verb: JobVerb::Stop, .. } => Verb::Stop,
+        Request::Job { verb: JobVerb::Restart, unit: UnitRef::Name(name), .. } if name.ends_with(".slice") => {
+            Verb::Restart
+        }
+        Request::Kill { signal, .. } if HARMLESS.contains(signal) => Verb::Look,
         Request::SetProperties { .. } => Verb::Set,
         Request::Attach { .. } => Verb::Attach,
         Request::Job { .. }
         | Request::EnqueueJob { .. }
         | Request::Kill { .. }
-        | Request::Abandon { .. }
         | Request::CancelJob { .. }
         | Request::ClearJobs => Verb::Risk,
         _ => Verb::Look,
     }
+}
+
+/// A program that goes on until it is ended.
+fn sleeps(commands: &Value) -> bool {
+    let Some([Value::Struct(parts)]) = commands.as_array() else { return false };
+    let argv = parts.get(1).and_then(Value::as_array).unwrap_or_default();
+    argv.last().and_then(Value::as_str).is_some_and(|last| last.ends_with("infinity"))
 }
 
 fn unit_of(request: &Request) -> Option<&str> {

@@ -8,8 +8,9 @@ use std::hash::{Hash, Hasher};
 
 impl Hash for Reference {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { units, asked, jobs, homes, wanted, refused, meddled, dropped_in, settings, transient: _ } = self;
-        (units, asked, homes, wanted, refused, meddled, dropped_in, settings).hash(state);
+        let Self { units, asked, jobs, homes, wanted, refused, left, meddled, dropped_in, settings, .. } = self;
+        let Self { left_alone, transient: _, .. } = self;
+        (units, asked, homes, wanted, refused, left, left_alone, meddled, dropped_in, settings).hash(state);
         jobs.len().hash(state);
         for (job, meant) in jobs {
             canonical::write(Kind::Job, u64::from(*job), state);

@@ -13,6 +13,7 @@ impl Reference {
         self.asked.clear();
         self.jobs.clear();
         self.wanted.clear();
+        self.left_alone.clear();
         for (name, promise) in &mut self.units {
             // Of most slices nothing is known but the directory, which stays as long as somebody is in it.
             let is_open = match promise.wish {

@@ -1,6 +1,6 @@
 //! Where processes are: as they were born, as clients asked, as their owners moved them.
 
-use super::{Reference, Verb, Wish};
+use super::{Reference, Verb};
 use crate::kernel::Pid;
 use cgarbiter_core::CallId;
 
@@ -25,15 +25,17 @@ impl Reference {
         self.wanted.retain(|(other, _), _| *other != pid);
         self.drop_unmade(|(other, _)| *other == pid);
         let Some(home) = home else { return };
-        let inside = format!("{}/", home.cgroup);
-        let is_left = |other: &Home| other.cgroup == home.cgroup || other.cgroup.starts_with(&inside);
-        if !self.homes.values().any(is_left) {
-            // The last of its unit: the unit ends, unless more are on their way.
-            let above = self.units.values_mut();
-            let of_it = |cgroup: &str| home.cgroup == cgroup || home.cgroup.starts_with(&format!("{cgroup}/"));
-            above
-                .filter(|promise| !promise.cgroup.ends_with(".slice") && of_it(&promise.cgroup))
-                .for_each(|promise| promise.wish = Wish::Either);
+        self.left(&home.cgroup);
+    }
+
+    /// A process of a unit is not there any more. A scope ends with the last of them, a service with its main process.
+    fn left(&mut self, cgroup: &str) {
+        let Some(unit) = self.unit_around(cgroup).filter(|unit| !unit.ends_with(".slice")) else { return };
+        let Some(promise) = self.units.get(&unit) else { return };
+        let inside = format!("{}/", promise.cgroup);
+        let is_in = |home: &Home| home.cgroup == promise.cgroup || home.cgroup.starts_with(&inside);
+        if unit.ends_with(".service") || !self.homes.values().any(is_in) {
+            self.release(&unit);
         }
     }
 
@@ -52,8 +54,7 @@ impl Reference {
         let from = self.homes.get(&pid).map(|home| home.cgroup.clone());
         self.moved_by_owner(pid, cgroup);
         // Whoever it left may be empty now.
-        let left = from.filter(|from| from != cgroup).and_then(|from| self.unit_around(&from));
-        left.into_iter().for_each(|unit| self.release(&unit));
+        from.filter(|from| from != cgroup).iter().for_each(|from| self.left(from));
     }
 
     pub(super) fn want(&mut self, pids: Vec<Pid>, cgroup: &str) -> Vec<(Pid, String)> {

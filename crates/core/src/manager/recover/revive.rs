@@ -217,6 +217,11 @@ impl Manager {
             self.tell(Severity::Warning, Some(id), "nothing tells how its last command ended".into());
             self.main_exited(id, ExitStatus::Lost);
         }
+        let is_exec = self.service_settings(id).kind() == ServiceType::Exec;
+        if is_exec && self.graph.unit(id).state == State::Start && self.service(id).main_pid.is_some() {
+            // That it has become its program was told to the arbiter before, or will not be told to anybody.
+            self.enter_start_post(id);
+        }
         if self.graph.unit(id).state == State::Running {
             self.start_watchdog(id);
         }
