@@ -67,8 +67,8 @@ for _ in range(ROUNDS):
     same("MainPID", main, prop(bus, "u72.service", "MainPID", SD + ".Service"))
 # One that does not start.
 install("/bin/false")
-manager(bus, "Reexecute")
-time.sleep(1)
+text = refused("a program that does not start", DBUS + ".Failed", manager, bus, "Reexecute")
+same("it is named", True, PROGRAM + " --check-config: exit status: 1" in text)
 same("the old program serves on", "running", prop(bus, "u72.scope", "SubState"))
 install("/payload/bin/cgarbiterd")
 clients.on = False
