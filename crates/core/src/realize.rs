@@ -312,7 +312,8 @@ impl<'a> Builder<'a> {
             self.push(Phase::Make, depth, id, cause, on_error, op.clone());
         }
         self.freeze(Phase::Make, id, unit, cgroup);
-        for pin in &intents.attach {
+        // Settings may make the directory of one whose start still waits for others: its processes wait, too.
+        for pin in intents.attach.iter().filter(|_| unit.work.starting) {
             let op = Op::Attach { cgroup: cgroup.clone(), pin: *pin };
             self.push(Phase::Make, depth, id, cause, OnError::Stop, op);
         }

@@ -17,6 +17,9 @@ use cgarbiter_core::{Answer, CallId, Event, Found, Report};
 /// Calls of this number and above are a mutant's own; nobody waits for the answer.
 const OWN_CALLS: u64 = 1 << 62;
 
+/// Where counters that fall begin.
+const FALLING_FROM: u64 = 1 << 60;
+
 /// One way to be broken.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Mutant {
@@ -250,7 +253,7 @@ impl Mutant {
         match (self, answer) {
             (Self::ResetsCounters, Answer::Readings(Some(readings))) => {
                 let mut readings = readings.clone();
-                readings.counters.cpu_nsec = readings.counters.cpu_nsec.map(|nsec| nsec / question);
+                readings.counters.cpu_nsec = readings.counters.cpu_nsec.map(|_| FALLING_FROM / question);
                 Answer::Readings(Some(readings))
             }
             (Self::LosesNotices, Answer::Events(Some(events))) => {

@@ -398,8 +398,15 @@ impl Manager {
         if self.undo_changes(id, error) {
             self.fail_waiting_start(id);
         }
+        let start_waits = self.jobs.of_unit(id).is_some_and(|job| job.kind == JobType::Start && !job.running);
         let work = &mut self.graph.unit_mut(id).work;
-        let intents = work.intents.take().unwrap_or_default();
+        let mut intents = work.intents.take().unwrap_or_default();
+        if start_waits {
+            // It has not failed by this.
+            let kept = work.intents_mut();
+            kept.attach = core::mem::take(&mut intents.attach);
+            kept.record = intents.record.take();
+        }
         let kills = intents.signals.iter().filter_map(|signal| signal.by_client).map(|kill| kill.call);
         let planned = core::mem::take(&mut work.planned.replies);
         let attaching = intents.attaching.iter().map(|attaching| attaching.call);

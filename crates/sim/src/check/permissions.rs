@@ -61,8 +61,12 @@ fn may(reference: &Reference, client: &Client, request: &Request) -> bool {
         | Request::Abandon { .. }
         | Request::ClearJobs
         | Request::Reload
+        | Request::Reexecute
         | Request::SetEnvironment { .. }
+        | Request::ChangeUnitFiles { .. }
+        | Request::Set { .. }
         | Request::NotServed(_) => false,
+        Request::Plan(request) => may(reference, client, request),
         Request::Attach { unit: UnitRef::Name(unit) | UnitRef::Object(unit), pids, .. } => {
             let own = |pid: &u32| {
                 let home = crate::kernel::Pid::try_from(*pid).ok().and_then(|pid| reference.home(pid));
@@ -70,6 +74,29 @@ fn may(reference: &Reference, client: &Client, request: &Request) -> bool {
             };
             reference.unit(unit).is_none_or(|unit| unit.owner == client.uid) && pids.iter().all(own)
         }
-        _ => true,
+        Request::Unref { .. }
+        | Request::Processes { .. }
+        | Request::GetUnit { .. }
+        | Request::LoadUnit { .. }
+        | Request::UnitByPid { .. }
+        | Request::UnitByPidFd { .. }
+        | Request::UnitByControlGroup { .. }
+        | Request::UnitByInvocationId { .. }
+        | Request::UnitFileState { .. }
+        | Request::UnitFiles { .. }
+        | Request::UnitFileLinks { .. }
+        | Request::ListUnits { .. }
+        | Request::ListUnitsByNames { .. }
+        | Request::ListJobs
+        | Request::GetJob { .. }
+        | Request::JobNeighbours { .. }
+        | Request::Subscribe
+        | Request::Unsubscribe
+        | Request::Get { .. }
+        | Request::GetAll { .. }
+        | Request::Introspect { .. }
+        | Request::Dump { .. } => true,
+        // Nobody but root may make jobs, so that none is anybody else's to cancel.
+        Request::CancelJob { .. } => false,
     }
 }

@@ -1,9 +1,12 @@
 //! Nothing is written outside the managed units, nor inside a subtree that was handed over.
 
 use super::{Next, Oracle, Verdict, View};
+use crate::kernel::Pid;
 use crate::workload::MARKED;
+use cgarbiter_core::Step;
 use cgarbiter_core::names::{CgroupPath, UnitName};
 use cgarbiter_core::plan::Op;
+use std::sync::Arc;
 
 #[derive(Clone)]
 pub(super) struct Territory;
@@ -15,6 +18,8 @@ impl Oracle for Territory {
 
     fn before(&mut self, view: &View<'_>, next: &Next<'_>) -> Verdict {
         let Next::Step(step) = next else { return Ok(()) };
+        is_file_ours(view, &step.op)?;
+        is_signal_ours(view, step)?;
         let Some(cgroup) = cgroup_of(&step.op) else { return Ok(()) };
         if let Some(other) = cgroup.components().find(|name| !is_unit(name)) {
             // Only processes may be put deeper, where their owner asks for it.
@@ -51,6 +56,44 @@ impl Oracle for Territory {
             _ => Ok(()),
         }
     }
+}
+
+/// Files are written and removed among records and drop-ins, and where those that are unfit are put aside. Nobody asks
+/// for links in these worlds.
+fn is_file_ours(view: &View<'_>, op: &Op) -> Verdict {
+    let files = match op {
+        Op::WriteFile { file, .. }
+        | Op::RenewRecord { file, .. }
+        | Op::RemoveFile { file, .. }
+        | Op::Link { file, .. } => {
+            vec![file]
+        }
+        Op::MoveFile { file, to } => vec![file, to],
+        _ => return Ok(()),
+    };
+    let paths = &view.world.manager().config().unit_paths;
+    let ours = [&paths.transient, &paths.runtime_control, &paths.persistent_control, &paths.quarantine];
+    let is_ours = |file: &&&Arc<str>| {
+        let is_below = |directory: &str| file.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
+        ours.iter().any(|directory| is_below(directory))
+    };
+    match files.iter().find(|file| !is_ours(file)) {
+        Some(file) => Err(format!("{op} reaches for {file}, which is no unit file")),
+        None => Ok(()),
+    }
+}
+
+/// A single process that is signalled is the arbiter's child, or lives in the unit that the step is for.
+fn is_signal_ours(view: &View<'_>, step: &Step) -> Verdict {
+    let Op::SignalOne { pid, .. } = &step.op else { return Ok(()) };
+    let (backend, pid) = (view.world.backend(), Pid::try_from(*pid).unwrap_or(0));
+    let kernel = backend.kernel();
+    let place = kernel.cgroup_of(pid).map(|id| String::from_utf8_lossy(&kernel.path(id)).into_owned());
+    let is_inside = place.is_some_and(|place| place.split('/').any(|name| name == step.unit.as_str()));
+    if is_inside || !view.is_alive(pid) || kernel.parent_of(pid) == Some(backend.arbiter()) {
+        return Ok(());
+    }
+    Err(format!("{} is for {}, and the process is not in it", step.op, step.unit))
 }
 
 fn cgroup_of(op: &Op) -> Option<&CgroupPath> {

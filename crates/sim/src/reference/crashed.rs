@@ -4,6 +4,7 @@
 //! was under way when it died is promised nobody any more: who asked for it has no answer, and asks again.
 
 use super::{Reference, Wish};
+use std::collections::BTreeSet;
 
 impl Reference {
     /// The arbiter was killed, and another one has started, which knows these units.
@@ -18,7 +19,8 @@ impl Reference {
             // Of most slices nothing is known but the directory, which stays as long as somebody is in it.
             let is_open = match promise.wish {
                 Wish::Up { kept } => !kept,
-                Wish::Down { kept } => !kept || name.ends_with(".slice"),
+                // Nor of one whose record could not be written, which was told.
+                Wish::Down { kept } => !kept || name.ends_with(".slice") || is_unrecorded(&self.left, name),
                 Wish::Either => true,
             };
             if is_open {
@@ -35,6 +37,10 @@ impl Reference {
         // A unit of which nothing was done yet, or everything undone, is no longer known.
         self.units.retain(|name, promise| promise.wish == Wish::Up { kept: true } || is_known(name));
     }
+}
+
+fn is_unrecorded(left: &BTreeSet<String>, unit: &str) -> bool {
+    left.iter().any(|file| file.rsplit('/').next() == Some(unit))
 }
 
 #[cfg(test)]

@@ -308,11 +308,29 @@ impl Asker<'_> {
         }
     }
 
+    fn install(&mut self) -> MethodCall {
+        let files = Value::strings(vec![self.service()]);
+        calls::manager("MaskUnitFiles", vec![files, Value::Bool(true), Value::Bool(false)])
+    }
+
+    /// No property can be written in this way.
+    fn set_property(&mut self) -> MethodCall {
+        let unit = self.any_unit();
+        let mut call = calls::get(&unit, "org.freedesktop.systemd1.Unit", "Description");
+        call.args.push(Value::Variant(Box::new(Value::str("other"))));
+        call
+    }
+
     fn rare(&mut self) -> MethodCall {
-        match self.choice.below(4) {
+        match self.choice.below(8) {
             0 => calls::manager("Reload", Vec::new()),
             1 => calls::manager("ResetFailed", Vec::new()),
             2 => calls::manager("ClearJobs", Vec::new()),
+            3 if self.uid != 0 => self.install(),
+            4 => calls::manager("SetEnvironment", vec![Value::strings(vec!["COLOUR=blue"])]),
+            5 => MethodCall { member: "Set".into(), ..self.set_property() },
+            // Who may is not asked here: nobody takes over from the arbiter of this world.
+            6 if self.uid != 0 => calls::manager("Reexecute", Vec::new()),
             _ => calls::manager("CancelJob", vec![Value::U32(1 + self.choice.below(50))]),
         }
     }
