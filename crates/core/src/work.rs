@@ -190,6 +190,11 @@ impl Work {
         self.planned = Planned { start: self.starting, end, prune, spawn, configure, compared, replies, undo };
     }
 
+    /// Somebody waits for a change of settings.
+    pub(crate) fn has_undo(&self) -> bool {
+        !self.planned.undo.is_empty() || self.intents.as_ref().is_some_and(|intents| !intents.undo.is_empty())
+    }
+
     /// Whether anything is pending.
     pub(crate) fn is_pending(&self) -> bool {
         let once = self.starting || self.ending.is_some() || self.prune || self.configure;

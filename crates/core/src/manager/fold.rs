@@ -352,6 +352,11 @@ impl Manager {
     fn give_up(&mut self, id: UnitId, step: &Step, error: &OpError, units: &[UnitId]) {
         self.drop_intent(id, &step.op);
         self.requeue(id);
+        if let Op::Attach { pin, .. } = &step.op
+            && self.attach_refused(id, *pin, error)
+        {
+            return;
+        }
         if !self.graph.unit(id).work.starting {
             self.refuse_pending(id, &step.op, error);
             if matches!(step.op, Op::WriteFile { .. } | Op::RemoveFile { .. }) {
@@ -376,14 +381,17 @@ impl Manager {
 
     /// A record could not be written: those who asked for it are refused, and a start that it belongs to is not made.
     /// Everything else that the unit waits for goes on.
-    fn refuse_record(&mut self, id: UnitId, error: &OpError) {
-        self.undo_changes(id, error);
-        self.fail_waiting_start(id);
+    fn refuse_record(&mut self, id: UnitId, op: &Op, error: &OpError) {
+        let is_own = is_record(self.graph.unit(id), op);
+        let is_unmade = self.undo_changes(id, error);
+        if is_unmade || is_own && self.jobs.of_unit(id).is_some_and(|job| !job.running) {
+            self.fail_start(id);
+        }
     }
 
-    /// A start that is nothing but the making of the unit's record.
-    fn fail_waiting_start(&mut self, id: UnitId) {
-        let start = self.jobs.of_unit(id).filter(|job| job.kind == JobType::Start && !job.running);
+    /// The unit's job that is to bring it up, alone or as part of a restart.
+    fn fail_start(&mut self, id: UnitId) {
+        let start = self.jobs.of_unit(id).filter(|job| matches!(job.kind, JobType::Start | JobType::Restart));
         if let Some(job) = start.map(|job| job.id) {
             self.finish_job(job, JobResult::Failed);
         }
@@ -392,15 +400,19 @@ impl Manager {
     fn refuse_pending(&mut self, id: UnitId, op: &Op, error: &OpError) {
         self.tell(Severity::Error, Some(id), format!("{error}"));
         if matches!(op, Op::WriteFile { .. } | Op::RemoveFile { .. }) {
-            self.refuse_record(id, error);
+            self.refuse_record(id, op, error);
             return;
         }
         if self.undo_changes(id, error) {
-            self.fail_waiting_start(id);
+            self.fail_start(id);
         }
         let start_waits = self.jobs.of_unit(id).is_some_and(|job| job.kind == JobType::Start && !job.running);
         let work = &mut self.graph.unit_mut(id).work;
         let mut intents = work.intents.take().unwrap_or_default();
+        if !intents.files.is_empty() {
+            // They bring back what is in the store.
+            work.intents_mut().files = core::mem::take(&mut intents.files);
+        }
         if start_waits {
             // It has not failed by this.
             let kept = work.intents_mut();

@@ -5,7 +5,7 @@ use super::requests::{Answered, parse_mode};
 use crate::client::Client;
 use crate::config::Unsupported;
 use crate::effect::{Effect, Reply, Severity};
-use crate::error::{Refusal, RefusalKind};
+use crate::error::{OpError, Refusal, RefusalKind};
 use crate::event::PinAnswer;
 use crate::job::JobType;
 use crate::names::{CgroupPath, UnitName, UnitType};
@@ -196,12 +196,9 @@ impl Manager {
         };
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
-        if is_up {
+        // Whoever waits for a change of settings is still to be told what became of it; the two stand and fall together.
+        if is_up || unit.work.has_undo() {
             unit.work.intents_mut().undo.push(undo);
-        } else {
-            // What was changed before does not come back.
-            unit.work.planned.undo.clear();
-            unit.work.intents_mut().undo.clear();
         }
         unit.fragment = Some(path);
         let intents = unit.work.intents_mut();
@@ -377,6 +374,24 @@ impl Manager {
             let call = intents.attaching.remove(at).call;
             self.reply(call, Ok(Reply::Done));
         }
+    }
+
+    /// A process cannot be moved in: who has asked for that is refused, and nobody else. Whether somebody has asked, and
+    /// it is not part of a start.
+    pub(super) fn attach_refused(&mut self, id: UnitId, pin: Pin, error: &OpError) -> bool {
+        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return false };
+        let Some(at) = intents.attaching.iter().position(|attaching| attaching.pins.contains(&pin)) else {
+            return false;
+        };
+        let Attaching { call, mut pins } = intents.attaching.remove(at);
+        intents.prepare.retain(|op| !matches!(op, Op::Attach { pin, .. } if pins.contains(pin)));
+        pins.retain(|other| *other != pin);
+        if !pins.is_empty() {
+            self.effects.push_back(Effect::Release(pins));
+        }
+        self.tell(Severity::Error, Some(id), format!("{error}"));
+        self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
+        true
     }
 
     /// Others than root may only bring their own processes into a unit of their own.

@@ -165,21 +165,17 @@ impl SimBackend {
         disks.get(place).copied().ok_or_else(|| fail(Errno::ENODEV))
     }
 
+    /// The pin is let go of in any case.
     fn attach(&mut self, cgroup: &CgroupPath, pin: Pin) -> Result<Outcome, OpError> {
+        let pid = self.pins.get(pin);
+        self.pins.release(pin);
         let id = self.find_for_step(cgroup)?;
-        let Some(pid) = self.pins.get(pin) else {
-            self.pins.release(pin);
-            return Ok(Outcome::Gone);
-        };
+        let Some(pid) = pid else { return Ok(Outcome::Gone) };
         match self.kernel.write(&self.myself(), id, File::CgroupProcs, pid.to_string().as_bytes()) {
             Ok(()) => assert!(self.kernel.cgroup_of(pid) == Some(id), "a process that was moved is there"),
-            Err(Errno::ESRCH) => {
-                self.pins.release(pin);
-                return Ok(Outcome::Gone);
-            }
+            Err(Errno::ESRCH) => return Ok(Outcome::Gone),
             Err(errno) => return Err(error(cgroup, "cgroup.procs", errno)),
         }
-        self.pins.release(pin);
         Ok(Outcome::Attached)
     }
 

@@ -1,6 +1,7 @@
 //! When nothing goes wrong any more, everything comes to its end: no job waits for ever, no unit is on its way for
 //! ever, and none goes on without anybody in it.
 
+use super::realized::may_be_others;
 use super::{Oracle, Verdict, View};
 use cgarbiter_core::job::Job;
 use cgarbiter_core::names::UnitType;
@@ -61,7 +62,8 @@ fn check_unit(view: &View<'_>, unit: &Unit, cgroup: Option<&str>) -> Verdict {
     }
     // One that was made for the settings of a unit that is down stays.
     let is_left_over = unit.active().is_inactive_or_failed() && !unit.realized.idle;
-    if is_left_over && view.exists(cgroup) && !is_populated {
+    let is_others = |found| !unit.realized.exists && may_be_others(view, unit, found);
+    if is_left_over && view.find(cgroup).is_some_and(|found| !is_others(found)) && !is_populated {
         return Err(format!("{name} is {} and its empty cgroup is never removed", unit.state.sub()));
     }
     Ok(())

@@ -83,13 +83,16 @@ fn is_file_ours(view: &View<'_>, op: &Op) -> Verdict {
     }
 }
 
-/// A single process that is signalled is the arbiter's child, or lives in the unit that the step is for.
+/// A single process that is signalled is the arbiter's child, or lives in the unit that the step is for, or was born
+/// there: a service's main process stays that when somebody moves it away.
 fn is_signal_ours(view: &View<'_>, step: &Step) -> Verdict {
     let Op::SignalOne { pid, .. } = &step.op else { return Ok(()) };
     let (backend, pid) = (view.world.backend(), Pid::try_from(*pid).unwrap_or(0));
     let kernel = backend.kernel();
     let place = kernel.cgroup_of(pid).map(|id| String::from_utf8_lossy(&kernel.path(id)).into_owned());
-    let is_inside = place.is_some_and(|place| place.split('/').any(|name| name == step.unit.as_str()));
+    let birthplace = view.reference.home(pid).map(|home| home.birthplace.clone());
+    let is_of_unit = |place: String| place.split('/').any(|name| name == step.unit.as_str());
+    let is_inside = place.into_iter().chain(birthplace).any(is_of_unit);
     if is_inside || !view.is_alive(pid) || kernel.parent_of(pid) == Some(backend.arbiter()) {
         return Ok(());
     }

@@ -9,6 +9,8 @@ use cgarbiter_core::CallId;
 pub struct Home {
     /// Path of its cgroup; empty for the root.
     pub cgroup: String,
+    /// Where it was born.
+    pub birthplace: String,
     /// Its user.
     pub uid: u32,
 }
@@ -16,7 +18,7 @@ pub struct Home {
 impl Reference {
     /// A process begins, there.
     pub fn born(&mut self, pid: Pid, cgroup: &str, uid: u32) {
-        self.homes.insert(pid, Home { cgroup: cgroup.to_owned(), uid });
+        self.homes.insert(pid, Home { cgroup: cgroup.to_owned(), birthplace: cgroup.to_owned(), uid });
     }
 
     /// A process ends, by itself or by somebody else's signal.
