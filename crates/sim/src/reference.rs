@@ -19,6 +19,9 @@ use crate::kernel::Pid;
 use cgarbiter_core::CallId;
 use std::collections::{BTreeMap, BTreeSet};
 
+/// The attribute of a cgroup that says whose it is.
+pub const MARK: &str = "user.invocation_id";
+
 /// What a unit is to be, as the last who asked has been told.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Wish {

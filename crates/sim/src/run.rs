@@ -18,7 +18,7 @@ use crate::exhaustive::Size;
 use crate::faults::{Blow, Faults};
 use crate::kernel::{self, CgroupId, Kernel, State, Version};
 use crate::mutants::Mutant;
-use crate::reference::Reference;
+use crate::reference::{MARK, Reference};
 use crate::workload::{Habits, Workload};
 use crate::world::{Move, Visible, World};
 use cgarbiter_core::client::Client;
@@ -336,6 +336,9 @@ impl Run {
             }
             (Op::SubtreeControl { cgroup, .. }, _) => {
                 self.reference.written(cgroup.as_str(), "cgroup.subtree_control", taken);
+            }
+            (Op::Xattr { cgroup, name: MARK, .. }, _) => {
+                self.reference.written(cgroup.as_str(), MARK, taken);
             }
             (Op::WatchProcess { cgroup, .. }, _) => self.reference.written(cgroup.as_str(), "pidfd", taken),
             (Op::Watch { cgroup, .. }, _) => self.reference.written(cgroup.as_str(), "watch", taken),

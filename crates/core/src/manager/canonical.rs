@@ -71,7 +71,7 @@ impl Hash for Manager {
         held.len().hash(state);
         held.iter().for_each(|(job, latest)| (job, left(latest)).hash(state));
         unrecorded.len().hash(state);
-        unrecorded.iter().for_each(|(call, latest)| (call, left(latest)).hash(state));
+        unrecorded.iter().for_each(|(call, refusal, latest)| (call, refusal, left(latest)).hash(state));
         (!held.is_empty() && held_seen.0 == *next_plan).hash(state);
         (private_clients, subscribers, references, controlled, freezing).hash(state);
         (units_by_owner, failed_units, consequences, own_acts, environment, successor).hash(state);

@@ -90,8 +90,12 @@ impl Manager {
             intents.replies.retain(|call| !undone.iter().any(|undo| undo.call == Some(*call)));
         }
         work.planned.replies.retain(|call| !undone.iter().any(|undo| undo.call == Some(*call)));
-        for call in undone.iter().filter_map(|undo| undo.call) {
-            self.reply(call, Err(Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"))));
+        for (undo, call) in undone.iter().filter_map(|undo| Some((undo, undo.call?))) {
+            let refusal = Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"));
+            match undo.files.is_empty() {
+                true => self.reply(call, Err(refusal)),
+                false => self.refuse_when_recorded(call, refusal),
+            }
         }
         let is_reread = undone.iter().any(|undo| undo.is_reread);
         let is_unmade = undone.iter().any(|undo| undo.made_by.is_some());

@@ -120,7 +120,13 @@ impl Manager {
                 self.tell(Severity::Warning, Some(id), format!("not watched for now: {error}"));
                 self.watch_later(id);
             }
-            (Op::Xattr { .. }, Outcome::Refused(_)) => self.drop_intent(id, &step.op),
+            (Op::Xattr { .. }, Outcome::Refused(error)) => {
+                self.drop_intent(id, &step.op);
+                // Where nobody takes attributes, none is missed.
+                if !matches!(error.errno, Errno::NotSup | Errno::Perm | Errno::Access) {
+                    self.tell(Severity::Warning, Some(id), format!("not marked as ours: {error}"));
+                }
+            }
             (op, Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
                 self.tell(Severity::Warning, Some(id), format!("{error}"));

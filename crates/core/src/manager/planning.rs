@@ -2,6 +2,7 @@
 
 use super::{InFlight, Manager};
 use crate::effect::{Effect, Reply};
+use crate::error::Refusal;
 use crate::jobs::Rank;
 use crate::plan::{Plan, PlanId, Step};
 use crate::propagation;
@@ -48,8 +49,13 @@ impl Manager {
     /// The answer to a call whose work is done, and yet to be put on record: a successor would not know of it. Bounded:
     /// the plan after the next has it at the latest.
     pub(super) fn done_when_recorded(&mut self, call: CallId) -> Option<Reply> {
-        self.unrecorded.push_back((call, PlanId(self.next_plan + 2)));
+        self.unrecorded.push_back((call, None, PlanId(self.next_plan + 2)));
         None
+    }
+
+    /// The same for a call that is refused after it has left something on record, which is to be taken back first.
+    pub(super) fn refuse_when_recorded(&mut self, call: CallId, refusal: Refusal) {
+        self.unrecorded.push_back((call, Some(refusal), PlanId(self.next_plan + 2)));
     }
 
     /// Sends the replies that waited for a record.
@@ -58,9 +64,9 @@ impl Manager {
             Some(_) => PlanId(self.next_plan - 1),
             None => PlanId(u64::MAX),
         };
-        while self.unrecorded.front().is_some_and(|(_, plan)| *plan <= seen_to) {
-            let (call, _) = self.unrecorded.pop_front().expect("it was looked at");
-            self.reply(call, Ok(Reply::Done));
+        while self.unrecorded.front().is_some_and(|(_, _, plan)| *plan <= seen_to) {
+            let (call, refusal, _) = self.unrecorded.pop_front().expect("it was looked at");
+            self.reply(call, refusal.map_or(Ok(Reply::Done), Err));
         }
     }
 

@@ -3,7 +3,7 @@
 //! What was done before, and told, still counts: a unit is up, its limits stand, its processes are where they are. What
 //! was under way when it died is promised nobody any more: who asked for it has no answer, and asks again.
 
-use super::{Reference, Wish};
+use super::{MARK, Promise, Reference, Wish};
 use std::collections::BTreeSet;
 
 impl Reference {
@@ -18,7 +18,8 @@ impl Reference {
         for (name, promise) in &mut self.units {
             // Of most slices nothing is known but the directory, which stays as long as somebody is in it.
             let is_open = match promise.wish {
-                Wish::Up { kept } => !kept,
+                // A slice without mark and record is anybody's.
+                Wish::Up { kept } => !kept || name.ends_with(".slice") && self.refused.contains(&mark_of(promise)),
                 // Nor of one whose record could not be written, which was told.
                 Wish::Down { kept } => !kept || name.ends_with(".slice") || is_unrecorded(&self.left, name),
                 Wish::Either => true,
@@ -33,10 +34,22 @@ impl Reference {
             if promise.wish != (Wish::Up { kept: true }) {
                 promise.limits.clear();
             }
+            // Drop-ins that were to be taken back count again, which was told.
+            if self.left.iter().any(|file| is_drop_in(file, name)) {
+                promise.limits.clear();
+            }
         }
         // A unit of which nothing was done yet, or everything undone, is no longer known.
         self.units.retain(|name, promise| promise.wish == Wish::Up { kept: true } || is_known(name));
     }
+}
+
+fn mark_of(promise: &Promise) -> (String, String) {
+    (promise.cgroup.clone(), MARK.to_owned())
+}
+
+fn is_drop_in(file: &str, unit: &str) -> bool {
+    file.rsplit('/').nth(1).and_then(|directory| directory.strip_suffix(".d")) == Some(unit)
 }
 
 fn is_unrecorded(left: &BTreeSet<String>, unit: &str) -> bool {
@@ -46,7 +59,6 @@ fn is_unrecorded(left: &BTreeSet<String>, unit: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::reference::Promise;
     use std::collections::BTreeMap;
 
     #[test]
