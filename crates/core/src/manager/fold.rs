@@ -146,7 +146,7 @@ impl Manager {
         self.drop_intent(id, op);
         match (op, outcome) {
             (Op::Mkdir { cgroup }, Outcome::Made { id: inode }) => {
-                self.forget_idle_below(id, cgroup);
+                self.forget_below(id, cgroup);
                 let unit = self.graph.unit_mut(id);
                 let idle = unit.has_nobody();
                 let (epochs, last) = (unit.realized.epochs, unit.realized.last.take());
@@ -273,15 +273,15 @@ impl Manager {
         if let Some(watch) = watch {
             self.watches.remove(&watch);
         }
-        if let Some(path) = self.graph.cgroup_path(id) {
-            self.forget_idle_below(id, &path);
-        }
         self.graph.unit_mut(id).work.replace = false;
         self.timers.clear(id, TimerReason::Retry);
         let realized = &mut self.graph.unit_mut(id).realized;
         let (last, epochs) = (realized.last.take(), realized.epochs);
         *realized = Realized { last, epochs, ..Realized::default() };
         self.forget_freeze(id);
+        if let Some(path) = self.graph.cgroup_path(id) {
+            self.forget_below(id, &path);
+        }
         if let Some(slice) = self.graph.unit(id).slice {
             self.prune_if_dead(slice);
         }
@@ -343,7 +343,7 @@ impl Manager {
     }
 
     /// A directory that we thought was there has gone.
-    fn lost_directory(&mut self, id: Option<UnitId>) {
+    pub(super) fn lost_directory(&mut self, id: Option<UnitId>) {
         let Some(id) = id else { return };
         let unit = self.graph.unit_mut(id);
         if unit.name.is_root_slice() {
@@ -437,8 +437,8 @@ impl Manager {
         if !pins.is_empty() {
             self.effects.push_back(Effect::Release(pins));
         }
-        if intents.freeze.is_some() {
-            self.forget_freeze(id);
+        if let Some(freeze) = intents.freeze {
+            self.freeze_refused(id, freeze, error);
         }
         for call in replies {
             let refusal = Refusal::new(RefusalKind::Errno(error.errno), format!("{error}"));

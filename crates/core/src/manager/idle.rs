@@ -28,11 +28,16 @@ impl Manager {
     /// Somebody comes into it, or into one below.
     pub(super) fn directory_is_used(&mut self, id: UnitId) {
         let mut next = Some(id);
+        let mut woken = Vec::new();
         while let Some(id) = next {
             let unit = self.graph.unit_mut(id);
-            unit.realized.idle = false;
+            if core::mem::take(&mut unit.realized.idle) {
+                woken.push(id);
+            }
             next = unit.slice;
         }
+        // Controllers that nobody needed any more were left alone until now.
+        self.realize_slices(&woken);
     }
 
     /// Whether nothing but the settings of units that are not up needed this step.
@@ -76,8 +81,9 @@ impl Manager {
         }
     }
 
-    /// A directory has gone, or is another one now, and so are those below it.
-    pub(super) fn forget_idle_below(&mut self, id: UnitId, path: &CgroupPath) {
+    /// A directory has gone, or is another one now, and so are those below it: of units that are not up, and of those
+    /// that ended and could not be removed then.
+    pub(super) fn forget_below(&mut self, id: UnitId, path: &CgroupPath) {
         let from = self.left.range(path.clone()..).map(|(left, _)| left);
         let gone = from.take_while(|left| left.as_str().starts_with(path.as_str())).filter(|left| left.is_in(path));
         for left in gone.cloned().collect::<Vec<CgroupPath>>() {
@@ -89,6 +95,8 @@ impl Manager {
             if realized.idle {
                 *realized = Realized { epochs: realized.epochs, last: realized.last.take(), ..Realized::default() };
                 todo.extend(self.graph.members(member));
+            } else if realized.exists {
+                self.lost_directory(Some(member));
             }
         }
     }

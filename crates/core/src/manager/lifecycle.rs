@@ -124,10 +124,14 @@ impl Manager {
         }
     }
 
-    /// Where no cgroup is, nothing stands still.
+    /// Where no cgroup is, nothing stands still. The directory of a slice outlives it while others are in it: when that
+    /// could not be thawed, it holds them still.
     pub(super) fn forget_freeze(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
-        unit.freezer = FreezerState::Running;
+        let holds = unit.unit_type() == UnitType::Slice && unit.realized.exists;
+        if !holds || unit.freezer != FreezerState::Frozen {
+            unit.freezer = FreezerState::Running;
+        }
         if let Some(intents) = &mut unit.work.intents {
             intents.freeze = None;
         }

@@ -35,6 +35,9 @@ impl Oracle for Counters {
     fn after(&mut self, view: &View<'_>, past: &Past<'_>) -> Verdict {
         if matches!(past, Past::Crash) {
             self.asked.clear();
+            // Whose record could not be written, which was told, may have ended since.
+            let paths = &view.world.manager().config().unit_paths;
+            self.seen.retain(|unit, _| !view.reference.is_left(&format!("{}/{unit}", paths.transient)));
         }
         let Past::Told(Visible::Reply { call, result }) = past else { return Ok(()) };
         let Some(unit) = self.asked.remove(call) else { return Ok(()) };
