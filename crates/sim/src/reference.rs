@@ -196,6 +196,7 @@ impl Reference {
         let is_there = |place: &str| place == cgroup || place.starts_with(&inside);
         self.refused.retain(|(place, _)| !is_there(place));
         self.meddled.retain(|place| !is_there(place));
+        self.left_alone.retain(|place| !is_there(place));
     }
 
     /// How much is remembered, as a number: it must not grow with the length of a run.

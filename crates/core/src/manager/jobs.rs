@@ -269,8 +269,9 @@ impl Manager {
                 // A slice taken over while it was up has new settings. They are on record before anybody is told that
                 // it is up with them, or the next arbiter would know nothing of them.
                 self.queue_realize(unit);
+                self.mark_if_unmarked(unit);
                 let is_recorded = self.graph.unit(unit).work.record == RecordWork::Kept;
-                if is_recorded { Some(JobResult::Done) } else { self.wait_again(id) }
+                if is_recorded && !self.is_to_be_marked(unit) { Some(JobResult::Done) } else { self.wait_again(id) }
             }
             ActiveState::Deactivating => self.wait_again(id),
             _ if target.work.ending.is_some() || target.work.prune => self.wait_again(id),

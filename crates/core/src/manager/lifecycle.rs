@@ -193,6 +193,26 @@ impl Manager {
         unit.work.intents_mut().prepare = prepare;
     }
 
+    /// A slice that was found without a mark is only up because somebody lies in it. Who starts it is told that it is up
+    /// by itself, and the next arbiter has to know.
+    pub(super) fn mark_if_unmarked(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let is_unmarked = unit.unit_type() == UnitType::Slice && !unit.perpetual && unit.invocation_id.is_none();
+        let Some(cgroup) = self.graph.cgroup_path(id).filter(|_| is_unmarked && unit.realized.exists) else { return };
+        let invocation = self.rng.invocation_id();
+        self.graph.set_invocation(id, Some(invocation));
+        let value = Some(invocation_hex(&invocation));
+        let mark = Op::Xattr { cgroup, name: "user.invocation_id", value };
+        self.graph.unit_mut(id).work.intents_mut().prepare.push(mark);
+        self.queue_changed(id);
+    }
+
+    /// Its mark is still to be put.
+    pub(super) fn is_to_be_marked(&self, id: UnitId) -> bool {
+        let prepare = self.graph.unit(id).work.intents.iter().flat_map(|intents| &intents.prepare);
+        prepare.into_iter().any(|op| matches!(op, Op::Xattr { name: "user.invocation_id", .. }))
+    }
+
     /// The start's work is done: the unit is up.
     pub(super) fn started(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);

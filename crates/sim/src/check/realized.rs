@@ -37,7 +37,7 @@ fn strangers(view: &View<'_>) -> Verdict {
         let name = path.rsplit('/').next().unwrap_or_default();
         let unit = graph.find(name).map(|unit| &graph.unit(unit).realized);
         let is_had = unit.is_some_and(|unit| unit.exists && (unit.id == 0 || unit.id == id.ino()));
-        if !(is_had || view.reference.is_left_alone(&path) && kernel.is_populated(id)) {
+        if !(is_had || view.reference.is_left_alone(&path)) {
             return Err(format!("{path} bears a mark, and no unit has it"));
         }
     }
