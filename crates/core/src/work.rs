@@ -178,7 +178,9 @@ impl Work {
         if let Some(intents) = &mut self.intents {
             replies.append(&mut intents.replies);
             intents.signals.iter_mut().for_each(|signal| signal.is_planned = true);
-            undo.append(&mut intents.undo);
+            let is_recorded = self.record != RecordWork::Kept;
+            // A start that waits brings its record with it later.
+            undo.extend(intents.undo.extract_if(.., |undo| undo.made_by.is_none() || is_recorded));
         }
         if self.record == RecordWork::Due {
             self.record = RecordWork::Planned;

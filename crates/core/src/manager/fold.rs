@@ -371,7 +371,9 @@ impl Manager {
             }
         } else if matches!(step.op, Op::WriteFile { .. } | Op::RemoveFile { .. }) {
             // Who asked for a setting of the unit meanwhile is not told that it was kept.
-            self.undo_changes(id, error);
+            if self.undo_changes(id, error) {
+                self.fail_start(id);
+            }
         }
         // A step that serves a slice fails every start that needs the slice.
         let mut failed: Vec<UnitId> = units.to_vec();

@@ -219,8 +219,17 @@ impl Reference {
 
     /// The slices above a unit that is started are started, too.
     fn pull_up(&mut self, name: &str) {
-        let known = self.units.get(name).map(|promise| promise.cgroup.clone());
-        self.pull_up_to(&known.unwrap_or_else(|| cgroup_of(name, None)));
+        let is_up = |promise: &&Promise| promise.wish == Wish::Up { kept: true };
+        match self.units.get(name).filter(is_up).map(|promise| promise.cgroup.clone()) {
+            Some(cgroup) => self.pull_up_to(&cgroup),
+            None if name.ends_with(".slice") => self.pull_up_to(&cgroup_of(name, None)),
+            // Where one that is down lies is known to nobody but the arbiter.
+            None => self
+                .units
+                .values_mut()
+                .filter(|promise| matches!(promise.wish, Wish::Down { .. }))
+                .for_each(|promise| promise.wish = Wish::Either),
+        }
     }
 
     fn pull_up_to(&mut self, cgroup: &str) {
