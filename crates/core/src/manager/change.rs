@@ -133,18 +133,6 @@ impl Manager {
         is_unmade
     }
 
-    /// A slice that was made transient for a start which has not begun is lasting again: no record tells of it. What was
-    /// set of it counts until it is unloaded.
-    pub(super) fn unmake(&mut self, id: UnitId) {
-        let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return };
-        let Some(at) = intents.undo.iter().position(|undo| undo.made_by.is_some()) else { return };
-        let owner = intents.undo.remove(at).made_by.expect("it was looked for");
-        let settings = self.graph.unit(id).settings.clone();
-        self.make_lasting(id, owner);
-        self.tie(id);
-        self.settings_changed(id, &settings);
-    }
-
     /// A unit that was made transient while it was up is what it was before: its record could not be written.
     fn make_lasting(&mut self, id: UnitId, owner: u32) {
         let changed = propagation::withdraw(&mut self.graph, id);

@@ -383,7 +383,6 @@ impl Manager {
     pub(super) fn forget_start(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         if unit.job.is_none() && !unit.work.starting && unit.active().is_inactive_or_failed() {
-            self.unmake(id);
             self.forget_intents(id);
         }
     }

@@ -197,8 +197,7 @@ impl Manager {
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
         // Whoever waits for a change of settings is still to be told what became of it; the two stand and fall together.
-        // A slice is there without a record, too.
-        if is_up || unit.work.has_undo() || unit_type == UnitType::Slice {
+        if is_up || unit.work.has_undo() {
             unit.work.intents_mut().undo.push(undo);
         }
         unit.fragment = Some(path);
