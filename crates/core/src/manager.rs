@@ -264,6 +264,11 @@ impl Manager {
         self.timers.next()
     }
 
+    /// Look: whom [`Manager::handle_timeout`] would see to at this time.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = UnitId> {
+        self.timers.due(now)
+    }
+
     /// Look: all units.
     #[must_use]
     pub fn graph(&self) -> &Graph {

@@ -101,6 +101,11 @@ impl Timers {
         Some((unit, reason))
     }
 
+    /// Look: units whose deadlines have passed, soonest first.
+    pub fn due(&self, now: Instant) -> impl Iterator<Item = UnitId> {
+        self.by_time.iter().take_while(move |(at, ..)| *at <= now).map(|(_, unit, _)| *unit)
+    }
+
     /// All of them; both indexes say the same.
     ///
     /// # Panics

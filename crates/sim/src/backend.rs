@@ -282,6 +282,13 @@ impl SimBackend {
         self.exits.pop_front().or_else(|| self.watches.take().map(|watch| Event::CgroupChanged { watch }))
     }
 
+    /// Look: what [`poll_event`](Self::poll_event) would give; the kernel is asked for what it has noticed.
+    pub fn next_event(&mut self) -> Option<Event> {
+        self.absorb();
+        let exit = self.exits.front().cloned();
+        exit.or_else(|| self.watches.first().map(|watch| Event::CgroupChanged { watch }))
+    }
+
     /// In: a notice comes once more, or without anything having changed: the watch at this position, of all there are.
     pub fn repeat_notice(&mut self, position: usize) {
         self.absorb();

@@ -25,7 +25,7 @@ use crate::reference::Reference;
 use crate::workload::Workload;
 use crate::world::{Visible, World};
 use cgarbiter_core::client::Client;
-use cgarbiter_core::{CallId, OpError, Outcome, Request, Step};
+use cgarbiter_core::{CallId, Event, OpError, Outcome, Request, Step};
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 
@@ -45,6 +45,10 @@ pub enum Next<'a> {
     Step(&'a Step),
     /// A call reaches the manager.
     Request(CallId, &'a Client, &'a Request),
+    /// Something else reaches the manager: what the kernel has noticed, or that somebody has left.
+    Event(&'a Event),
+    /// A deadline of the manager has come.
+    Due,
     /// The arbiter is killed.
     Crash,
 }
@@ -55,6 +59,8 @@ pub enum Past<'a> {
     Step(&'a Step, &'a Result<Outcome, OpError>, Option<Pid>),
     /// A call has reached the manager, and what it led to at once has been told.
     Request(CallId, &'a Client, &'a Request),
+    /// An event that is no request, or a deadline, has reached the manager, and what it led to at once has been told.
+    Handled,
     /// A reply or a signal.
     Told(&'a Visible),
     /// The arbiter was killed, and the next one has started; nothing that it has to do has been done. Its jobs and

@@ -12,6 +12,7 @@ use cgarbiter_core::event::CgroupEvents;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Op, Outcome, Step};
 use cgarbiter_core::request::{JobVerb, Request, UnitRef};
+use cgarbiter_core::value::Value;
 use cgarbiter_core::{Answer, CallId, Event, Found, Report};
 
 /// Calls of this number and above are a mutant's own; nobody waits for the answer.
@@ -45,6 +46,8 @@ pub enum Mutant {
     TakesAllForRoot,
     /// With each report looks at every unit.
     LooksAtEverything,
+    /// With the settings of one unit has something to write for every unit.
+    WritesEverything,
     /// Nobody hears that a cgroup has become empty.
     LosesNotices,
     /// A stop stops nothing, and is said to be done.
@@ -63,7 +66,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 17] = [
         Self::KeepsDirectories,
         Self::KeepsRecords,
         Self::RepliesTwice,
@@ -75,6 +78,7 @@ impl Mutant {
         Self::ResetsCounters,
         Self::TakesAllForRoot,
         Self::LooksAtEverything,
+        Self::WritesEverything,
         Self::LosesNotices,
         Self::StopsNothing,
         Self::TakesLeave,
@@ -106,6 +110,7 @@ impl Mutant {
             Self::ResetsCounters => "resets-counters",
             Self::TakesAllForRoot => "takes-all-for-root",
             Self::LooksAtEverything => "looks-at-everything",
+            Self::WritesEverything => "writes-everything",
             Self::LosesNotices => "loses-notices",
             Self::StopsNothing => "stops-nothing",
             Self::TakesLeave => "takes-leave",
@@ -134,7 +139,7 @@ impl Mutant {
             Self::KeepsHalf => "limits",
             Self::ResetsCounters => "counters",
             Self::TakesAllForRoot => "permissions",
-            Self::LooksAtEverything => "work",
+            Self::LooksAtEverything | Self::WritesEverything => "work",
             Self::LosesNotices => "progress",
             Self::StopsNothing | Self::TakesLeave => "promises",
             Self::ForgetsRecords | Self::KillsWhatItFinds | Self::WritesInPlace => "survival",
@@ -240,6 +245,21 @@ impl Mutant {
                 };
                 vec![Event::Request { call, client, request: Request::Job { unit: other, verb, mode } }]
             }
+            (Self::WritesEverything, Event::Request { call, client, request }) => {
+                let mut events = Vec::new();
+                if let Request::SetProperties { unit: UnitRef::Name(named), .. } = &request
+                    && client.uid == 0
+                {
+                    let others = units_there(backend).into_iter().filter(|name| name != named);
+                    events.extend(others.zip(1..).map(|(name, number): (_, u64)| Event::Request {
+                        call: CallId(call.0 | OWN_CALLS | number << 32),
+                        client: client.clone(),
+                        request: describe(name),
+                    }));
+                }
+                events.push(Event::Request { call, client, request });
+                events
+            }
             (Self::LooksAtEverything, event @ Event::PlanDone(_)) => {
                 let all = backend.watches().into_iter().map(|watch| Event::CgroupChanged { watch });
                 std::iter::once(event).chain(all).collect()
@@ -288,6 +308,20 @@ impl Mutant {
 fn write_procs(kernel: &mut Kernel, cgroup: CgroupId, pid: Pid) {
     // A process that has ended meanwhile is not moved.
     let _ = kernel.write(&Caller::INIT, cgroup, File::CgroupProcs, pid.to_string().as_bytes());
+}
+
+/// The units that have cgroups.
+fn units_there(backend: &SimBackend) -> Vec<String> {
+    let kernel = backend.kernel();
+    let all = kernel.below(CgroupId::ROOT).into_iter().map(|id| String::from_utf8_lossy(&kernel.path(id)).into_owned());
+    let names = all.filter_map(|path| path.rsplit('/').next().map(str::to_owned));
+    names.filter(|name| [".scope", ".service"].iter().any(|suffix| name.ends_with(suffix))).collect()
+}
+
+/// Has a unit described in other words, until the machine is switched off.
+fn describe(unit: String) -> Request {
+    let properties = vec![("Description".to_owned(), Value::str("something else"))];
+    Request::SetProperties { unit: UnitRef::Name(unit), runtime: true, properties }
 }
 
 /// A limit of a cgroup that processes enter later in the plan.

@@ -292,7 +292,12 @@ impl Run {
         match next {
             Move::Plan => self.plan_step(choice)?,
             Move::Client => self.hand_in()?,
-            Move::Notice | Move::Kernel | Move::Timer => {
+            Move::Notice => match self.world.backend_mut().next_event() {
+                Some(event) => self.let_in(&Next::Event(&event), next)?,
+                None => self.world.make(next),
+            },
+            Move::Timer => self.let_in(&Next::Due, next)?,
+            Move::Kernel => {
                 self.world.make(next);
                 self.see_who_died();
             }
@@ -363,9 +368,10 @@ impl Run {
     /// What a client sent reaches the manager.
     fn hand_in(&mut self) -> Result<(), Violation> {
         let next = self.world.next_sent().cloned();
-        let Some(Event::Request { call, client, request }) = next else {
-            self.world.make(Move::Client);
-            return Ok(());
+        let (call, client, request) = match next {
+            Some(Event::Request { call, client, request }) => (call, client, request),
+            Some(other) => return self.let_in(&Next::Event(&other), Move::Client),
+            None => unreachable!("something was sent"),
         };
         self.before(&Next::Request(call, &client, &request))?;
         self.reference.arrives(call, &client, &request);
@@ -373,6 +379,15 @@ impl Run {
         self.take_visible()?;
         self.reference.accepted(call);
         self.requested(call, &client, &request)
+    }
+
+    /// Something that is no request reaches the manager.
+    fn let_in(&mut self, next: &Next<'_>, made: Move) -> Result<(), Violation> {
+        self.before(next)?;
+        self.world.make(made);
+        self.see_who_died();
+        self.take_visible()?;
+        self.after(&Past::Handled)
     }
 
     fn requested(&mut self, call: CallId, client: &Client, request: &Request) -> Result<(), Violation> {

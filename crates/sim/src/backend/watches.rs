@@ -63,6 +63,10 @@ impl Watches {
         self.waiting.pop_front()
     }
 
+    pub(super) fn first(&self) -> Option<WatchId> {
+        self.waiting.front().copied()
+    }
+
     pub(super) fn waiting(&self) -> usize {
         self.waiting.len()
     }
