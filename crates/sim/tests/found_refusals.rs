@@ -1,0 +1,188 @@
+//! What searches have found in the core about requests that are refused half-way, told by hand.
+
+use cgarbiter_core::client::ClientId;
+use cgarbiter_core::controllers::ControllerMask;
+use cgarbiter_core::plan::Op;
+use cgarbiter_core::systemd1::MethodCall;
+use cgarbiter_core::value::Value;
+use cgarbiter_core::{CallId, Config, Errno};
+use cgarbiter_sim::kernel::{self, Caller, Fork, Kernel};
+use cgarbiter_sim::world::{Move, Visible, World};
+
+fn begin() -> (World, ClientId) {
+    let mut config = Config::example();
+    config.root_enabled = ControllerMask::MEMORY | ControllerMask::PIDS;
+    let mut world = World::new(config, kernel::Config::default());
+    let client = world.connect(0, None);
+    (world, client)
+}
+
+fn call(world: &mut World, client: ClientId, member: &str, args: Vec<Value>) -> CallId {
+    let call = MethodCall {
+        path: "/org/freedesktop/systemd1".into(),
+        interface: Some("org.freedesktop.systemd1.Manager".into()),
+        member: member.into(),
+        args,
+    };
+    world.call(client, call)
+}
+
+fn property(name: &str, value: Value) -> Value {
+    Value::Struct(vec![Value::str(name), Value::Variant(Box::new(value))])
+}
+
+fn numbers(pids: &[i32]) -> Value {
+    Value::Array("u".into(), pids.iter().map(|pid| Value::U32(pid.unsigned_abs())).collect())
+}
+
+fn start(world: &mut World, client: ClientId, name: &str, list: Vec<Value>) -> CallId {
+    let lists = [Value::Array("(sv)".into(), list), Value::Array("(sa(sv))".into(), Vec::new())];
+    let args = [Value::str(name), Value::str("replace")].into_iter().chain(lists).collect();
+    call(world, client, "StartTransientUnit", args)
+}
+
+fn set(world: &mut World, client: ClientId, unit: &str, names: &[&str]) -> CallId {
+    let list = names.iter().map(|name| property(name, Value::U64(1 << 20))).collect();
+    let args = vec![Value::str(unit), Value::Bool(true), Value::Array("(sv)".into(), list)];
+    call(world, client, "SetUnitProperties", args)
+}
+
+fn process(world: &mut World) -> i32 {
+    let wanted = Fork { child_of: Some(Kernel::INIT), ..Fork::default() };
+    world.backend_mut().kernel_mut().fork(&Caller::INIT, &wanted).expect("there is room")
+}
+
+/// A delegated scope that is up.
+fn scope(world: &mut World, client: ClientId) {
+    let pid = process(world);
+    start(world, client, "s.scope", vec![property("PIDs", numbers(&[pid])), property("Delegate", Value::Bool(true))]);
+    world.run_until_quiet();
+}
+
+/// How each of the calls was answered so far, and each job.
+#[derive(Default)]
+struct Told {
+    answers: Vec<(CallId, Result<(), String>)>,
+    results: Vec<String>,
+}
+
+impl Told {
+    fn listen(&mut self, world: &mut World) {
+        while let Some(visible) = world.take_visible() {
+            match visible {
+                Visible::Reply { call, result } => {
+                    self.answers.push((call, result.map(drop).map_err(|refusal| refusal.to_string())));
+                }
+                Visible::Signal { message, .. } if message.member == "JobRemoved" => {
+                    if let Some(Value::Str(result)) = message.body.last() {
+                        self.results.push(result.to_string());
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    fn of(&self, call: CallId) -> Option<&Result<(), String>> {
+        self.answers.iter().find(|(answered, _)| *answered == call).map(|(_, result)| result)
+    }
+}
+
+/// Goes on until the next step is like that.
+fn until(world: &mut World, is_it: impl Fn(&Op) -> bool) {
+    for _ in 0..1_000 {
+        if world.backend().next_step().is_some_and(|step| is_it(&step.op)) {
+            return;
+        }
+        assert!(world.step(), "the world is at rest, and it has not come");
+    }
+    panic!("it does not come");
+}
+
+fn read(world: &World, cgroup: &str, file: kernel::File) -> String {
+    let kernel = world.backend().kernel();
+    let id = kernel.lookup(&Caller::INIT, cgroup.as_bytes()).expect("it is there");
+    let text = kernel.read(&Caller::INIT, id, file).expect("it has the file");
+    text.trim().to_owned()
+}
+
+/// A successor that came after the refusal, and before the first drop-in was taken back, would apply it.
+#[test]
+fn who_is_refused_is_told_when_nothing_is_left_of_the_change() {
+    let (mut world, client) = begin();
+    scope(&mut world, client);
+    let change = set(&mut world, client, "s.scope", &["TasksMax", "MemoryMax"]);
+    until(&mut world, |op| matches!(op, Op::WriteFile { .. }));
+    world.make(Move::Plan);
+    world.refuse_step(Errno::NoSpc);
+    let mut told = Told::default();
+    until(&mut world, |op| matches!(op, Op::RemoveFile { .. }));
+    told.listen(&mut world);
+    assert_eq!(told.of(change), None, "a drop-in is still there");
+    world.run_until_quiet();
+    told.listen(&mut world);
+    assert!(told.of(change).expect("answered").is_err());
+    let directory = "/run/systemd/transient/s.scope.d/";
+    assert_eq!(world.backend().store().below(directory).count(), 0);
+}
+
+/// The directory that one client names is not there; another has set a limit, which is kept.
+#[test]
+fn a_process_that_cannot_be_moved_refuses_nobody_but_who_asked_for_it() {
+    let (mut world, client) = begin();
+    scope(&mut world, client);
+    // Both come while another plan runs.
+    start(&mut world, client, "a.slice", Vec::new());
+    until(&mut world, |op| matches!(op, Op::Mkdir { .. }));
+    let pid = process(&mut world);
+    let args = vec![Value::str("s.scope"), Value::str("/none"), numbers(&[pid])];
+    let attach = call(&mut world, client, "AttachProcessesToUnit", args);
+    world.make(Move::Client);
+    let change = set(&mut world, client, "s.scope", &["MemoryMax"]);
+    world.make(Move::Client);
+    world.run_until_quiet();
+    let mut told = Told::default();
+    told.listen(&mut world);
+    assert!(told.of(attach).expect("answered").is_err());
+    assert_eq!(told.of(change), Some(&Ok(())));
+    assert_eq!(read(&world, "/system.slice/s.scope", kernel::File::MemoryMax), "1048576");
+}
+
+/// The record of new settings cannot be written; by then a restart has joined the start, and must not make it "done".
+#[test]
+fn a_start_without_record_has_failed_though_it_has_become_a_restart() {
+    let (mut world, client) = begin();
+    start(&mut world, client, "a.slice", Vec::new());
+    world.run_until_quiet();
+    call(&mut world, client, "StopUnit", vec![Value::str("a.slice"), Value::str("replace")]);
+    world.run_until_quiet();
+    Told::default().listen(&mut world);
+    call(&mut world, client, "StartUnit", vec![Value::str("a.slice"), Value::str("replace")]);
+    world.run_until_quiet();
+    let mut told = Told::default();
+    told.listen(&mut world);
+    told.results.clear();
+    start(&mut world, client, "a.slice", vec![property("MemoryMax", Value::U64(1 << 20))]);
+    until(&mut world, |op| matches!(op, Op::WriteFile { .. }));
+    call(&mut world, client, "RestartUnit", vec![Value::str("a.slice"), Value::str("replace")]);
+    world.make(Move::Client);
+    world.refuse_step(Errno::NoSpc);
+    world.run_until_quiet();
+    told.listen(&mut world);
+    assert_eq!(told.results, ["failed"]);
+}
+
+/// A drop-in that cannot be written is the matter of who asked for it, not of the start that followed.
+#[test]
+fn a_start_does_not_take_the_blame_for_a_setting_nor_hide_it() {
+    let (mut world, client) = begin();
+    let change = set(&mut world, client, "a.slice", &["TasksMax"]);
+    until(&mut world, |op| matches!(op, Op::WriteFile { .. }));
+    start(&mut world, client, "a.slice", Vec::new());
+    world.make(Move::Client);
+    world.refuse_step(Errno::NoSpc);
+    world.run_until_quiet();
+    let mut told = Told::default();
+    told.listen(&mut world);
+    assert!(told.of(change).expect("answered").is_err(), "it is not kept");
+}
