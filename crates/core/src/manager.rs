@@ -111,8 +111,8 @@ pub struct Manager {
     held: VecDeque<(JobId, PlanId)>,
     /// The plan after which they were looked through last: none becomes due before the next one.
     held_seen: PlanId,
-    /// Replies held until what they say is on record: the call, why it is refused if it is, and the plan that sees to it
-    /// at the latest.
+    /// Replies held until what they say is on record: the call, why it is refused if it is, and the plan that sees to
+    /// it at the latest.
     unrecorded: VecDeque<(CallId, Option<Refusal>, PlanId)>,
     private_clients: BTreeSet<ClientId>,
     subscribers: BTreeSet<ClientId>,

@@ -193,8 +193,8 @@ impl Manager {
         unit.work.intents_mut().prepare = prepare;
     }
 
-    /// A slice that was found without a mark is only up because somebody lies in it. Who starts it is told that it is up
-    /// by itself, and the next arbiter has to know.
+    /// A slice that was found without a mark is only up because somebody lies in it. Who starts it is told that it is
+    /// up by itself, and the next arbiter has to know.
     pub(super) fn mark_if_unmarked(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         let is_unmarked = unit.unit_type() == UnitType::Slice && !unit.perpetual && unit.invocation_id.is_none();

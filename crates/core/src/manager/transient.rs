@@ -196,7 +196,7 @@ impl Manager {
         };
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
-        // Whoever waits for a change of settings is still to be told what became of it; the two stand and fall together.
+        // Whoever waits for a change of settings is still to be told what became of it: both stand and fall together.
         if is_up || unit.work.has_undo() {
             unit.work.intents_mut().undo.push(undo);
         }
@@ -376,8 +376,8 @@ impl Manager {
         }
     }
 
-    /// A process cannot be moved in: who has asked for that is refused, and nobody else. Whether somebody has asked, and
-    /// it is not part of a start.
+    /// A process cannot be moved in: who has asked for that is refused, and nobody else. Whether somebody has asked,
+    /// and it is not part of a start.
     pub(super) fn attach_refused(&mut self, id: UnitId, pin: Pin, error: &OpError) -> bool {
         let Some(intents) = &mut self.graph.unit_mut(id).work.intents else { return false };
         let Some(at) = intents.attaching.iter().position(|attaching| attaching.pins.contains(&pin)) else {
