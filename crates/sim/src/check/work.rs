@@ -107,7 +107,8 @@ impl Work {
         let graph = view.world.manager().graph();
         let (units, everything) = (std::mem::take(&mut self.units), std::mem::take(&mut self.everything));
         let named = std::mem::take(&mut self.named);
-        let earlier = std::mem::replace(&mut self.earlier, named.clone());
+        // Whom a plan was about may be asked after at its end, and the answer is acted on when the next one is on its way.
+        let earlier = std::mem::replace(&mut self.earlier, named.union(&units).copied().collect());
         self.plan = plan.id;
         // What is done about files of units that are no longer known is bounded by what they had.
         let steps = plan.steps.iter().filter(|step: &&Step| step.cause != Cause::Install);
