@@ -54,6 +54,8 @@ pub struct SimBackend {
     /// Spawned by an arbiter before this one, and held by this one.
     adopted: BTreeSet<Pid>,
     exits: VecDeque<Event>,
+    /// The first of the notices comes before the first of the exits.
+    notice_first: bool,
     /// What came of the last step.
     last: Option<Result<Outcome, OpError>>,
     /// Records are not written to the disk (see [`crate::mutants`]).
@@ -86,6 +88,7 @@ impl SimBackend {
             outside: Outside::default(),
             adopted: BTreeSet::new(),
             exits: VecDeque::new(),
+            notice_first: false,
             last: None,
             forgets_to_sync: false,
             nearby: None,
@@ -274,19 +277,29 @@ impl SimBackend {
         self.programs.next_end(&self.kernel)
     }
 
-    /// Out: what has happened. Exits come before notices of the cgroups that they leave empty, as a manager would take
-    /// them.
+    /// Out: what has happened. Exits come before notices of the cgroups that they leave empty, unless
+    /// [`hasten`](Self::hasten) says otherwise.
     #[must_use]
     pub fn poll_event(&mut self) -> Option<Event> {
         self.absorb();
-        self.exits.pop_front().or_else(|| self.watches.take().map(|watch| Event::CgroupChanged { watch }))
+        if !self.takes_notice() {
+            return self.exits.pop_front();
+        }
+        self.notice_first = false;
+        self.watches.take().map(|watch| Event::CgroupChanged { watch })
     }
 
     /// Look: what [`poll_event`](Self::poll_event) would give; the kernel is asked for what it has noticed.
     pub fn next_event(&mut self) -> Option<Event> {
         self.absorb();
-        let exit = self.exits.front().cloned();
-        exit.or_else(|| self.watches.first().map(|watch| Event::CgroupChanged { watch }))
+        if !self.takes_notice() {
+            return self.exits.front().cloned();
+        }
+        self.watches.first().map(|watch| Event::CgroupChanged { watch })
+    }
+
+    fn takes_notice(&self) -> bool {
+        self.exits.is_empty() || self.notice_first && self.watches.any()
     }
 
     /// In: a notice comes once more, or without anything having changed: the watch at this position, of all there are.
@@ -300,10 +313,31 @@ impl SimBackend {
         self.watches.late(watch);
     }
 
-    /// In: the notice that waits at this position comes first.
-    pub fn hasten_notice(&mut self, position: usize) {
+    /// In: what waits at this position, of exits and notices, comes first; what is heard of one process keeps its
+    /// order.
+    pub fn hasten(&mut self, position: usize) {
         self.absorb();
-        self.watches.hasten(position);
+        let position = position % self.waiting().max(1);
+        match position.checked_sub(usize::from(self.notice_first && self.watches.any())) {
+            None => {}
+            Some(exit) if exit < self.exits.len() => {
+                self.notice_first = false;
+                let about = process_of(&self.exits[exit]);
+                let first = self.exits.iter().position(|event| process_of(event) == about).unwrap_or(exit);
+                let event = self.exits.remove(first).expect("it waits");
+                self.exits.push_front(event);
+            }
+            Some(_) => {
+                self.watches.hasten(position - self.exits.len());
+                self.notice_first = true;
+            }
+        }
+    }
+
+    /// Look: how many exits and notices could come next ([`hasten`](Self::hasten) makes one of them the first).
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.exits.len() + self.watches.waiting()
     }
 
     /// In: the queue of notices has run over. Those that waited are lost; whoever reads the queue is told so, and looks
@@ -347,18 +381,12 @@ impl SimBackend {
         (self.running, self.pins, self.watches) = (None, self.pins.cleared(), Watches::default());
         self.adopted.clear();
         self.exits.clear();
+        self.notice_first = false;
     }
 
     /// In: nothing but that the kernel's notices are taken in, as before everything else that is done here.
     pub fn take_in(&mut self) {
         self.absorb();
-    }
-
-    /// Look: how many notices could come next ([`hasten_notice`](Self::hasten_notice) makes one of them the first).
-    /// Exits come before all of them, in their order.
-    #[must_use]
-    pub fn next_notices(&self) -> usize {
-        if self.exits.is_empty() { self.watches.waiting() } else { 1 }
     }
 
     /// Takes in the kernel's notices: pins of ended processes lose their hold, children are reaped, watches are marked.
@@ -466,4 +494,12 @@ fn error(cgroup: &CgroupPath, file: &str, errno: Errno) -> OpError {
 /// A process number as the core writes it.
 fn number(pid: Pid) -> u32 {
     u32::try_from(pid).expect("the kernel numbers processes from 1")
+}
+
+/// The process that an exit, or what is heard of a process while it lives, is about.
+fn process_of(event: &Event) -> Option<u32> {
+    match event {
+        Event::Exited { pid, .. } | Event::Executed { pid, .. } | Event::Notified { pid, .. } => Some(*pid),
+        _ => None,
+    }
 }

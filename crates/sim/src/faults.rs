@@ -6,9 +6,11 @@
 //! * **Questions.** Processes cannot be pinned or listed, because descriptors or memory have run out.
 //! * **Records** are written aside and renamed over, so a failed write leaves what was there before. The disk is full,
 //!   or read-only, from one moment to another: until then nothing is written, or, read-only, nothing changed at all.
-//! * **Notices** come late (whenever the world takes its time), twice, without cause, and in another order. When the
-//!   queue runs over all that waited are lost, and the reader knows it: it then looks at everything. A notice that is
-//!   lost without a trace is not in the model, since the kernel does not lose one.
+//! * **Notices** come late (whenever the world takes its time), twice, without cause, and in another order, before the
+//!   exits that they are about or after them; exits of several processes, too. What the kernel has begun, deaths and
+//!   freezes, comes to pass in any order. When the queue runs over all that waited are lost, and the reader knows it:
+//!   it then looks at everything. A notice that is lost without a trace is not in the model, since the kernel does not
+//!   lose one.
 //! * **Processes** fork and end between any two steps (`workload`). Numbers are used again: there are few of them.
 //! * **Clients** leave in the middle of their calls, and flood: many calls at once. How much of that one of them may
 //!   have under way is not the core's to say, and not in the model: the bus front end's tests hold it.
@@ -132,7 +134,7 @@ impl Faults {
         match pick(choice, &self.kinds) {
             Some(Fault::Question) => world.fail_question(pick(choice, &[Errno::MFile, Errno::NoMem]).copied()),
             Some(Fault::RepeatedNotice) => world.backend_mut().repeat_notice(choice.below(32) as usize),
-            Some(Fault::ReorderedNotice) => world.backend_mut().hasten_notice(choice.below(8) as usize),
+            Some(Fault::ReorderedNotice) => world.backend_mut().hasten(choice.below(8) as usize),
             Some(Fault::LostNotices) => world.backend_mut().overflow_notices(),
             Some(Fault::Disk) => {
                 self.disk = match self.disk {

@@ -292,13 +292,19 @@ impl Run {
         match next {
             Move::Plan => self.plan_step(choice)?,
             Move::Client => self.hand_in()?,
-            Move::Notice => match self.world.backend_mut().next_event() {
-                Some(event) => self.let_in(&Next::Event(&event), next)?,
-                None => self.world.make(next),
-            },
+            Move::Notice => {
+                let backend = self.world.backend_mut();
+                backend.take_in();
+                backend.hasten(choice.below(at_least_one(backend.waiting())) as usize);
+                match backend.next_event() {
+                    Some(event) => self.let_in(&Next::Event(&event), next)?,
+                    None => self.world.make(next),
+                }
+            }
             Move::Timer => self.let_in(&Next::Due, next)?,
             Move::Kernel => {
-                self.world.make(next);
+                let kernel = self.world.backend_mut().kernel_mut();
+                kernel.settle_one(choice.below(at_least_one(kernel.unsettled().len())) as usize);
                 self.see_who_died();
             }
         }
@@ -513,6 +519,11 @@ impl Run {
             size: self.reference.size() + self.checks.size(),
         }
     }
+}
+
+/// Of so many things one is chosen.
+fn at_least_one(count: usize) -> u32 {
+    u32::try_from(count.max(1)).unwrap_or(u32::MAX)
 }
 
 fn stuck(what: String) -> Violation {

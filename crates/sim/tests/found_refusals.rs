@@ -186,3 +186,95 @@ fn a_start_does_not_take_the_blame_for_a_setting_nor_hide_it() {
     told.listen(&mut world);
     assert!(told.of(change).expect("answered").is_err(), "it is not kept");
 }
+
+/// One process was moved, another could not be: the first keeps the scope's directory, and with it those of the slices
+/// above. They are tried again when it has ended, and not all the time until then.
+#[test]
+fn directories_above_a_failed_start_wait_for_who_is_left_in_it() {
+    let (mut world, client) = begin();
+    let processes = [process(&mut world), process(&mut world)];
+    let list = vec![property("PIDs", numbers(&processes)), property("Slice", Value::str("a-b.slice"))];
+    let lists = [Value::Array("(sv)".into(), list), Value::Array("(sa(sv))".into(), Vec::new())];
+    let args = [Value::str("s.scope"), Value::str("ignore-dependencies")].into_iter().chain(lists).collect();
+    call(&mut world, client, "StartTransientUnit", args);
+    until(&mut world, |op| matches!(op, Op::Attach { .. }));
+    world.make(Move::Plan);
+    world.refuse_step(Errno::NoMem);
+    world.run_until_quiet();
+    call(&mut world, client, "StopUnit", vec![Value::str("a.slice"), Value::str("replace")]);
+    world.run_until_quiet();
+    let steps = world.effort().steps;
+    world.advance(60_000_000);
+    assert_eq!(world.effort().steps, steps, "there is nothing to do");
+    world.backend_mut().kernel_mut().exit(processes[0], 0).expect("it lives");
+    world.advance(60_000_000);
+    let kernel = world.backend().kernel();
+    assert!(kernel.lookup(&Caller::INIT, b"/a.slice").is_err(), "nobody is left");
+}
+
+/// A slice that somebody lies in is made transient, and its start is canceled before it begins. It stays what it was
+/// made, and so it has to be on record: settings that follow lie beside that.
+#[test]
+fn a_unit_that_was_made_is_on_record_though_its_start_never_began() {
+    let (mut world, client) = begin();
+    let pid = process(&mut world);
+    let list = vec![property("PIDs", numbers(&[pid])), property("Slice", Value::str("a-b.slice"))];
+    let lists = [Value::Array("(sv)".into(), list), Value::Array("(sa(sv))".into(), Vec::new())];
+    let args = [Value::str("s.scope"), Value::str("ignore-dependencies")].into_iter().chain(lists).collect();
+    call(&mut world, client, "StartTransientUnit", args);
+    world.run_until_quiet();
+    call(&mut world, client, "Subscribe", Vec::new());
+    world.run_until_quiet();
+    start(&mut world, client, "a-b.slice", vec![property("TasksMax", Value::U64(7))]);
+    let job = loop {
+        match world.take_visible() {
+            Some(Visible::Signal { message, .. }) if message.member == "JobNew" => {
+                if let [Value::U32(job), _, Value::Str(unit)] = message.body.as_slice()
+                    && &**unit == "a.slice"
+                {
+                    break *job;
+                }
+            }
+            Some(_) => {}
+            None => assert!(world.step(), "no job of the slice above comes"),
+        }
+    };
+    call(&mut world, client, "CancelJob", vec![Value::U32(job)]);
+    world.make(Move::Client);
+    world.run_until_quiet();
+    let mut told = Told::default();
+    told.listen(&mut world);
+    assert_eq!(told.results, ["canceled", "dependency"]);
+    let record = world.backend().store().read("/run/systemd/transient/a-b.slice").expect("it is on record");
+    assert!(record.contains("TasksMax=7"), "{record}");
+}
+
+/// A scope starts once, also when it has left somebody behind and the arbiter was killed since.
+#[test]
+fn a_scope_that_has_ended_is_not_started_by_a_successor() {
+    let (mut world, client) = begin();
+    let pid = process(&mut world);
+    start(
+        &mut world,
+        client,
+        "s.scope",
+        vec![property("PIDs", numbers(&[pid])), property("KillMode", Value::str("none"))],
+    );
+    world.run_until_quiet();
+    call(&mut world, client, "StopUnit", vec![Value::str("s.scope"), Value::str("replace")]);
+    world.run_until_quiet();
+    let again = |world: &mut World| {
+        let mut told = Told::default();
+        told.listen(world);
+        told.results.clear();
+        let call = call(world, client, "StartUnit", vec![Value::str("s.scope"), Value::str("replace")]);
+        world.run_until_quiet();
+        told.listen(world);
+        (told.of(call).cloned(), told.results)
+    };
+    let before = again(&mut world);
+    world.crash();
+    call(&mut world, client, "Subscribe", Vec::new());
+    world.run_until_quiet();
+    assert_eq!(again(&mut world), before);
+}

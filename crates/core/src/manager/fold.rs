@@ -159,6 +159,9 @@ impl Manager {
                     last,
                     ..Realized::default()
                 };
+                if !idle {
+                    self.directory_is_used(id);
+                }
             }
             (Op::Observe { .. }, Outcome::Seen { id: inode, enabled }) => {
                 let realized = &mut self.graph.unit_mut(id).realized;

@@ -379,10 +379,20 @@ impl Manager {
         Some(Finished { unit, dependents: self.dependents(unit, kind, result).into_iter() })
     }
 
+    /// A unit whose first start never began stays as it was made, as long as somebody keeps it: drop-ins may follow.
+    fn record_made(&mut self, id: UnitId) {
+        let work = &self.graph.unit(id).work;
+        let is_written = work.record != RecordWork::Kept;
+        if !is_written && work.intents.as_ref().is_some_and(|intents| intents.record.is_some()) {
+            self.record_due(id);
+        }
+    }
+
     /// Processes that waited for a start are let go when none is to come.
     pub(super) fn forget_start(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         if unit.job.is_none() && !unit.work.starting && unit.active().is_inactive_or_failed() {
+            self.record_made(id);
             self.forget_intents(id);
         }
     }

@@ -185,7 +185,7 @@ impl Manager {
             return Err(Refusal::new(RefusalKind::FileNotFound, "No such file or directory"));
         }
         let before = self.graph.unit(id);
-        let is_up = !before.active().is_inactive_or_failed();
+        let was_known = before.load == LoadState::Loaded;
         let undo = Undo {
             call: None,
             made_by: Some(before.owner),
@@ -197,14 +197,14 @@ impl Manager {
         self.commit_transient(id, settings, client.uid);
         let unit = self.graph.unit_mut(id);
         // Whoever waits for a change of settings is still to be told what became of it: both stand and fall together.
-        if is_up || unit.work.has_undo() {
+        if was_known || unit.work.has_undo() {
             unit.work.intents_mut().undo.push(undo);
         }
         unit.fragment = Some(path);
         let intents = unit.work.intents_mut();
         intents.record = Some(file.into_text());
         intents.attach = attach;
-        // Others are recorded when their start begins.
+        // Others are recorded when their start begins, or when it turns out that it never will.
         if unit.work.starting || !unit.active().is_inactive_or_failed() {
             self.record_due(id);
         }

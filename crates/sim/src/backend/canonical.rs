@@ -13,10 +13,23 @@ use std::hash::{Hash, Hasher};
 /// To be taken when the kernel's notices have been taken in ([`SimBackend::take_in`]).
 impl Hash for SimBackend {
     fn hash<H: Hasher>(&self, state: &mut H) {
-        let Self { kernel, store, arbiter, running, pins, watches, programs, outside, adopted, exits, .. } = self;
+        let Self {
+            kernel,
+            store,
+            arbiter,
+            running,
+            pins,
+            watches,
+            programs,
+            outside,
+            adopted,
+            exits,
+            notice_first,
+            ..
+        } = self;
         kernel.hash_canonical(*arbiter, state);
         (store, running, pins, watches, programs, outside, adopted).hash(state);
-        exits.len().hash(state);
+        (exits.len(), notice_first).hash(state);
         exits.iter().for_each(|event| hash_exit(event, state));
     }
 }

@@ -116,8 +116,15 @@ fn programs_end_in_virtual_time_and_exits_come_before_notices() {
     backend.pass_time(Instant(499_999));
     assert!(!backend.has_event());
     backend.pass_time(Instant(500_000));
-    assert_eq!(backend.poll_event(), Some(Event::Exited { pid, status: ExitStatus::Code(0) }));
-    assert_eq!(backend.poll_event(), Some(Event::CgroupChanged { watch: WatchId(1) }));
+    let (exit, notice) =
+        (Event::Exited { pid, status: ExitStatus::Code(0) }, Event::CgroupChanged { watch: WatchId(1) });
+    assert_eq!(backend.next_event(), Some(exit.clone()));
+    assert_eq!(backend.waiting(), 2);
+    backend.hasten(1);
+    assert_eq!(backend.next_event(), Some(notice.clone()), "unless they are told to");
+    backend.hasten(1);
+    assert_eq!(backend.poll_event(), Some(exit));
+    assert_eq!(backend.poll_event(), Some(notice));
     let missing = Op::Spawn { cgroup: path("/a.slice/a.scope"), command: command("/nonexistent", "") };
     let report = run(&mut backend, vec![missing]);
     let Some(Outcome::Spawned { pid }) = report.outcomes.last().cloned() else { panic!("{report:?}") };

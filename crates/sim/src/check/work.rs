@@ -51,7 +51,9 @@ impl Oracle for Work {
                 self.due = due.len() as u64;
                 due.into_iter().for_each(|id| self.name(view, id));
             }
-            Next::Step(_) | Next::Request(..) | Next::Crash => {}
+            // As it is before: nobody lies in a unit that has gone.
+            Next::Request(_, _, request) => self.note_request(view, request),
+            Next::Step(_) | Next::Crash => {}
         }
         Ok(())
     }
@@ -107,7 +109,7 @@ impl Work {
         let graph = view.world.manager().graph();
         let (units, everything) = (std::mem::take(&mut self.units), std::mem::take(&mut self.everything));
         let named = std::mem::take(&mut self.named);
-        // Whom a plan was about may be asked after at its end, and the answer is acted on when the next one is on its way.
+        // Whom a plan was about may be asked after at its end; the answer is acted on while the next one is on its way.
         let earlier = std::mem::replace(&mut self.earlier, named.union(&units).copied().collect());
         self.plan = plan.id;
         // What is done about files of units that are no longer known is bounded by what they had.

@@ -13,7 +13,7 @@ use cgarbiter_core::unit::{ActiveState, LoadState, Unit};
 pub enum Deed {
     /// The next step of the plan in flight, or its report.
     Plan,
-    /// An exit, or the notice that waits at this place, reaches the manager.
+    /// The exit or the notice that waits at this place reaches the manager.
     Notice(u8),
     /// What a client sent first reaches the manager.
     Client,
@@ -140,7 +140,7 @@ impl Scene {
         for next in self.run.world.moves() {
             match next {
                 Move::Plan => deeds.push(Deed::Plan),
-                Move::Notice => deeds.extend((0..place(backend.next_notices())).map(Deed::Notice)),
+                Move::Notice => deeds.extend((0..place(backend.waiting())).map(Deed::Notice)),
                 Move::Client => deeds.push(Deed::Client),
                 Move::Kernel => deeds.extend((0..place(backend.kernel().unsettled().len())).map(Deed::Kernel)),
                 Move::Timer => deeds.push(Deed::Timer),

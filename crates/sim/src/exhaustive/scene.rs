@@ -84,7 +84,7 @@ impl Scene {
         match deed {
             Deed::Plan => self.run.make(nothing, Move::Plan),
             Deed::Notice(at) => {
-                self.run.world.backend_mut().hasten_notice(at.into());
+                self.run.world.backend_mut().hasten(at.into());
                 self.run.make(nothing, Move::Notice)
             }
             Deed::Client => {

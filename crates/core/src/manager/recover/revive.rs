@@ -68,7 +68,7 @@ impl Manager {
             // With a directory it has been taken over with the others.
             UnitType::Slice => {}
             // It had been stopped, and somebody stayed behind.
-            _ if saved.state == Some(State::Dead) => self.revive_left(id, cgroup),
+            _ if saved.state == Some(State::Dead) => self.revive_left(id, saved, cgroup),
             _ if cgroup.is_none() => self.revive_ended(id, saved),
             _ if saved.state == Some(State::Failed) => self.revive_ended(id, saved),
             // Its processes ended while nobody was there, or its start was cut before they came.
@@ -88,7 +88,10 @@ impl Manager {
     }
 
     /// A unit that was down already. Its directory is to go with the last who is in it.
-    fn revive_left(&mut self, id: UnitId, cgroup: Option<&FoundCgroup>) {
+    fn revive_left(&mut self, id: UnitId, saved: &Saved, cgroup: Option<&FoundCgroup>) {
+        let times = &mut self.graph.unit_mut(id).times;
+        (times.inactive_exit, times.active_enter) = (saved.started, saved.started);
+        (times.state_change, times.inactive_enter, times.active_exit) = (saved.since, saved.since, saved.since);
         if cgroup.is_some() {
             self.graph.unit_mut(id).work.prune = true;
             self.queue_realize(id);
