@@ -77,6 +77,9 @@ impl Realized {
     }
 }
 
+/// No value that any file has: what stands in it is not known, since the first that we wrote was refused.
+pub(crate) const UNKNOWN: &str = "";
+
 /// One value we wrote.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct Written {
@@ -88,6 +91,6 @@ pub struct Written {
     pub controller: Option<Controller>,
     /// The parent's epoch of the controller at that time.
     pub epoch: u32,
-    /// What was written.
+    /// What was written, or [`UNKNOWN`].
     pub value: Box<str>,
 }

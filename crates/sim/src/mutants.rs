@@ -7,7 +7,7 @@
 
 use crate::backend::SimBackend;
 use crate::kernel::{Caller, CgroupId, File, Kernel, Pid};
-use cgarbiter_core::effect::Signal;
+use cgarbiter_core::effect::{Message, Severity, Signal};
 use cgarbiter_core::event::CgroupEvents;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::{Op, Outcome, Step};
@@ -40,6 +40,8 @@ pub enum Mutant {
     LeavesBehind,
     /// What a request asked for before it was refused stays.
     KeepsHalf,
+    /// Of a value that was refused nobody hears.
+    KeepsSilent,
     /// Counters are shown smaller and smaller.
     ResetsCounters,
     /// Everybody is taken for root.
@@ -66,7 +68,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 17] = [
+    pub const ALL: [Self; 18] = [
         Self::KeepsDirectories,
         Self::KeepsRecords,
         Self::RepliesTwice,
@@ -75,6 +77,7 @@ impl Mutant {
         Self::TakesAlong,
         Self::LeavesBehind,
         Self::KeepsHalf,
+        Self::KeepsSilent,
         Self::ResetsCounters,
         Self::TakesAllForRoot,
         Self::LooksAtEverything,
@@ -107,6 +110,7 @@ impl Mutant {
             Self::TakesAlong => "takes-along",
             Self::LeavesBehind => "leaves-behind",
             Self::KeepsHalf => "keeps-half",
+            Self::KeepsSilent => "keeps-silent",
             Self::ResetsCounters => "resets-counters",
             Self::TakesAllForRoot => "takes-all-for-root",
             Self::LooksAtEverything => "looks-at-everything",
@@ -136,7 +140,7 @@ impl Mutant {
             Self::WritesIntoDelegated => "territory",
             Self::AttachesFirst => "limits-first",
             Self::TakesAlong | Self::LeavesBehind => "places",
-            Self::KeepsHalf => "limits",
+            Self::KeepsHalf | Self::KeepsSilent => "limits",
             Self::ResetsCounters => "counters",
             Self::TakesAllForRoot => "permissions",
             Self::LooksAtEverything | Self::WritesEverything => "work",
@@ -226,7 +230,7 @@ impl Mutant {
                 let mut events = Vec::new();
                 if let Request::SetProperties { unit, runtime, properties } = &request
                     && properties.len() > 1
-                    && matches!(unit, UnitRef::Name(name) if name.ends_with(".scope"))
+                    && matches!(unit, UnitRef::Name(name) if name.ends_with(".scope") && has_somebody(backend, name))
                 {
                     let (unit, properties) = (unit.clone(), properties[..1].to_vec());
                     let half = Request::SetProperties { unit, runtime: *runtime, properties };
@@ -295,6 +299,11 @@ impl Mutant {
         }
     }
 
+    /// Whether the operator is told.
+    pub(crate) fn tells(self, message: &Message) -> bool {
+        self != Self::KeepsSilent || message.severity == Severity::Info
+    }
+
     /// How often a call is answered.
     pub(crate) fn replies(self, call: CallId) -> usize {
         match self {
@@ -303,6 +312,13 @@ impl Mutant {
             _ => 1,
         }
     }
+}
+
+/// Whether a unit has processes, somewhere.
+fn has_somebody(backend: &SimBackend, unit: &str) -> bool {
+    let kernel = backend.kernel();
+    let is_it = |id: &CgroupId| kernel.path(*id).rsplit(|byte| *byte == b'/').next() == Some(unit.as_bytes());
+    kernel.below(CgroupId::ROOT).into_iter().filter(is_it).any(|id| kernel.is_populated(id))
 }
 
 fn write_procs(kernel: &mut Kernel, cgroup: CgroupId, pid: Pid) {

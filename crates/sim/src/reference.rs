@@ -77,8 +77,8 @@ pub struct Reference {
     homes: BTreeMap<Pid, Home>,
     /// Moves that were asked for and have not been made, with how often each was.
     wanted: BTreeMap<(Pid, String), u32>,
-    /// Values that the kernel has refused, by cgroup and file.
-    refused: BTreeSet<(String, String)>,
+    /// Values that the kernel has refused, by cgroup and file; nothing where a value is not the matter.
+    refused: BTreeMap<(String, String), String>,
     /// Records that could not be removed, or written, the last time.
     left: BTreeSet<String>,
     /// Cgroups with somebody inside of whom the last arbiter that came could not tell whose they are.
@@ -122,7 +122,13 @@ impl Reference {
     /// Look: has the kernel refused what was last written there?
     #[must_use]
     pub fn is_refused(&self, cgroup: &str, file: &str) -> bool {
-        self.refused.contains(&(cgroup.to_owned(), file.to_owned()))
+        self.refused.contains_key(&(cgroup.to_owned(), file.to_owned()))
+    }
+
+    /// Look: was it this value?
+    #[must_use]
+    pub fn is_value_refused(&self, cgroup: &str, file: &str, value: &str) -> bool {
+        self.refused.get(&(cgroup.to_owned(), file.to_owned())).is_some_and(|refused| refused == value)
     }
 
     /// Look: was the last that was to be done about this record, or the directory it lies in, refused?
@@ -180,13 +186,18 @@ impl Reference {
         self.meddled.insert(cgroup.to_owned());
     }
 
-    /// The kernel has taken or refused a value.
+    /// The kernel has taken or refused something.
     pub fn written(&mut self, cgroup: &str, file: &str, taken: bool) {
+        self.written_value(cgroup, file, "", taken);
+    }
+
+    /// The kernel has taken or refused a value.
+    pub fn written_value(&mut self, cgroup: &str, file: &str, value: &str, taken: bool) {
         let place = (cgroup.to_owned(), file.to_owned());
         if taken {
             self.refused.remove(&place);
         } else {
-            self.refused.insert(place);
+            self.refused.insert(place, value.to_owned());
         }
     }
 
@@ -194,7 +205,7 @@ impl Reference {
     pub fn removed(&mut self, cgroup: &str) {
         let inside = format!("{cgroup}/");
         let is_there = |place: &str| place == cgroup || place.starts_with(&inside);
-        self.refused.retain(|(place, _)| !is_there(place));
+        self.refused.retain(|(place, _), _| !is_there(place));
         self.meddled.retain(|place| !is_there(place));
         self.left_alone.retain(|place| !is_there(place));
     }

@@ -342,8 +342,8 @@ impl Run {
             Ok(_) => true,
         };
         match (&step.op, result) {
-            (Op::Write { cgroup, file, .. } | Op::WriteDevice { cgroup, file, .. }, _) => {
-                self.reference.written(cgroup.as_str(), file, taken);
+            (Op::Write { cgroup, file, value } | Op::WriteDevice { cgroup, file, value, .. }, _) => {
+                self.reference.written_value(cgroup.as_str(), file, value, taken);
             }
             (Op::SubtreeControl { cgroup, .. }, _) => {
                 self.reference.written(cgroup.as_str(), "cgroup.subtree_control", taken);
@@ -464,6 +464,7 @@ impl Run {
                     ("UnitRemoved", [Value::Str(unit), _]) if !self.is_reloading => self.reference.unit_removed(unit),
                     _ => {}
                 },
+                Visible::Message(_) => {}
             }
         }
         Ok(())

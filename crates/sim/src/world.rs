@@ -12,7 +12,7 @@ use crate::mutants::Mutant;
 use crate::trace;
 use cgarbiter_core::client::{Client, ClientId, Transport};
 use cgarbiter_core::controllers::ControllerMask;
-use cgarbiter_core::effect::Audience;
+use cgarbiter_core::effect::{Audience, Message};
 use cgarbiter_core::invariants;
 use cgarbiter_core::systemd1::{self, MethodCall, SignalMessage};
 use cgarbiter_core::value::Value;
@@ -29,7 +29,7 @@ const START: Instant = Instant(1_000_000);
 /// So many steps without a pause mean that the world will never be quiet.
 const STEPS_MAX: usize = 1_000_000;
 
-/// Something that a client or a listener can see.
+/// Something that a client, a listener or the operator can see.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Visible {
     /// The answer to a call.
@@ -46,6 +46,8 @@ pub enum Visible {
         /// To whom.
         audience: Audience,
     },
+    /// What the operator is told.
+    Message(Message),
 }
 
 /// Something that can happen next.
@@ -388,7 +390,12 @@ impl World {
                 }
                 Effect::Release(pins) => self.backend.release(&pins),
                 Effect::CheckSuccessor => self.sent.push_back(Event::SuccessorChecked(None)),
-                Effect::Tell(_) | Effect::Reexecute => {}
+                Effect::Tell(message) => {
+                    if self.mutant.is_none_or(|mutant| mutant.tells(&message)) {
+                        self.visible.push_back(Visible::Message(message));
+                    }
+                }
+                Effect::Reexecute => {}
             }
         }
     }

@@ -152,7 +152,7 @@ fn who_attaches_is_not_refused_for_a_record_of_somebody_else() {
     story.settle(fails);
     let mut answers = std::iter::from_fn(|| story.world.take_visible()).filter_map(|visible| match visible {
         Visible::Reply { call, result } => Some((call, result.is_ok())),
-        Visible::Signal { .. } => None,
+        Visible::Signal { .. } | Visible::Message(_) => None,
     });
     let answers: Vec<_> = answers.by_ref().filter(|(call, _)| [set, attach, again].contains(call)).collect();
     assert!(answers.contains(&(attach, true)) && answers.contains(&(set, false)), "{answers:?}");

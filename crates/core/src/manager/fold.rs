@@ -11,7 +11,7 @@ use crate::names::UnitType;
 use crate::plan::{Op, Outcome, Report, Step};
 use crate::propagation;
 use crate::realize::wanted_attributes;
-use crate::realized::{Realized, Written};
+use crate::realized::{Realized, UNKNOWN, Written};
 use crate::timers::TimerReason;
 use crate::unit::{Unit, UnitId};
 use crate::work::RecordWork;
@@ -113,6 +113,7 @@ impl Manager {
             }
             (op @ (Op::Write { .. } | Op::WriteDevice { .. }), Outcome::Refused(error)) => {
                 self.drop_intent(id, op);
+                self.note_refused(id, op);
                 self.tell(Severity::Warning, Some(id), format!("not applied: {error}"));
             }
             (Op::Watch { .. }, Outcome::Refused(error)) => {
@@ -225,6 +226,18 @@ impl Manager {
             Op::Write { file: "cgroup.freeze", value, .. } if intents.freeze == Some(value == "1") => {
                 intents.freeze = None
             }
+            _ => {}
+        }
+    }
+
+    /// A value that was refused leaves the one before. Where that is not known, no other is to be taken for it.
+    fn note_refused(&mut self, id: UnitId, op: &Op) {
+        if !self.graph.unit(id).realized.stale {
+            return;
+        }
+        match op {
+            Op::Write { file, .. } => self.note_written(id, file, "", UNKNOWN),
+            Op::WriteDevice { file, device, .. } => self.note_written(id, file, device, UNKNOWN),
             _ => {}
         }
     }

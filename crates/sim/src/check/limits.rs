@@ -1,17 +1,22 @@
 //! Limits that were promised stand in the kernel; of what was refused, nothing does.
 
+use super::limits_first::lacks_controllers;
 use super::realized::may_be_others;
 use super::{Next, Oracle, Past, Verdict, View};
 use crate::reference::Promise;
 use crate::world::Visible;
-use cgarbiter_core::CallId;
+use cgarbiter_core::plan::Op;
 use cgarbiter_core::request::Request;
 use cgarbiter_core::settings::Settings;
+use cgarbiter_core::{CallId, Errno, OpError, Outcome, Step};
+use std::collections::BTreeSet;
 
 #[derive(Clone, Default)]
 pub(super) struct Limits {
     /// The call that is being looked at, the unit it is about, and how that was configured before.
     before: Option<(CallId, String, Option<Settings>)>,
+    /// Files of which a value was refused, and nobody has been told: neither the operator nor a caller.
+    untold: BTreeSet<String>,
 }
 
 impl Oracle for Limits {
@@ -29,8 +34,12 @@ impl Oracle for Limits {
     }
 
     fn after(&mut self, view: &View<'_>, past: &Past<'_>) -> Verdict {
-        if matches!(past, Past::Crash) {
-            self.before = None;
+        match past {
+            Past::Crash => *self = Self::default(),
+            Past::Step(step, result, _) => self.note_refused(step, result),
+            Past::Told(Visible::Message(message)) => self.tell(&message.text),
+            Past::Told(Visible::Reply { result: Err(refusal), .. }) => self.tell(&refusal.message),
+            _ => {}
         }
         let Past::Told(Visible::Reply { call, result: Err(refusal) }) = past else { return Ok(()) };
         let Some((_, unit, Some(before))) = self.before.take_if(|(asked, ..)| asked == call) else { return Ok(()) };
@@ -41,7 +50,28 @@ impl Oracle for Limits {
     }
 
     fn quiet(&mut self, view: &View<'_>) -> Verdict {
+        if let Some(file) = self.untold.pop_first() {
+            return Err(format!("a value of {file} was refused, and nobody was told"));
+        }
         view.reference.units().try_for_each(|(name, promise)| check_unit(view, name, promise))
+    }
+}
+
+impl Limits {
+    fn note_refused(&mut self, step: &Step, result: &Result<Outcome, OpError>) {
+        let error = match result {
+            Err(error) | Ok(Outcome::Refused(error) | Outcome::Controllers { refused: Some(error), .. }) => error,
+            Ok(_) => return,
+        };
+        let is_limit = matches!(&step.op, Op::Write { .. } | Op::WriteDevice { .. } | Op::SubtreeControl { .. });
+        // What is not there has nobody in it.
+        if is_limit && !matches!(error.errno, Errno::NoEnt | Errno::NoDev) {
+            self.untold.insert(error.file.to_string());
+        }
+    }
+
+    fn tell(&mut self, text: &str) {
+        self.untold.retain(|file| !text.contains(file.as_str()));
     }
 }
 
@@ -63,8 +93,10 @@ fn check_unit(view: &View<'_>, name: &str, promise: &Promise) -> Verdict {
     }
     for (file, wanted) in &promise.limits {
         let is_pending = promise.pending.iter().any(|(_, pending, _)| pending == file);
-        let Some(value) = view.value_in(found, file) else { continue };
-        if value != *wanted && !is_pending && !view.reference.is_refused(cgroup, file) {
+        let value = view.value_in(found, file);
+        let excused = is_pending || view.reference.is_value_refused(cgroup, file, wanted) || lacks_controllers(view, cgroup);
+        if value.as_ref() != Some(wanted) && !excused {
+            let value = value.unwrap_or_else(|| "nothing".to_owned());
             return Err(format!("{name} was promised {wanted} in {file}, which holds {value}"));
         }
     }

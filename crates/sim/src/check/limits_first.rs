@@ -26,8 +26,8 @@ impl Oracle for LimitsFirst {
         let Next::Step(step) = next else { return Ok(()) };
         match &step.op {
             Op::Attach { cgroup, .. } | Op::Spawn { cgroup, .. } => {
-                let is_first = self.fresh.remove(cgroup.as_str());
-                return if is_first { self.check_above(view, cgroup.as_str()) } else { Ok(()) };
+                self.fresh.remove(cgroup.as_str());
+                return self.check_above(view, cgroup.as_str());
             }
             Op::Rmdir { cgroup, .. } => {
                 self.fresh.remove(cgroup.as_str());
@@ -98,11 +98,11 @@ impl LimitsFirst {
                 }
                 for (file, wanted) in limits.iter().filter(|(file, wanted)| promise.limits.get(*file) == Some(*wanted))
                 {
-                    let excused = view.reference.is_refused(at, file) || view.reference.is_meddled(at);
+                    let excused = view.reference.is_value_refused(at, file, wanted) || view.reference.is_meddled(at);
                     let changing = promise.pending.iter().any(|(_, pending, _)| pending == file);
                     let value = view.value(at, file);
-                    if value.as_ref().is_some_and(|value| value != wanted) && !excused && !changing {
-                        let value = value.unwrap_or_default();
+                    if value.as_ref() != Some(wanted) && !excused && !changing && !lacks_controllers(view, at) {
+                        let value = value.unwrap_or_else(|| "not there".to_owned());
                         return Err(format!(
                             "a process enters {cgroup}, and {file} of {name} is {value}, not {wanted}"
                         ));
@@ -113,4 +113,16 @@ impl LimitsFirst {
         }
         Ok(())
     }
+}
+
+/// A slice above was refused controllers: files may be missing.
+pub(super) fn lacks_controllers(view: &View<'_>, cgroup: &str) -> bool {
+    let mut at = cgroup;
+    while let Some((above, _)) = at.rsplit_once('/') {
+        if view.reference.is_refused(above, "cgroup.subtree_control") {
+            return true;
+        }
+        at = above;
+    }
+    false
 }

@@ -146,7 +146,9 @@ fn check_value(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: Cgrou
         (Some(controller), Some(above)) => above.realized.epochs[controller.index()],
         _ => written.epoch,
     };
-    if epoch != written.epoch || !written.device.is_empty() {
+    // Of what was refused, nothing is believed.
+    let is_unknown = written.value.is_empty();
+    if epoch != written.epoch || !written.device.is_empty() || is_unknown {
         return Ok(());
     }
     match view.value_in(cgroup, written.file) {

@@ -19,7 +19,7 @@ impl Reference {
             // Of most slices nothing is known but the directory, which stays as long as somebody is in it.
             let is_open = match promise.wish {
                 // A slice without mark and record is anybody's.
-                Wish::Up { kept } => !kept || name.ends_with(".slice") && self.refused.contains(&mark_of(promise)),
+                Wish::Up { kept } => !kept || name.ends_with(".slice") && self.refused.contains_key(&mark_of(promise)),
                 // Nor of one whose record could not be written, which was told.
                 Wish::Down { kept } => !kept || name.ends_with(".slice") || is_unrecorded(&self.left, name),
                 Wish::Either => true,

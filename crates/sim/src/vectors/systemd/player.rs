@@ -192,6 +192,7 @@ impl Player {
         while let Some(visible) = self.world.take_visible() {
             match visible {
                 Visible::Reply { call, result } => drop(self.replies.insert(call, result)),
+                Visible::Message(_) => {}
                 Visible::Signal { message, audience } => match audience {
                     Audience::All => self.signals.push(message),
                     Audience::Peer(name) if *name == *me => self.signals.push(message),
