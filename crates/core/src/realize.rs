@@ -103,8 +103,8 @@ impl<'a> Builder<'a> {
         self.add_record(id, unit);
         let Some(intents) = &unit.work.intents else { return };
         for op in &intents.files {
-            // What is left behind hinders nobody.
-            let may_stay = matches!(op, Op::RemoveRuntime { .. });
+            // What is left behind hinders nobody, and what is taken back is nobody's to be refused any more.
+            let may_stay = matches!(op, Op::RemoveRuntime { .. }) || !unit.work.has_undo();
             let on_error = if may_stay { OnError::Report } else { OnError::Stop };
             self.push(Phase::Record, 0, id, cause_of(unit), on_error, op.clone());
         }

@@ -125,6 +125,11 @@ impl Manager {
             }
             self.settings_changed(id, &later);
         }
+        let unit = self.graph.unit_mut(id);
+        if !unit.realized.exists {
+            // There is nothing to be configured, and nothing to be made for that.
+            (unit.work.configure, unit.work.planned.configure) = (false, false);
+        }
         if is_reread {
             // What the files say now counts, and not what they said before.
             self.configure_anew(id, None);

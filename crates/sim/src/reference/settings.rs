@@ -18,8 +18,8 @@ pub struct Setting {
     stands: Option<String>,
     /// Values that were asked for by calls without an answer yet.
     pending: Vec<Asked>,
-    /// Values that may have come to nothing, of calls since the last that counts: they were refused, or never answered,
-    /// or the unit may be a transient one, which takes what is set of it along.
+    /// Values that may have come to nothing, of calls since the last that counts: they were never answered, or refused
+    /// and could not be taken back, or the unit may be a transient one, which takes what is set of it along.
     perhaps: BTreeSet<String>,
 }
 
@@ -49,7 +49,7 @@ impl Setting {
     /// # Errors
     /// A drop-in that ends in the middle.
     pub fn lies_in(&self, store: &Store, unit: &str, key: &str) -> Result<Option<String>, String> {
-        let file = format!("{CONTROL}/{unit}.d/50-{key}.conf");
+        let file = file_of(unit, key);
         let Some(text) = store.read(&file) else { return Ok(None) };
         let has_section = text.lines().any(|line| line.starts_with('[') && line.ends_with(']'));
         let assigned = text.lines().rev().find_map(|line| line.strip_prefix(key)?.strip_prefix('='));
@@ -101,7 +101,9 @@ impl Reference {
     /// A call is answered. The last of several values for one property counts.
     pub(super) fn keep_settings(&mut self, call: CallId, unit: &str, keep: bool) {
         let range = (unit.to_owned(), "")..=(unit.to_owned(), "\u{7f}");
-        for (_, setting) in self.settings.range_mut(range) {
+        for ((_, key), setting) in self.settings.range_mut(range) {
+            // A drop-in that could not be taken back may be there.
+            let is_left = self.left.contains(&file_of(unit, key));
             let pending = std::mem::take(&mut setting.pending);
             for asked in pending {
                 match asked.call == call {
@@ -109,11 +111,17 @@ impl Reference {
                     true if keep && asked.stays => {
                         (setting.stands, setting.perhaps) = (Some(asked.value), BTreeSet::new());
                     }
-                    true => drop(setting.perhaps.insert(asked.value)),
+                    true if keep || is_left => drop(setting.perhaps.insert(asked.value)),
+                    true => {}
                 }
             }
         }
     }
+}
+
+/// Where the drop-in lies.
+fn file_of(unit: &str, key: &str) -> String {
+    format!("{CONTROL}/{unit}.d/50-{key}.conf")
 }
 
 /// The line of a drop-in that a property becomes.
