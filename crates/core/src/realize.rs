@@ -144,7 +144,8 @@ impl<'a> Builder<'a> {
         let has_members = self.graph.members(id).any(is_there);
         let Some(cgroup) = unit.realized.path.clone().filter(|_| unit.realized.exists && !has_members) else { return };
         let depth = -depth_of(&cgroup);
-        if unit.unit_type() != UnitType::Slice || has_accounting(unit) {
+        // Nobody has been in an idle one: what was counted before still counts.
+        if unit.realized.is_used() && (unit.unit_type() != UnitType::Slice || has_accounting(unit)) {
             self.push(
                 Phase::Remove,
                 depth,
