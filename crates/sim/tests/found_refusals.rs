@@ -278,3 +278,22 @@ fn a_scope_that_has_ended_is_not_started_by_a_successor() {
     world.run_until_quiet();
     assert_eq!(again(&mut world), before);
 }
+
+/// The first write after a restart is refused: what stands in the file is what a predecessor wrote, and not the default.
+#[test]
+fn a_limit_that_a_successor_could_not_write_again_can_be_lifted() {
+    let (mut world, client) = begin();
+    scope(&mut world, client);
+    set(&mut world, client, "s.scope", &["MemoryMax"]);
+    world.run_until_quiet();
+    assert_eq!(read(&world, "/system.slice/s.scope", kernel::File::MemoryMax), "1048576");
+    world.crash();
+    until(&mut world, |op| matches!(op, Op::Write { file: "memory.max", .. }));
+    world.refuse_step(Errno::Busy);
+    world.run_until_quiet();
+    let list = vec![property("MemoryMax", Value::U64(u64::MAX))];
+    let args = vec![Value::str("s.scope"), Value::Bool(true), Value::Array("(sv)".into(), list)];
+    call(&mut world, client, "SetUnitProperties", args);
+    world.run_until_quiet();
+    assert_eq!(read(&world, "/system.slice/s.scope", kernel::File::MemoryMax), "max");
+}

@@ -41,7 +41,14 @@ impl Manager {
     /// The cgroup could not be looked at, for want of memory or descriptors; nothing is known, and no other notice may
     /// come.
     pub(super) fn look_failed(&mut self, id: UnitId, watch: WatchId) {
-        if self.watches.get(&watch) == Some(&id) {
+        if self.watches.get(&watch) != Some(&id) {
+            return;
+        }
+        let work = &mut self.graph.unit_mut(id).work;
+        if work.in_plan {
+            // What comes of the plan may put an end to whatever the unit waits for.
+            work.look_again = true;
+        } else {
             self.watch_later(id);
         }
     }

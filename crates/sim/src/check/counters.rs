@@ -4,6 +4,7 @@ use super::{Next, Oracle, Past, Verdict, View};
 use crate::world::Visible;
 use cgarbiter_core::CallId;
 use cgarbiter_core::request::{Object, Request, UnitRef};
+use cgarbiter_core::unit::State;
 use cgarbiter_core::value::Value;
 use std::collections::BTreeMap;
 
@@ -37,7 +38,11 @@ impl Oracle for Counters {
             self.asked.clear();
             // Whose record could not be written, which was told, may have ended since.
             let paths = &view.world.manager().config().unit_paths;
-            self.seen.retain(|unit, _| !view.reference.is_left(&format!("{}/{unit}", paths.transient)));
+            let graph = view.world.manager().graph();
+            // What one has used of whom nobody is left any more is not on record.
+            let has_exited = |unit: &str| graph.find(unit).is_some_and(|id| graph.unit(id).state == State::Exited);
+            let is_left = |unit: &str| view.reference.is_left(&format!("{}/{unit}", paths.transient));
+            self.seen.retain(|unit, _| !is_left(unit) && !has_exited(unit));
         }
         let Past::Told(Visible::Reply { call, result }) = past else { return Ok(()) };
         let Some(unit) = self.asked.remove(call) else { return Ok(()) };

@@ -94,7 +94,8 @@ fn check_unit(view: &View<'_>, name: &str, promise: &Promise) -> Verdict {
     for (file, wanted) in &promise.limits {
         let is_pending = promise.pending.iter().any(|(_, pending, _)| pending == file);
         let value = view.value_in(found, file);
-        let excused = is_pending || view.reference.is_value_refused(cgroup, file, wanted) || lacks_controllers(view, cgroup);
+        let excused =
+            is_pending || view.reference.is_value_refused(cgroup, file, wanted) || lacks_controllers(view, cgroup);
         if value.as_ref() != Some(wanted) && !excused {
             let value = value.unwrap_or_else(|| "nothing".to_owned());
             return Err(format!("{name} was promised {wanted} in {file}, which holds {value}"));

@@ -38,7 +38,6 @@ impl Oracle for LimitsFirst {
     }
 
     fn after(&mut self, view: &View<'_>, past: &Past<'_>) -> Verdict {
-        self.note_plan(view);
         let Past::Step(step, result, _) = past else { return Ok(()) };
         if let (Op::Mkdir { cgroup }, Ok(Outcome::Made { .. })) = (&step.op, result) {
             self.fresh.insert(cgroup.as_str().to_owned());
@@ -75,7 +74,7 @@ impl Oracle for LimitsFirst {
 }
 
 impl LimitsFirst {
-    /// A plan that is new was made for what is promised now.
+    /// A plan that is new was made for what is promised now, when everything that came before it has been told.
     fn note_plan(&mut self, view: &View<'_>) {
         let Some((plan, _)) = view.world.backend().running() else { return };
         if plan.id != self.plan {

@@ -6,7 +6,7 @@ use crate::reference::cgroup_of;
 use crate::world::{Effort, Visible};
 use cgarbiter_core::plan::{Cause, PlanId};
 use cgarbiter_core::request::{PropertyList, Request, UnitRef};
-use cgarbiter_core::unit::{Unit, UnitId};
+use cgarbiter_core::unit::{State, Unit, UnitId};
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{Event, Step};
 use std::collections::BTreeSet;
@@ -181,7 +181,8 @@ impl Work {
             | Request::Unref { unit }
             | Request::Abandon { unit }
             | Request::Attach { unit, .. } => (named(unit), false),
-            Request::Reload | Request::ResetFailedAll | Request::Reexecute | Request::ChangeUnitFiles { .. } => {
+            Request::ResetFailedAll => return self.name_all(view, |unit| unit.state == State::Failed),
+            Request::Reload | Request::Reexecute | Request::ChangeUnitFiles { .. } => {
                 self.everything = true;
                 return;
             }
