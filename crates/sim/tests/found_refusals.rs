@@ -288,7 +288,9 @@ fn a_limit_that_a_successor_could_not_write_again_can_be_lifted() {
     world.run_until_quiet();
     assert_eq!(read(&world, "/system.slice/s.scope", kernel::File::MemoryMax), "1048576");
     world.crash();
-    until(&mut world, |op| matches!(op, Op::Write { file: "memory.max", .. }));
+    let is_its =
+        |op: &Op| matches!(op, Op::Write { cgroup, file: "memory.max", .. } if cgroup.as_str().ends_with("scope"));
+    until(&mut world, is_its);
     world.refuse_step(Errno::Busy);
     world.run_until_quiet();
     let list = vec![property("MemoryMax", Value::U64(u64::MAX))];
