@@ -1,8 +1,11 @@
 //! What goes wrong. The model, in prose:
 //!
 //! * **Steps.** Any operation of a plan may fail with an errno that the kernel could give for it ([`errnos`]). It has
-//!   then not been done. Errors that follow from the state of the tree (a directory that is there already or has gone,
-//!   a cgroup with processes in it) are not injected: the imagined kernel gives them where they are true.
+//!   then not been done, or, where it is more than one system call, perhaps in part: a directory is made and cannot be
+//!   opened, a record is in its place and the disk does not say that it has it, some of many files, cgroups or processes
+//!   were reached before descriptors ran out ([`parts_done`]). Errors that follow from the state of the tree (a directory
+//!   that is there already or has gone, a cgroup with processes in it) are not injected: the imagined kernel gives them
+//!   where they are true.
 //! * **Questions.** Processes cannot be pinned or listed, because descriptors or memory have run out.
 //! * **Records** are written aside and renamed over, so a failed write leaves what was there before. The disk is full,
 //!   or read-only, from one moment to another: until then nothing is written, or, read-only, nothing changed at all.
@@ -26,6 +29,7 @@
 //! A run draws which of these happen in it, and how often. Then it heals: nothing goes wrong any more, and the world
 //! has to come to rest with everything that was promised in place.
 
+use crate::backend::SimBackend;
 use crate::choice::{Choice, pick};
 use crate::reference::Reference;
 use crate::workload::Workload;
@@ -171,6 +175,45 @@ fn is_of_store(op: &Op) -> bool {
             | Op::MoveFile { .. }
             | Op::RemoveRuntime { .. }
     )
+}
+
+/// How much of a step is done that is refused with this errno: so many of its parts, or all of it when that is more than
+/// there are cuts between them; 0 for nothing.
+pub(crate) fn parts_done(choice: &mut dyn Choice, backend: &SimBackend, op: &Op, errno: Errno) -> usize {
+    let cuts = u32::try_from(backend.cuts_in_step()).unwrap_or(u32::MAX - 1);
+    let parts = match breaks_off(op, errno) {
+        Some(Done::All) if choice.below(2) == 1 => cuts + 1,
+        Some(Done::Some) => choice.below(cuts + 1),
+        Some(Done::All) | None => 0,
+    };
+    parts as usize
+}
+
+/// How far an operation may have come when it is refused.
+enum Done {
+    /// Any number of its parts.
+    Some,
+    /// All of it: only what was to make sure of it has failed.
+    All,
+}
+
+/// Whether something of an operation may have been done when it is refused with this errno. A record is written aside,
+/// and nothing of it is seen before it is all there.
+fn breaks_off(op: &Op, errno: Errno) -> Option<Done> {
+    match (op, errno) {
+        (Op::RemoveFile { directory: true, .. }, Errno::Io) => Some(Done::Some),
+        (
+            Op::WriteFile { file, .. }
+            | Op::RenewRecord { file, .. }
+            | Op::Link { file, .. }
+            | Op::RemoveFile { file, .. }
+            | Op::MoveFile { to: file, .. },
+            Errno::Io,
+        ) => (!file.starts_with("/run/")).then_some(Done::All),
+        (Op::Mkdir { .. }, Errno::MFile | Errno::NoMem) => Some(Done::All),
+        (Op::SignalAll { .. } | Op::Rmdir { .. }, Errno::MFile | Errno::NoMem) => Some(Done::Some),
+        _ => None,
+    }
 }
 
 /// What the kernel could answer to an operation without its being the state of the tree.

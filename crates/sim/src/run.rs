@@ -15,7 +15,7 @@
 use crate::check::{Checks, Next, Past, Verdict, View, Violation};
 use crate::choice::{Choice, Replayed};
 use crate::exhaustive::Size;
-use crate::faults::{Blow, Faults};
+use crate::faults::{Blow, Faults, parts_done};
 use crate::kernel::{self, CgroupId, Kernel, State, Version};
 use crate::mutants::Mutant;
 use crate::reference::{MARK, Reference};
@@ -324,7 +324,10 @@ impl Run {
         };
         self.before(&Next::Step(&step))?;
         match self.faults.of_step(choice, &step.op) {
-            Some(errno) => self.world.refuse_step(errno),
+            Some(errno) => match parts_done(choice, self.world.backend(), &step.op, errno) {
+                0 => self.world.refuse_step(errno),
+                parts => self.world.break_off_step(parts, errno),
+            },
             None => self.world.make(Move::Plan),
         }
         let result = self.world.backend().last_result().cloned().expect("a step was done");

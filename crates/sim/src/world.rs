@@ -257,6 +257,15 @@ impl World {
         }
     }
 
+    /// Instead of a [`Move::Plan`]: the next step is refused after so many parts of it are done
+    /// ([`SimBackend::break_off_step`]).
+    pub fn break_off_step(&mut self, parts: usize, errno: Errno) {
+        self.note_step(&format!("  -> {errno} after {parts} parts"));
+        if let Some(report) = self.backend.break_off_step(parts, errno) {
+            self.deliver(Event::PlanDone(report));
+        }
+    }
+
     /// The next question cannot be answered; none takes that back.
     pub fn fail_question(&mut self, errno: Option<Errno>) {
         self.question_error = errno;

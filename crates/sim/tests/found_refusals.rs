@@ -299,3 +299,29 @@ fn a_limit_that_a_successor_could_not_write_again_can_be_lifted() {
     world.run_until_quiet();
     assert_eq!(read(&world, "/system.slice/s.scope", kernel::File::MemoryMax), "max");
 }
+
+/// A slice is removed after what is below it. When that ends half-way, the directory of a member that is not up is not
+/// counted on any more, and made anew when it is needed.
+#[test]
+fn what_is_below_a_removal_that_was_broken_off_is_not_believed_to_be_there() {
+    let (mut world, client) = begin();
+    let pid = process(&mut world);
+    start(&mut world, client, "a-s.slice", Vec::new());
+    let list = vec![property("PIDs", numbers(&[pid])), property("Slice", Value::str("a-s.slice"))];
+    start(&mut world, client, "s.scope", list);
+    until(&mut world, |op| matches!(op, Op::WriteFile { file, .. } if file.ends_with("/s.scope")));
+    world.refuse_step(Errno::NoSpc);
+    world.run_until_quiet();
+    set(&mut world, client, "s.scope", &["MemoryMax"]);
+    world.run_until_quiet();
+    let is_there =
+        |world: &World| world.backend().kernel().lookup(&Caller::INIT, b"/a.slice/a-s.slice/s.scope").is_ok();
+    assert!(is_there(&world), "limits of a unit that is not up lie in a directory of its own");
+    call(&mut world, client, "StopUnit", vec![Value::str("a-s.slice"), Value::str("replace")]);
+    until(&mut world, |op| matches!(op, Op::Rmdir { .. }));
+    world.break_off_step(1, Errno::MFile);
+    assert!(!is_there(&world));
+    let manager = world.manager();
+    let scope = manager.graph().find("s.scope").expect("it is kept");
+    assert!(!manager.graph().unit(scope).realized.exists);
+}

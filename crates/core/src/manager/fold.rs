@@ -303,7 +303,10 @@ impl Manager {
         }
     }
 
+    /// What is below goes first: of those that nobody is in, none is to be counted on any more. One that is there after
+    /// all is met again by whoever makes it.
     fn not_removed(&mut self, id: UnitId, error: &OpError) {
+        self.forget_idle_below(id);
         if error.errno != Errno::Busy {
             // No notice will tell when this is over.
             self.graph.unit_mut(id).work.try_again = true;

@@ -84,19 +84,40 @@ impl Manager {
     /// A directory has gone, or is another one now, and so are those below it: of units that are not up, and of those
     /// that ended and could not be removed then.
     pub(super) fn forget_below(&mut self, id: UnitId, path: &CgroupPath) {
+        self.forget_left_in(path);
+        self.forget_members(id, true);
+    }
+
+    /// The directories below that nobody needs may have gone.
+    pub(super) fn forget_idle_below(&mut self, id: UnitId) {
+        if let Some(path) = self.graph.cgroup_path(id) {
+            self.forget_left_in(&path);
+            self.forget_members(id, false);
+        }
+    }
+
+    fn forget_left_in(&mut self, path: &CgroupPath) {
         let from = self.left.range(path.clone()..).map(|(left, _)| left);
         let gone = from.take_while(|left| left.as_str().starts_with(path.as_str())).filter(|left| left.is_in(path));
         for left in gone.cloned().collect::<Vec<CgroupPath>>() {
             self.left.remove(&left);
         }
+    }
+
+    /// Directories of members that nobody needs are not counted on any more; those of others have to be made anew when
+    /// they are lost, too.
+    fn forget_members(&mut self, id: UnitId, are_all_lost: bool) {
         let mut todo: Vec<UnitId> = self.graph.members(id).collect();
         while let Some(member) = todo.pop() {
             let realized = &mut self.graph.unit_mut(member).realized;
-            if realized.idle {
+            let (idle, exists) = (realized.idle, realized.exists);
+            if idle {
                 *realized = Realized { epochs: realized.epochs, last: realized.last.take(), ..Realized::default() };
-                todo.extend(self.graph.members(member));
-            } else if realized.exists {
+            } else if exists && are_all_lost {
                 self.lost_directory(Some(member));
+            }
+            if idle || !are_all_lost {
+                todo.extend(self.graph.members(member));
             }
         }
     }

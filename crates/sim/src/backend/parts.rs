@@ -17,6 +17,7 @@ use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::persist;
 use cgarbiter_core::plan::Op;
+use cgarbiter_core::{Errno, Report};
 
 impl SimBackend {
     /// Look: between how many parts of the next step a crash may come; 0 when it is done at once.
@@ -32,6 +33,21 @@ impl SimBackend {
             // What one part is refused, the whole step would have been.
             let _ = self.apply_unsynced(&part);
         }
+    }
+
+    /// In: the next step is refused after so many of its parts are done, or after all of it when that is more than there
+    /// are between its parts. What was done is not synced. The report when that ends the plan.
+    ///
+    /// # Panics
+    /// When no plan is in flight, or none of its steps is left.
+    pub fn break_off_step(&mut self, parts: usize, errno: Errno) -> Option<Report> {
+        let op = self.next_step().expect("a step is left to break off").op.clone();
+        if parts > self.cuts_in_step() {
+            let _ = self.apply_unsynced(&op);
+        } else {
+            self.step_partly(parts);
+        }
+        self.refuse_step(errno)
     }
 
     /// All parts but the last.

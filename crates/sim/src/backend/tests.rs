@@ -142,3 +142,27 @@ fn the_arbiter_and_process_one_cannot_be_pinned() {
     let expected = [PinAnswer::Manager, PinAnswer::Manager, PinAnswer::KernelThread, PinAnswer::Gone];
     assert_eq!(answer, Answer::Processes(expected.to_vec()));
 }
+
+#[test]
+fn a_step_that_is_broken_off_is_refused_and_partly_done() {
+    let mut backend = SimBackend::new(Config::default());
+    let steps = [Op::Mkdir { cgroup: path("/a.slice") }, Op::Mkdir { cgroup: path("/a.slice/b") }].map(step);
+    backend.begin(Plan { id: PlanId(1), steps: steps.into() });
+    backend.step();
+    let report = backend.break_off_step(1, cgarbiter_core::Errno::MFile).expect("it ends the plan");
+    assert_eq!(report.failed.expect("refused").to_string(), "/a.slice/b: EMFILE");
+    assert!(backend.kernel().lookup(&Caller::INIT, b"/a.slice/b").is_ok(), "it is made all the same");
+    backend.begin(Plan { id: PlanId(2), steps: [step(Op::Rmdir { cgroup: path("/a.slice"), watch: None })].into() });
+    assert_eq!(backend.cuts_in_step(), 1);
+    backend.break_off_step(1, cgarbiter_core::Errno::NoMem).expect("it ends the plan");
+    assert!(backend.kernel().lookup(&Caller::INIT, b"/a.slice/b").is_err());
+    assert!(backend.kernel().lookup(&Caller::INIT, b"/a.slice").is_ok());
+    // A record is in its place, and the disk does not say that it has it.
+    let write = step(Op::WriteFile { file: "/etc/a".into(), content: "text".into() });
+    backend.begin(Plan { id: PlanId(3), steps: [write].into() });
+    let all = backend.cuts_in_step() + 1;
+    backend.break_off_step(all, cgarbiter_core::Errno::Io).expect("it ends the plan");
+    assert_eq!(backend.store().read("/etc/a"), Some("text"));
+    backend.cut_power(|_| true);
+    assert_eq!(backend.store().read("/etc/a"), None, "nor has it");
+}
