@@ -2,10 +2,10 @@
 //!
 //! * **Steps.** Any operation of a plan may fail with an errno that the kernel could give for it ([`errnos`]). It has
 //!   then not been done, or, where it is more than one system call, perhaps in part: a directory is made and cannot be
-//!   opened, a record is in its place and the disk does not say that it has it, some of many files, cgroups or processes
-//!   were reached before descriptors ran out ([`parts_done`]). Errors that follow from the state of the tree (a directory
-//!   that is there already or has gone, a cgroup with processes in it) are not injected: the imagined kernel gives them
-//!   where they are true.
+//!   opened, a record is in its place and the disk does not say that it has it, some of many files, cgroups or
+//!   processes were reached before descriptors ran out ([`parts_done`]). Errors that follow from the state of the tree
+//!   (a directory that is there already or has gone, a cgroup with processes in it) are not injected: the imagined
+//!   kernel gives them where they are true.
 //! * **Questions.** Processes cannot be pinned or listed, because descriptors or memory have run out.
 //! * **Records** are written aside and renamed over, so a failed write leaves what was there before. The disk is full,
 //!   or read-only, from one moment to another: until then nothing is written, or, read-only, nothing changed at all.
@@ -177,8 +177,8 @@ fn is_of_store(op: &Op) -> bool {
     )
 }
 
-/// How much of a step is done that is refused with this errno: so many of its parts, or all of it when that is more than
-/// there are cuts between them; 0 for nothing.
+/// How much of a step is done that is refused with this errno: so many of its parts, or all of it when that is more
+/// than there are cuts between them; 0 for nothing.
 pub(crate) fn parts_done(choice: &mut dyn Choice, backend: &SimBackend, op: &Op, errno: Errno) -> usize {
     let cuts = u32::try_from(backend.cuts_in_step()).unwrap_or(u32::MAX - 1);
     let parts = match breaks_off(op, errno) {

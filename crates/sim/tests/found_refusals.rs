@@ -279,7 +279,7 @@ fn a_scope_that_has_ended_is_not_started_by_a_successor() {
     assert_eq!(again(&mut world), before);
 }
 
-/// The first write after a restart is refused: what stands in the file is what a predecessor wrote, and not the default.
+/// The first write after a restart is refused: in the file stands what a predecessor wrote, and not the default.
 #[test]
 fn a_limit_that_a_successor_could_not_write_again_can_be_lifted() {
     let (mut world, client) = begin();

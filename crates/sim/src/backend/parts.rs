@@ -35,8 +35,8 @@ impl SimBackend {
         }
     }
 
-    /// In: the next step is refused after so many of its parts are done, or after all of it when that is more than there
-    /// are between its parts. What was done is not synced. The report when that ends the plan.
+    /// In: the next step is refused after so many of its parts are done, or after all of it when that is more than
+    /// [`Self::cuts_in_step`]. What was done is not synced. The report when that ends the plan.
     ///
     /// # Panics
     /// When no plan is in flight, or none of its steps is left.
