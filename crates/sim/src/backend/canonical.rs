@@ -1,11 +1,12 @@
 //! What of kernel, store and what the arbiter holds its future depends on (see [`cgarbiter_core::canonical`]). Left out
 //! are the arbiter's number, what came of the last step and where it was, and the numbers handed out last.
 
+use super::SimBackend;
 use super::pins::Pins;
 use super::programs::Programs;
 use super::real::Outside;
+use super::steps::Running;
 use super::watches::Watches;
-use super::{Running, SimBackend};
 use cgarbiter_core::canonical::{self, Kind};
 use cgarbiter_core::{Event, Outcome};
 use std::hash::{Hash, Hasher};

@@ -2,11 +2,11 @@
 
 use super::*;
 use cgarbiter_core::controllers::ControllerMask;
-use cgarbiter_core::event::PinAnswer;
+use cgarbiter_core::event::{ExitStatus, PinAnswer};
 use cgarbiter_core::exec::{EXIT_EXEC, ExecFailure};
 use cgarbiter_core::names::UnitName;
-use cgarbiter_core::plan::{Cause, Op, PlanId, Signals, Spawn, WatchId};
-use cgarbiter_core::{Answer, Question};
+use cgarbiter_core::plan::{Cause, OnError, Op, PlanId, Signals, Spawn, Step, WatchId};
+use cgarbiter_core::{Answer, Instant, Plan, Question, Report};
 
 const TERM: Signals = Signals { first: 15, then_continue: true, then_hangup: false };
 
