@@ -291,6 +291,12 @@ pub fn read(text: &str) -> Result<(&str, Saved), Damage> {
     Ok((&record.head[..settings], saved))
 }
 
+/// Whether this is a record, fit for use or not. Other files that lie where records do are somebody else's.
+#[must_use]
+pub fn is_record(text: &str) -> bool {
+    !matches!(Record::of(text), Err(Damage::Foreign))
+}
+
 /// A record that is whole, as text.
 struct Record<'a> {
     /// The settings, and the section's first line.

@@ -106,6 +106,9 @@ pub enum Op {
         file: Arc<str>,
         /// The whole content.
         content: String,
+        /// Only where nothing lies, or a record: a file of somebody else stays as it is, and the answer is `EEXIST`,
+        /// whatever else stands in the way. Nothing of ours is there then.
+        spares_others: bool,
     },
     /// Puts another state section into a record ([`persist::renew`](crate::persist::renew)), as
     /// [`WriteFile`](Op::WriteFile) does. A record that is damaged stays as it is: `EBADMSG`.

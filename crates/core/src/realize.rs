@@ -118,7 +118,11 @@ impl<'a> Builder<'a> {
         let settings = unit.work.intents.as_ref().and_then(|intents| intents.record.as_deref());
         let on_error = if unit.work.starting || settings.is_some() { OnError::Stop } else { OnError::Report };
         let op = match settings {
-            Some(settings) => Op::WriteFile { file, content: persist::write(settings, &section) },
+            // Its first: none of ours is known to be there.
+            Some(settings) => {
+                let content = persist::write(settings, &section);
+                Op::WriteFile { file, content, spares_others: true }
+            }
             None => Op::RenewRecord { file, section },
         };
         self.push(Phase::Record, 0, id, cause_of(unit), on_error, op);

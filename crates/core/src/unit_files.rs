@@ -222,7 +222,7 @@ impl UnitFiles {
     /// What the arbiter writes, or removes again, counts at once.
     pub fn follow_op(&mut self, op: &Op) {
         match op {
-            Op::WriteFile { file, content } if self.place_of(file).is_some() => {
+            Op::WriteFile { file, content, .. } if self.place_of(file).is_some() => {
                 self.insert(UnitFile::text(file.clone(), content.as_str()));
             }
             Op::RemoveFile { file, directory: false } => self.remove(file),

@@ -50,7 +50,7 @@ fn apply(disk: &mut Disk, op: &Op) {
     match op {
         Op::Link { file, target } => drop(disk.insert((**file).into(), Err((**target).into()))),
         Op::RemoveFile { file, directory: false } => drop(disk.remove(&**file)),
-        Op::WriteFile { file, content } => drop(disk.insert((**file).into(), Ok(content.clone()))),
+        Op::WriteFile { file, content, .. } => drop(disk.insert((**file).into(), Ok(content.clone()))),
         Op::RemoveEmpty { .. } => {}
         other => panic!("{other} is no step of this"),
     }

@@ -64,7 +64,11 @@ fn run(group: &Group, scopes: usize, whole: bool, figures: &mut Figures) -> Resu
         let content =
             "# A transient unit\n[Unit]\nDescription=A scope of the bench\n\n[Scope]\nMemoryMax=1G\n".to_owned();
         let ops = vec![
-            Op::WriteFile { file: format!("/run/cgarbiter/transient/s{number}.scope").into(), content },
+            Op::WriteFile {
+                file: format!("/run/cgarbiter/transient/s{number}.scope").into(),
+                content,
+                spares_others: true,
+            },
             Op::Mkdir { cgroup: cgroup.clone() },
             limit("cgroup.max.depth", "10"),
             limit("cgroup.max.descendants", "100"),

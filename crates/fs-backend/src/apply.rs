@@ -33,7 +33,12 @@ impl Executor {
     /// Does one step.
     pub(crate) fn apply(&mut self, op: &Op) -> Done {
         match op {
-            Op::WriteFile { file, content } => self.shared.store.write(file, content).map(|()| Outcome::Done),
+            Op::WriteFile { file, content, spares_others } => {
+                let store = &self.shared.store;
+                let written =
+                    if *spares_others { store.write_first(file, content) } else { store.write(file, content) };
+                written.map(|()| Outcome::Done)
+            }
             Op::RenewRecord { file, section } => self.renew_record(file, section),
             Op::Link { file, target } => self.shared.store.link(file, target).map(|()| Outcome::Done),
             Op::RemoveEmpty { directory } => self.shared.store.remove_empty(directory).map(|()| Outcome::Done),

@@ -2,12 +2,13 @@
 
 use crate::errno::at;
 use crate::root::open_stepwise;
-use cgarbiter_core::OpError;
+use cgarbiter_core::{OpError, persist};
 use nix::Result;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
 use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat, write};
+use rustix::fs::{RenameFlags, renameat_with};
 use std::io::Read;
 use std::os::fd::{AsFd, OwnedFd};
 use std::path::Path;
@@ -21,6 +22,15 @@ const RECORD_USUAL: usize = 4096;
 const RECORD_MAX: u64 = 1 << 20;
 /// So much more may a record hold that is renewed: its settings stay, its state has more to say.
 const RENEWED_MAX: u64 = RECORD_MAX + (64 << 10);
+
+/// What may go when a record is put in its place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Over {
+    /// Whatever is there.
+    Anything,
+    /// Nothing must be there: `EEXIST`.
+    Nothing,
+}
 
 /// The file system below a prefix.
 #[derive(Debug)]
@@ -76,13 +86,38 @@ impl Store {
 
     /// The same for a record that is there already.
     pub(crate) fn renew(&self, file: &str, content: &str) -> std::result::Result<(), OpError> {
+        self.place(file, content, Over::Anything)
+    }
+
+    /// The same for one of which nothing is known: what lies there and is no record stays, and the answer is `EEXIST`,
+    /// whatever else stands in the way.
+    pub(crate) fn write_first(&self, file: &str, content: &str) -> std::result::Result<(), OpError> {
+        let written = match content.len() as u64 {
+            0..=RECORD_MAX => self.place(file, content, Over::Nothing),
+            _ => Err(self.at(file)(Errno::EFBIG)),
+        };
+        let Err(error) = written else { return Ok(()) };
+        let raw = |error: &OpError| Errno::from_raw(error.errno.raw());
+        match self.read(file) {
+            // Left by an arbiter before this one, or by an attempt before.
+            Ok(text) if persist::is_record(&text) && raw(&error) == Errno::EEXIST => self.write(file, content),
+            Ok(text) if !persist::is_record(&text) => Err(self.at(file)(Errno::EEXIST)),
+            // A link, a directory, what is no text or too much of it: no record was ever that.
+            Err(other) if matches!(raw(&other), Errno::ELOOP | Errno::EISDIR | Errno::EILSEQ | Errno::EFBIG) => {
+                Err(self.at(file)(Errno::EEXIST))
+            }
+            Ok(_) | Err(_) => Err(error),
+        }
+    }
+
+    fn place(&self, file: &str, content: &str, over: Over) -> std::result::Result<(), OpError> {
         let (directory, name) = split(file);
         // Unless somebody has removed the directory.
-        if let Some(done) = self.in_last(directory, |fd| put(fd, name, content, is_persistent(file))) {
+        if let Some(done) = self.in_last(directory, |fd| put(fd, name, content, over, is_persistent(file))) {
             return done.map_err(self.at(file));
         }
         let fd = self.make_directory(directory).map_err(self.at(directory))?;
-        put(&fd, name, content, is_persistent(file)).map_err(self.at(file))?;
+        put(&fd, name, content, over, is_persistent(file)).map_err(self.at(file))?;
         *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((directory.to_owned(), fd));
         Ok(())
     }
@@ -247,7 +282,7 @@ impl Store {
     }
 }
 
-fn put(directory: &OwnedFd, name: &str, content: &str, persistent: bool) -> Result<()> {
+fn put(directory: &OwnedFd, name: &str, content: &str, over: Over, persistent: bool) -> Result<()> {
     let flags = OFlag::O_CREAT | OFlag::O_TRUNC | OFlag::O_WRONLY | OFlag::O_NOFOLLOW | OFlag::O_CLOEXEC;
     let mode = Mode::from_bits_truncate(0o644);
     let file = openat(directory, ASIDE, flags, mode)?;
@@ -257,7 +292,10 @@ fn put(directory: &OwnedFd, name: &str, content: &str, persistent: bool) -> Resu
         if persistent {
             fsync(&file)?;
         }
-        renameat(directory, ASIDE, directory, name)
+        match over {
+            Over::Anything => renameat(directory, ASIDE, directory, name),
+            Over::Nothing => rename_to_nothing(directory, ASIDE, name),
+        }
     })();
     if written.is_err() {
         let _ = unlink(directory, ASIDE, UnlinkatFlags::NoRemoveDir);
@@ -265,6 +303,26 @@ fn put(directory: &OwnedFd, name: &str, content: &str, persistent: bool) -> Resu
         fsync(directory)?;
     }
     written
+}
+
+/// Gives a file a name that nothing has. File systems that cannot promise that (NFS, FUSE of old) are looked at first:
+/// who comes between look and renaming is written over there. Making a link instead would leave no such gap, but is
+/// refused by file systems that have none.
+fn rename_to_nothing(directory: &OwnedFd, from: &str, to: &str) -> Result<()> {
+    use rustix::io::Errno as Raw;
+    match renameat_with(directory, from, directory, to, RenameFlags::NOREPLACE) {
+        Ok(()) => Ok(()),
+        Err(Raw::INVAL | Raw::NOSYS) => rename_if_free(directory, from, to),
+        Err(errno) => Err(Errno::from_raw(errno.raw_os_error())),
+    }
+}
+
+fn rename_if_free(directory: &OwnedFd, from: &str, to: &str) -> Result<()> {
+    match fstatat(directory, to, AtFlags::AT_SYMLINK_NOFOLLOW) {
+        Ok(_) => Err(Errno::EEXIST),
+        Err(Errno::ENOENT) => renameat(directory, from, directory, to),
+        Err(errno) => Err(errno),
+    }
 }
 
 fn write_all(file: &OwnedFd, mut content: &[u8]) -> Result<()> {
@@ -357,143 +415,4 @@ pub fn is_persistent(file: &str) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use std::fs;
-
-    fn store() -> (tempfile::TempDir, Store) {
-        let dir = tempfile::tempdir().expect("a temporary directory");
-        let store = Store::open(dir.path()).expect("opens");
-        (dir, store)
-    }
-
-    /// A directory that was used last may be another one by now.
-    #[test]
-    fn a_directory_that_somebody_replaced_is_found_again() {
-        let (dir, store) = store();
-        let (file, here) = ("/run/x/transient/a.scope", dir.path().join("run/x/transient"));
-        store.write(file, "old").expect("written");
-        fs::rename(&here, dir.path().join("run/x/elsewhere")).expect("moved");
-        fs::remove_file(dir.path().join("run/x/elsewhere/a.scope")).expect("removed");
-        fs::create_dir(&here).expect("made");
-        fs::write(here.join("a.scope"), "new").expect("written");
-        assert_eq!(store.read(file).expect("read"), "new");
-        store.write("/run/x/transient/b.scope", "b").expect("written");
-        store.remove(file, false).expect("removed");
-        assert_eq!(fs::read_dir(&here).expect("there").count(), 1);
-        fs::remove_dir_all(&here).expect("removed");
-        store.remove("/run/x/transient/b.scope", false).expect("one that has gone is fine");
-        assert!(store.read(file).is_err());
-    }
-
-    #[test]
-    fn a_record_is_written_over_and_removed() {
-        let (dir, store) = store();
-        let file = "/run/x/transient/a.scope";
-        for content in ["[Unit]\n", "[Unit]\nDescription=b\n", ""] {
-            store.write(file, content).expect("written");
-            let path = dir.path().join(&file[1..]);
-            assert_eq!(fs::read_to_string(path).expect("there"), content);
-        }
-        store.write("/etc/x/control/a.slice.d/50-CPUWeight.conf", "[Slice]\n").expect("written");
-        let names = fs::read_dir(dir.path().join("run/x/transient")).expect("there").count();
-        assert_eq!(names, 1, "nothing is left aside");
-        store.remove(file, false).expect("removed");
-        store.remove(file, false).expect("a missing one is fine");
-        store.remove("/run/y/z/a.scope", false).expect("a missing directory is fine");
-        store.remove("/etc/x/control/a.slice.d", true).expect("removed");
-        store.remove("/etc/x/control/a.slice.d", true).expect("a missing one is fine");
-        assert!(!dir.path().join("etc/x/control/a.slice.d").exists());
-    }
-
-    #[test]
-    fn links_replace_what_was_there_and_empty_directories_go() {
-        let (dir, store) = store();
-        let path = dir.path().join("etc/u/a.target.wants/b.service");
-        for target in ["/usr/u/b.service", "/dev/null"] {
-            store.link("/etc/u/a.target.wants/b.service", target).expect("made");
-            assert_eq!(fs::read_link(&path).expect("a link"), Path::new(target));
-        }
-        store.remove_empty("/etc/u/a.target.wants").expect("one that is not empty stays");
-        assert_eq!(
-            fs::read_dir(path.parent().expect("it has one")).expect("there").count(),
-            1,
-            "nothing is left aside"
-        );
-        store.remove("/etc/u/a.target.wants/b.service", false).expect("removed");
-        for _ in 0..2 {
-            store.remove_empty("/etc/u/a.target.wants").expect("a missing one is fine");
-            assert!(!path.parent().expect("it has one").exists());
-        }
-        fs::create_dir_all(&path).expect("made");
-        let error = store.link("/etc/u/a.target.wants/b.service", "/dev/null").expect_err("a directory is in the way");
-        assert!(error.file.ends_with("/etc/u/a.target.wants/b.service"), "{error}");
-        assert_eq!(
-            fs::read_dir(path.parent().expect("it has one")).expect("there").count(),
-            1,
-            "nothing is left aside"
-        );
-    }
-
-    #[test]
-    fn a_directory_that_vanished_is_made_again() {
-        let (dir, store) = store();
-        store.write("/run/t/a.scope", "1").expect("written");
-        fs::remove_dir_all(dir.path().join("run")).expect("removed");
-        store.write("/run/t/a.scope", "2").expect("written");
-        assert_eq!(fs::read_to_string(dir.path().join("run/t/a.scope")).expect("there"), "2");
-    }
-
-    #[test]
-    fn whatever_becomes_of_an_entry_outside_of_run_is_on_the_disk() {
-        let (_dir, store) = store();
-        let kept = || std::mem::take(&mut *store.kept.lock().expect("not poisoned"));
-        store.write("/etc/x/a.slice.d/50-TasksMax.conf", "[Slice]\n").expect("written");
-        assert_eq!(kept(), ["/etc", "/etc/x", "/etc/x/a.slice.d"], "directories that were made, from the top down");
-        store.rename("/etc/x/a.slice.d/50-TasksMax.conf", "/etc/y/a.conf").expect("moved");
-        assert_eq!(kept(), ["/etc/y", "/etc/y/a.conf", "/etc/x/a.slice.d/50-TasksMax.conf"], "there, then not here");
-        store.link("/etc/x/b.slice", "/dev/null").expect("made");
-        store.remove("/etc/x/b.slice", false).expect("removed");
-        store.remove_empty("/etc/x/a.slice.d").expect("removed");
-        store.remove("/etc/y", true).expect("removed");
-        assert_eq!(kept(), ["/etc/x/b.slice", "/etc/x/b.slice", "/etc/x/a.slice.d", "/etc/y"]);
-        store.write("/run/x/a.scope", "").expect("written");
-        store.remove("/run/x/a.scope", false).expect("removed");
-        assert_eq!(kept(), ["/run"], "nothing below it outlives a boot");
-    }
-
-    #[test]
-    fn no_link_leads_out() {
-        let (dir, store) = store();
-        let outside = tempfile::tempdir().expect("a temporary directory");
-        std::os::unix::fs::symlink(outside.path(), dir.path().join("etc")).expect("made");
-        // The link's target is looked for inside of the prefix, where it is missing.
-        let _ = store.write("/etc/a.scope", "x");
-        assert_eq!(fs::read_dir(outside.path()).expect("there").count(), 0);
-        fs::create_dir(dir.path().join("run")).expect("made");
-        let victim = outside.path().join("victim");
-        fs::write(&victim, "old").expect("written");
-        std::os::unix::fs::symlink(&victim, dir.path().join("run/a.scope")).expect("made");
-        store.write("/run/a.scope", "new").expect("the link itself is replaced");
-        assert_eq!(fs::read_to_string(&victim).expect("there"), "old");
-    }
-
-    #[test]
-    fn no_record_is_written_that_could_not_be_read() {
-        let (_dir, store) = store();
-        let largest = "x".repeat(RECORD_MAX as usize);
-        store.write("/run/t/a.scope", &largest).expect("written");
-        let error = store.write("/run/t/a.scope", &format!("{largest}x")).expect_err("refused");
-        assert_eq!(error.errno.raw(), Errno::EFBIG as i32);
-        store.renew("/run/t/a.scope", &format!("{largest}State=stop")).expect("its state has more to say");
-        assert_eq!(store.read("/run/t/a.scope").expect("read").len(), largest.len() + 10);
-    }
-
-    #[test]
-    fn errors_name_the_file() {
-        let (dir, store) = store();
-        fs::write(dir.path().join("run"), "a file in the way").expect("written");
-        let error = store.write("/run/t/a.scope", "x").expect_err("refused");
-        assert!(error.file.ends_with("/run/t"), "{error}");
-    }
-}
+mod tests;

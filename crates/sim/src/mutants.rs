@@ -193,7 +193,7 @@ impl Mutant {
     /// Does so many parts of the next step, or something like them.
     pub(crate) fn step_partly(self, backend: &mut SimBackend, parts: usize) {
         let written = backend.next_step().and_then(|step| match &step.op {
-            Op::WriteFile { file, content } => Some((file.clone(), content[..content.len() / 2].to_owned())),
+            Op::WriteFile { file, content, .. } => Some((file.clone(), content[..content.len() / 2].to_owned())),
             _ => None,
         });
         match written {

@@ -4,6 +4,7 @@
 //! What lies outside `/run` is on a disk, and gets there when it is synced: until then a power cut may leave what was
 //! there before, for each path on its own. A renaming is there or not, never half of it.
 
+use cgarbiter_core::persist;
 use cgarbiter_core::unit_files::{Content, UnitFile};
 use cgarbiter_core::{Errno, OpError};
 use std::collections::BTreeMap;
@@ -106,6 +107,15 @@ impl Store {
                 Entry::Link(_) => None,
             },
         }
+    }
+
+    /// Whether something lies here that is no record, or a link, which no record is.
+    #[must_use]
+    pub fn is_of_others(&self, file: &str) -> bool {
+        self.entries.get(file).is_some_and(|entry| match entry {
+            Entry::Text(content) => !persist::is_record(content),
+            Entry::Link(_) => true,
+        })
     }
 
     /// The files in a directory for units, and in the directories beside units in there; or one file by its path.

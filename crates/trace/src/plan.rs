@@ -83,7 +83,7 @@ impl Print for CpuSet {
 }
 
 choice!(out Op {
-    WriteFile { file, content },
+    WriteFile { file, content, spares_others },
     RemoveFile { file, directory },
     RenewRecord { file, section },
     MoveFile { file, to },

@@ -77,7 +77,7 @@ mod tests {
         };
         for (directory, persistent) in [("/run/cgarbiter/control", false), ("/etc/cgarbiter/control", true)] {
             let file = || format!("{directory}/a.slice.d/50-TasksMax.conf").into();
-            assert_eq!(slow(Op::WriteFile { file: file(), content: String::new() }), persistent);
+            assert_eq!(slow(Op::WriteFile { file: file(), content: String::new(), spares_others: false }), persistent);
             assert_eq!(slow(Op::RemoveFile { file: file(), directory: false }), persistent);
             assert_eq!(slow(Op::MoveFile { file: "/run/a".into(), to: file() }), persistent);
             assert_eq!(slow(Op::Link { file: file(), target: "/dev/null".into() }), persistent);

@@ -134,7 +134,9 @@ impl<'a> Changer<'a> {
         let undo = match self.files.entry(path) {
             Some(Entry::Link(target)) => Op::Link { file: file.clone(), target: target.into() },
             Some(Entry::File) => match self.files.at(path).map(|file| &file.content) {
-                Some(Content::Text(text)) => Op::WriteFile { file: file.clone(), content: (**text).to_owned() },
+                Some(Content::Text(text)) => {
+                    Op::WriteFile { file: file.clone(), content: (**text).to_owned(), spares_others: false }
+                }
                 _ => Op::RemoveFile { file: file.clone(), directory: false },
             },
             None => return,

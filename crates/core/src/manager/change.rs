@@ -157,6 +157,10 @@ impl Manager {
         let unit = self.graph.unit_mut(id);
         property.apply(&mut unit.settings);
         let Some(drop_in) = property.drop_in(unit.unit_type(), &unit.settings) else { return };
+        if unit.transient && unit.fragment.is_none() {
+            // What is beside the file of somebody else would count for his unit.
+            return;
+        }
         let paths = &self.config.unit_paths;
         let directory = match (unit.transient, runtime) {
             (true, _) => &paths.transient,
@@ -164,7 +168,7 @@ impl Manager {
             (false, false) => &paths.persistent_control,
         };
         let file: Arc<str> = [directory, "/", unit.name.as_str(), ".d/", &drop_in.stem, ".conf"].concat().into();
-        let op = Op::WriteFile { file: file.clone(), content: drop_in.content };
+        let op = Op::WriteFile { file: file.clone(), content: drop_in.content, spares_others: false };
         // Another drop-in may say something else, and count for more: what stood in this one is not what counted.
         let mut stood = None;
         if !unit.transient {
@@ -178,7 +182,7 @@ impl Manager {
             let counted = before.map(|before| before.content).filter(|_| undo.drop_ins.contains(&file));
             let content = stood.or(counted);
             undo.files.push(match content {
-                Some(content) => Op::WriteFile { file: file.clone(), content },
+                Some(content) => Op::WriteFile { file: file.clone(), content, spares_others: false },
                 None => Op::RemoveFile { file: file.clone(), directory: false },
             });
         }
@@ -217,7 +221,7 @@ fn memory_handed_down(resources: &Resources) -> [(bool, u64); 2] {
 }
 
 /// The record that an operation is about.
-fn path_of(op: &Op) -> Option<&Arc<str>> {
+pub(super) fn path_of(op: &Op) -> Option<&Arc<str>> {
     match op {
         Op::WriteFile { file, .. } | Op::RemoveFile { file, .. } => Some(file),
         _ => None,

@@ -129,27 +129,30 @@ impl Manager {
         }
     }
 
-    /// Removes the records of a transient unit: its file and its drop-ins.
+    /// Removes the records of a transient unit: its file and its drop-ins. Beside a file of somebody else, only what
+    /// was written for the unit goes.
     fn forget_records(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);
         if !unit.transient {
             return;
         }
         let directory = &self.config.unit_paths.transient;
-        let mut forget = |file: Arc<str>, is_directory: bool| {
-            self.loose.push(Step {
-                unit: unit.name.clone(),
-                cause: Cause::Collect,
-                on_error: OnError::Report,
-                op: Op::RemoveFile { file, directory: is_directory },
-            });
-        };
-        if let Some(fragment) = &unit.fragment {
-            forget(fragment.clone(), false);
+        let beside: Arc<str> = [directory, "/", unit.name.as_str(), ".d"].concat().into();
+        let mut drop_ins = unit.drop_ins.iter().filter(|file| file.starts_with(&**directory)).peekable();
+        let has_drop_ins = drop_ins.peek().is_some();
+        let mut ops = Vec::new();
+        match &unit.fragment {
+            Some(fragment) => {
+                ops.push(Op::RemoveFile { file: fragment.clone(), directory: false });
+                ops.extend(has_drop_ins.then_some(Op::RemoveFile { file: beside, directory: true }));
+            }
+            None => {
+                ops.extend(drop_ins.map(|file| Op::RemoveFile { file: file.clone(), directory: false }));
+                ops.extend(has_drop_ins.then_some(Op::RemoveEmpty { directory: beside }));
+            }
         }
-        if unit.drop_ins.iter().any(|file| file.starts_with(&**directory)) {
-            forget([directory, "/", unit.name.as_str(), ".d"].concat().into(), true);
-        }
+        let step = |op| Step { unit: unit.name.clone(), cause: Cause::Collect, on_error: OnError::Report, op };
+        self.loose.extend(ops.into_iter().map(step));
     }
 
     /// Keeps count of the units that each user has made.

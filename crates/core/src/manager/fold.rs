@@ -375,6 +375,9 @@ impl Manager {
 
     /// The work that needs this step cannot be done: starts fail, changes are refused.
     fn give_up(&mut self, id: UnitId, step: &Step, error: &OpError, units: &[UnitId]) {
+        if error.errno == Errno::Exist && is_record(self.graph.unit(id), &step.op) {
+            self.leave_file_of_others(id);
+        }
         self.drop_intent(id, &step.op);
         self.requeue(id);
         if let Op::Attach { pin, .. } = &step.op

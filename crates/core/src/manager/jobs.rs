@@ -3,7 +3,7 @@
 use super::Manager;
 use crate::atoms::Atom;
 use crate::client::Client;
-use crate::effect::{Audience, Effect, Reply, Signal};
+use crate::effect::{Audience, Effect, Reply, Severity, Signal};
 use crate::error::{Refusal, RefusalKind};
 use crate::graph::Edge;
 use crate::job::{Job, JobId, JobMode, JobResult, JobType};
@@ -279,6 +279,10 @@ impl Manager {
             _ if target.unit_type() == UnitType::Scope && target.state == State::Failed => Some(JobResult::Failed),
             _ if target.unit_type() == UnitType::Scope && target.times.inactive_exit.is_set() => Some(JobResult::Once),
             _ if !target.unit_type().is_managed() => Some(JobResult::Unsupported),
+            _ if target.transient && target.fragment.is_none() => {
+                self.start_unrecorded(unit);
+                Some(JobResult::Failed)
+            }
             _ if target.unit_type() == UnitType::Service && !self.may_start(unit) => {
                 self.start_refused(unit);
                 Some(JobResult::Failed)
@@ -287,6 +291,15 @@ impl Manager {
                 self.start_unit(unit);
                 None
             }
+        }
+    }
+
+    /// The record could not be put in its place, and what was to stand in it is not known any more.
+    fn start_unrecorded(&mut self, unit: UnitId) {
+        let text = "start failed: the unit has no record, and has to be made anew";
+        self.tell(Severity::Error, Some(unit), text.into());
+        if self.graph.unit(unit).unit_type() == UnitType::Service {
+            self.start_refused(unit);
         }
     }
 

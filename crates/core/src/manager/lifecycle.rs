@@ -118,7 +118,7 @@ impl Manager {
     /// Has the record written with the next plan.
     pub(super) fn record_due(&mut self, id: UnitId) {
         let unit = self.graph.unit_mut(id);
-        if unit.transient {
+        if unit.transient && unit.fragment.is_some() {
             unit.work.record = RecordWork::Due;
             self.queue_realize(id);
         }

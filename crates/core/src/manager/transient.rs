@@ -1,6 +1,7 @@
 //! StartTransientUnit and AttachProcessesToUnit: units made by a call, processes taken in (reference 08).
 
 use super::Manager;
+use super::change::path_of;
 use super::requests::{Answered, parse_mode};
 use crate::client::Client;
 use crate::config::Unsupported;
@@ -147,7 +148,8 @@ impl Manager {
         let unit = self.graph.unit(id);
         let known = matches!(unit.load, LoadState::Loaded | LoadState::NotFound);
         let is_foreign = self.foreign.contains(&unit.name);
-        if !known || is_foreign || unit.fragment.is_some() || unit.job.is_some() {
+        let has_file = unit.fragment.is_some() || unit.transient;
+        if !known || is_foreign || has_file || unit.job.is_some() {
             let text = format!("Unit {name} was already loaded or has a fragment file.");
             return Err(Refusal::new(RefusalKind::UnitExists, text));
         }
@@ -210,6 +212,25 @@ impl Manager {
         }
         self.queue_realize(id);
         Ok(add_ref)
+    }
+
+    /// Where the unit's record was to be lies a file of somebody else. From now on the unit has none: nothing there is
+    /// renewed, removed or added to on its behalf.
+    pub(super) fn leave_file_of_others(&mut self, id: UnitId) {
+        let unit = self.graph.unit_mut(id);
+        let Some(file) = unit.fragment.take() else { return };
+        unit.work.forget_record();
+        let is_beside = |op: &Op| path_of(op).is_some_and(|path| path.starts_with(&*file));
+        let work = &mut unit.work;
+        let intents = work.intents.iter_mut();
+        let pending = intents.flat_map(|intents| {
+            // Drop-ins of this plan come after the record; none of them was written.
+            intents.files.retain(|op| !is_beside(op));
+            &mut intents.undo
+        });
+        pending.chain(&mut work.planned.undo).for_each(|undo| undo.files.retain(|op| !is_beside(op)));
+        let text = format!("{file} is somebody else's, and stays: remove it, or choose another name");
+        self.tell(Severity::Error, Some(id), text);
     }
 
     /// Where no socket is, nobody can say that it is ready.

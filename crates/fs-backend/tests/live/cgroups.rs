@@ -239,7 +239,7 @@ fn the_root_knows_itself() {
 fn records_stand_below_their_prefix() {
     let Some(mut world) = World::new() else { return };
     let file: std::sync::Arc<str> = "/run/cgarbiter/transient/x.scope".into();
-    world.run([Op::WriteFile { file: file.clone(), content: "[Scope]\n".into() }]);
+    world.run([Op::WriteFile { file: file.clone(), content: "[Scope]\n".into(), spares_others: false }]);
     let path = world.files.path().join("run/cgarbiter/transient/x.scope");
     assert_eq!(fs::read_to_string(&path).expect("there"), "[Scope]\n");
     world.run([Op::RemoveFile { file: file.clone(), directory: false }, Op::RemoveFile { file, directory: false }]);

@@ -38,7 +38,10 @@ impl SimBackend {
     /// Does one operation, and leaves it to the machine when it writes records to the disk.
     pub(super) fn apply_unsynced(&mut self, op: &Op) -> Result<Outcome, OpError> {
         match op {
-            Op::WriteFile { file, content } => self.store.write(file.clone(), content.as_str()),
+            Op::WriteFile { file, spares_others: true, .. } if self.store.is_of_others(file) => {
+                return Err(OpError::new(&**file, Word::Exist));
+            }
+            Op::WriteFile { file, content, .. } => self.store.write(file.clone(), content.as_str()),
             Op::RenewRecord { file, section } => self.renew_record(file, section)?,
             Op::RemoveFile { file, directory: true } => self.store.remove_directory(file),
             Op::RemoveFile { file, directory: false } => drop(self.store.remove(file)),

@@ -53,7 +53,8 @@ impl SimBackend {
     /// All parts but the last.
     fn parts(&self, op: &Op) -> Vec<Op> {
         let mut parts = match op {
-            Op::WriteFile { file, content } => return written(file, content),
+            Op::WriteFile { file, spares_others: true, .. } if self.store.is_of_others(file) => return Vec::new(),
+            Op::WriteFile { file, content, .. } => return written(file, content),
             Op::RemoveFile { file, directory: false } | Op::Link { file, .. } | Op::MoveFile { to: file, .. }
                 if !file.starts_with("/run/") =>
             {
@@ -93,10 +94,12 @@ impl SimBackend {
 fn written(file: &str, content: &str) -> Vec<Op> {
     let half = content.len() / 2;
     let half = (0..=half).rev().find(|at| content.is_char_boundary(*at)).unwrap_or(0);
-    let aside = |content: &str| Op::WriteFile { file: aside(file).into(), content: content.into() };
-    let mut parts = vec![aside(&content[..half]), aside(content)];
+    let write =
+        |file: &str, content: &str| Op::WriteFile { file: file.into(), content: content.into(), spares_others: false };
+    let aside = aside(file);
+    let mut parts = vec![write(&aside, &content[..half]), write(&aside, content)];
     if !file.starts_with("/run/") {
-        parts.push(Op::WriteFile { file: file.into(), content: content.into() });
+        parts.push(write(file, content));
     }
     parts
 }

@@ -158,7 +158,7 @@ fn a_step_that_is_broken_off_is_refused_and_partly_done() {
     assert!(backend.kernel().lookup(&Caller::INIT, b"/a.slice/b").is_err());
     assert!(backend.kernel().lookup(&Caller::INIT, b"/a.slice").is_ok());
     // A record is in its place, and the disk does not say that it has it.
-    let write = step(Op::WriteFile { file: "/etc/a".into(), content: "text".into() });
+    let write = step(Op::WriteFile { file: "/etc/a".into(), content: "text".into(), spares_others: false });
     backend.begin(Plan { id: PlanId(3), steps: [write].into() });
     let all = backend.cuts_in_step() + 1;
     backend.break_off_step(all, cgarbiter_core::Errno::Io).expect("it ends the plan");
