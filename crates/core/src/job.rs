@@ -217,6 +217,8 @@ pub struct Job {
     pub kind: JobType,
     /// Begun, or still waiting for its turn.
     pub running: bool,
+    /// What it is for has come about, which nobody is told before it is on record.
+    pub is_unrecorded: bool,
     /// Only an explicit cancel ends it.
     pub irreversible: bool,
     /// Takes no part in ordering.

@@ -147,6 +147,17 @@ impl JobTable {
         self.count(slice, kind, true);
     }
 
+    /// The unit of a job has come to lie in another slice.
+    pub(crate) fn relocate(&mut self, id: JobId, from: Option<UnitId>, to: Option<UnitId>) {
+        let kind = self.jobs.get(&id).expect("only installed jobs are anywhere").kind;
+        self.count(from, kind, false);
+        self.count(to, kind, true);
+        if let Some(slice) = from {
+            self.by_slice.remove(&(slice, id));
+        }
+        self.by_slice.extend(to.map(|slice| (slice, id)));
+    }
+
     fn count(&mut self, slice: Option<UnitId>, kind: JobType, up: bool) {
         let Some(slice) = slice.filter(|_| kind.stops_first()) else { return };
         let count = self.stopping.entry(slice).or_default();

@@ -55,6 +55,11 @@ impl Timers {
         assert!(self.by_unit.len() == self.by_time.len());
     }
 
+    /// Is there such a deadline?
+    pub(crate) fn is_set(&self, unit: UnitId, reason: TimerReason) -> bool {
+        self.by_unit.contains_key(&(unit, reason))
+    }
+
     /// Removes a deadline, if there is one.
     pub(crate) fn clear(&mut self, unit: UnitId, reason: TimerReason) {
         if let Some(at) = self.by_unit.remove(&(unit, reason)) {

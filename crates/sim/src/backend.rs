@@ -133,6 +133,12 @@ impl SimBackend {
         self.arbiter
     }
 
+    /// In: a client hands over a descriptor of a process; none when there is no such process.
+    pub fn take_descriptor(&mut self, pid: Pid) -> Option<Pin> {
+        self.take_in();
+        self.kernel.state(pid).map(|_| self.pins.hold(pid))
+    }
+
     /// In: lets go of pinned processes.
     pub fn release(&mut self, pins: &[Pin]) {
         pins.iter().for_each(|pin| self.pins.release(*pin));

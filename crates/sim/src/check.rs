@@ -173,20 +173,22 @@ pub struct Checks {
     oracles: Vec<Box<dyn Oracle>>,
     /// Go on, and remember who was not satisfied.
     collects: bool,
+    /// Goes on no further than to this one: from there on the reference is misled.
+    last: Option<&'static str>,
     unsatisfied: BTreeMap<&'static str, String>,
 }
 
 impl Checks {
-    /// All oracles; the first that is not satisfied ends the run, unless all of them are to be heard.
+    /// All oracles; the first that is not satisfied ends the run, unless all of them are to be heard until the last is.
     #[must_use]
-    pub fn new(collects: bool) -> Self {
-        Self { oracles: all(), collects, unsatisfied: BTreeMap::new() }
+    pub fn new(collects: bool, last: Option<&'static str>) -> Self {
+        Self { oracles: all(), collects, last, unsatisfied: BTreeMap::new() }
     }
 
     /// No oracle at all.
     #[must_use]
     pub fn none() -> Self {
-        Self { oracles: Vec::new(), collects: false, unsatisfied: BTreeMap::new() }
+        Self { oracles: Vec::new(), collects: false, last: None, unsatisfied: BTreeMap::new() }
     }
 
     /// Asks each of them.
@@ -196,7 +198,7 @@ impl Checks {
     pub fn each(&mut self, mut ask: impl FnMut(&mut dyn Oracle) -> Verdict) -> Result<(), Violation> {
         for oracle in &mut self.oracles {
             if let Err(what) = ask(oracle.as_mut()) {
-                if !self.collects {
+                if !self.collects || self.last == Some(oracle.name()) {
                     return Err(Violation { oracle: oracle.name(), what });
                 }
                 self.unsatisfied.entry(oracle.name()).or_insert(what);

@@ -13,6 +13,7 @@ pub mod mutants;
 pub mod reference;
 pub mod replay;
 pub mod run;
+pub mod seen;
 pub mod store;
 pub mod story;
 pub mod trace;

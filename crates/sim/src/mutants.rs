@@ -54,7 +54,7 @@ pub enum Mutant {
     LosesNotices,
     /// A stop stops nothing, and is said to be done.
     StopsNothing,
-    /// `system.slice` is said to be gone as soon as its job is done.
+    /// A scope is said to be gone as soon as its job is done.
     TakesLeave,
     /// An arbiter that starts overlooks the record of a scope.
     ForgetsRecords,
@@ -291,7 +291,7 @@ impl Mutant {
     pub(crate) fn also(self, signal: &Signal) -> Option<Signal> {
         match signal {
             Signal::JobRemoved { unit, result: "done", .. }
-                if self == Self::TakesLeave && unit.as_str() == "system.slice" =>
+                if self == Self::TakesLeave && unit.as_str().ends_with(".scope") =>
             {
                 Some(Signal::UnitRemoved(unit.clone()))
             }

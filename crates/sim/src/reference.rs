@@ -9,6 +9,7 @@ mod canonical;
 mod crashed;
 mod processes;
 mod settings;
+mod ties;
 
 use asked::Meant;
 pub use asked::{Asked, HARMLESS, Verb};
@@ -90,6 +91,10 @@ pub struct Reference {
     dropped_in: BTreeMap<(String, &'static str), DropIns>,
     /// Units that may be transient: what is set of them goes with them.
     transient: BTreeSet<String>,
+    /// Whom units were said to have to do with: what happens to one may be the end of the other, or its start.
+    ties: BTreeMap<String, BTreeSet<String>>,
+    /// Units that start again by themselves.
+    restarting: BTreeSet<String>,
     /// Settings that are to stay when the machine is switched off, by unit and by the name that drop-ins have for them.
     settings: BTreeMap<(String, &'static str), Setting>,
 }
@@ -169,18 +174,6 @@ impl Reference {
         self.meddled.contains(cgroup)
     }
 
-    /// The unit may come to its end by something that nobody was promised would not happen; those below it, too.
-    pub fn release(&mut self, name: &str) {
-        let known = self.units.get(name).map(|promise| promise.cgroup.clone());
-        let cgroup = known.unwrap_or_else(|| cgroup_of(name, None));
-        let inside = format!("{cgroup}/");
-        for promise in self.units.values_mut() {
-            if promise.cgroup == cgroup || promise.cgroup.starts_with(&inside) {
-                promise.wish = Wish::Either;
-            }
-        }
-    }
-
     /// Somebody else has written in this cgroup, or made or removed it.
     pub fn meddle(&mut self, cgroup: &str) {
         self.meddled.insert(cgroup.to_owned());
@@ -225,6 +218,8 @@ impl Reference {
             + self.homes.len()
             + self.settings.len()
             + self.transient.len()
+            + self.ties.len()
+            + self.restarting.len()
             + sets
     }
 }

@@ -27,8 +27,8 @@ use crate::mutants::Mutant;
 use crate::reference::Reference;
 use crate::workload::{Habits, Workload};
 use crate::world::{Move, World};
-use cgarbiter_core::plan::Op;
 use cgarbiter_core::Event;
+use cgarbiter_core::plan::Op;
 use machine::{draw_world, prepare};
 use std::hash::{Hash, Hasher};
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -89,7 +89,10 @@ impl Run {
             faults.power_cut_only();
         }
         let mut reference = Reference::default();
-        let habits = Habits::draw(choice);
+        let mut habits = Habits::draw(choice);
+        if options.mutant.is_some() {
+            habits.promise_more();
+        }
         let workload = Workload::new(choice, habits, &mut world, &mut reference);
         Self::of(world, reference, workload, faults, options)
     }
@@ -105,7 +108,11 @@ impl Run {
     }
 
     fn of(world: World, reference: Reference, workload: Workload, faults: Faults, options: &Options) -> Self {
-        let checks = if options.unwatched { Checks::none() } else { Checks::new(options.collects) };
+        let checks = if options.unwatched {
+            Checks::none()
+        } else {
+            Checks::new(options.collects, options.mutant.map(Mutant::oracle))
+        };
         let (is_stirred, is_healed, is_reloading, moves, plan_steps, rests) = Default::default();
         Self {
             world,
@@ -320,6 +327,7 @@ impl Run {
             moves: self.moves,
             plan_steps: self.plan_steps,
             rests: self.rests,
+            seen: self.world.seen().clone(),
             size: self.reference.size() + self.checks.size(),
         }
     }

@@ -1,13 +1,16 @@
-//! What everybody around the arbiter does next: clients ask (`requests`), processes live and die (`processes`),
-//! foreigners use the same tree (`foreigners`). Legal and illegal, chosen with an eye on the reference, so that most of
-//! it means something.
+//! What everybody around the arbiter does next: clients ask (`requests`, `services`, `looks`), processes live and die
+//! (`processes`), foreigners use the same tree (`foreigners`). Legal and illegal, chosen with an eye on the reference,
+//! so that most of it means something.
 
 pub(crate) mod calls;
 mod foreigners;
+mod looks;
 mod processes;
 mod requests;
+mod services;
 
 pub(crate) use foreigners::MARKED;
+pub(crate) use processes::see_who_was_killed;
 
 use crate::choice::Choice;
 use crate::kernel::Pid;
@@ -32,6 +35,8 @@ pub struct Habits {
     ignore: bool,
     /// Foreigners are about.
     foreigners: bool,
+    /// Units have to do with each other.
+    ties: bool,
 }
 
 impl Habits {
@@ -49,7 +54,13 @@ impl Habits {
             processes: 4 + choice.below(20),
             ignore: choice.below(4) == 3,
             foreigners: choice.below(3) == 2,
+            ties: choice.below(2) == 1,
         }
+    }
+
+    /// Nobody is tied to anybody: of those that are, little is promised.
+    pub(crate) fn promise_more(&mut self) {
+        self.ties = false;
     }
 }
 
@@ -107,6 +118,7 @@ impl Workload {
     /// Everybody who stays away comes back, stopped processes go on: what heals.
     pub fn settle(&mut self, world: &mut World) {
         self.unfreeze_delegated(world);
+        processes::let_go_on(world);
     }
 
     /// Look: who asks most of the time, root.

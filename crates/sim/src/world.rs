@@ -15,6 +15,7 @@ pub use moves::Move;
 use crate::backend::SimBackend;
 use crate::kernel::{self, Caller, CgroupId, File};
 use crate::mutants::Mutant;
+use crate::seen::Seen;
 use cgarbiter_core::client::{Client, ClientId};
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::effect::{Audience, Message};
@@ -71,6 +72,7 @@ pub struct World {
     mutant: Option<Mutant>,
     is_checked: bool,
     effort: Effort,
+    seen: Seen,
 }
 
 /// What the manager has done since its start, as numbers.
@@ -113,6 +115,7 @@ impl World {
             mutant: None,
             is_checked: cfg!(debug_assertions),
             effort: Effort::default(),
+            seen: Seen::default(),
         };
         world.pump();
         world
@@ -145,6 +148,17 @@ impl World {
     #[must_use]
     pub fn effort(&self) -> Effort {
         self.effort
+    }
+
+    /// Look: what has come so far, by kind.
+    #[must_use]
+    pub fn seen(&self) -> &Seen {
+        &self.seen
+    }
+
+    /// What has come that is not the world's own doing is counted by whoever does it.
+    pub(crate) fn seen_mut(&mut self) -> &mut Seen {
+        &mut self.seen
     }
 
     /// Goes on until nothing can happen without time passing.

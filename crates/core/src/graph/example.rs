@@ -59,6 +59,7 @@ impl Example {
             unit,
             kind,
             running: false,
+            is_unrecorded: false,
             irreversible: false,
             ignore_order: false,
             owners: Vec::new(),

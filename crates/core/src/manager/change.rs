@@ -54,6 +54,8 @@ impl Manager {
         }
         self.settings_changed(id, &undo.settings);
         self.realize_idle(id);
+        // What is set lies beside the record, which may have been waiting for the unit's start.
+        self.record_made(id);
         let intents = self.graph.unit_mut(id).work.intents_mut();
         intents.replies.push(call);
         intents.undo.push(undo);

@@ -320,7 +320,9 @@ impl Manager {
             if *file != "cgroup.freeze" && self.has_controller_of(id, file));
         let is_for_idle = self.is_for_idle(id, &step.op, units);
         let unit = self.graph.unit_mut(id);
-        unit.work.surprises = unit.work.surprises.saturating_add(1);
+        if matches!(error.errno, Errno::Exist | Errno::NoEnt | Errno::NoDev) {
+            unit.work.surprises = unit.work.surprises.saturating_add(1);
+        }
         let surprised = unit.work.surprises <= SURPRISES_MAX;
         match (&step.op, error.errno) {
             (Op::Mkdir { .. }, Errno::Exist) if surprised && unit.unit_type() != UnitType::Slice => {

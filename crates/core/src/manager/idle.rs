@@ -44,7 +44,10 @@ impl Manager {
     pub(super) fn is_for_idle(&self, id: UnitId, op: &Op, units: &[UnitId]) -> bool {
         let is_directory = matches!(op, Op::Mkdir { .. } | Op::Observe { .. } | Op::Rmdir { .. });
         let work = |id: UnitId| &self.graph.unit(id).work;
-        let is_idle = self.graph.unit(id).has_nobody() && work(id).ending.is_none();
+        let unit = self.graph.unit(id);
+        // A slice is up without a directory, too.
+        let is_unmade = unit.unit_type() == UnitType::Slice && !unit.realized.exists;
+        let is_idle = (unit.has_nobody() || is_unmade) && work(id).ending.is_none();
         is_directory && is_idle && self.served(id, units).all(|other| !work(other).starting)
     }
 

@@ -12,7 +12,7 @@ use crate::names::UnitType;
 use crate::ordering;
 use crate::plan::PlanId;
 use crate::request::CallId;
-use crate::settings::RareSettings;
+use crate::settings::{RareSettings, ServiceType};
 use crate::time::INFINITY;
 use crate::timers::TimerReason;
 use crate::transaction;
@@ -138,7 +138,7 @@ impl Manager {
                     self.jobs.set_kind(id, merged, slice);
                     let job = self.jobs.get_mut(id).expect("it was there a line ago");
                     job.irreversible |= irreversible;
-                    job.running = false;
+                    (job.running, job.is_unrecorded) = (false, false);
                     self.jobs.queue(id);
                     return;
                 }
@@ -150,6 +150,7 @@ impl Manager {
             unit,
             kind,
             running: false,
+            is_unrecorded: false,
             irreversible,
             ignore_order,
             owners: Vec::new(),
@@ -318,7 +319,8 @@ impl Manager {
             return self.wait_again(id);
         }
         if state.is_inactive_or_failed() && !starting {
-            return Some(JobResult::Done);
+            // The end of a start that has failed is still to be seen to: it is not to come back after that.
+            return if work.ending.is_some() { self.wait_again(id) } else { Some(JobResult::Done) };
         }
         if state != ActiveState::Deactivating {
             self.stop_unit(unit);
@@ -346,7 +348,9 @@ impl Manager {
 
     /// Cancels a job, and nobody else's: another takes its place, or all others go as well.
     pub(super) fn cancel_alone(&mut self, id: JobId) {
-        if let Some(finished) = self.finish_alone(id, JobResult::Canceled) {
+        let is_done = self.jobs.get(id).is_some_and(|job| job.is_unrecorded);
+        let result = if is_done { JobResult::Done } else { JobResult::Canceled };
+        if let Some(finished) = self.finish_alone(id, result) {
             self.requeue_neighbours(finished.unit);
         }
     }
@@ -393,7 +397,7 @@ impl Manager {
     }
 
     /// A unit whose first start never began stays as it was made, as long as somebody keeps it: drop-ins may follow.
-    fn record_made(&mut self, id: UnitId) {
+    pub(super) fn record_made(&mut self, id: UnitId) {
         let work = &self.graph.unit(id).work;
         let is_written = work.record != RecordWork::Kept;
         if !is_written && work.intents.as_ref().is_some_and(|intents| intents.record.is_some()) {
@@ -451,12 +455,35 @@ impl Manager {
         if is_well { JobResult::Done } else { JobResult::Failed }
     }
 
+    /// Whether only the record tells a successor that the unit has come up: it was told so, or saw somebody end.
+    fn is_to_be_recorded(&self, id: UnitId) -> bool {
+        let unit = self.graph.unit(id);
+        let is_told = match unit.settings.service.as_ref().map(|service| service.kind()) {
+            Some(ServiceType::Notify | ServiceType::NotifyReload | ServiceType::Forking | ServiceType::Oneshot) => true,
+            Some(ServiceType::Simple | ServiceType::Exec | ServiceType::Idle) | None => false,
+        };
+        is_told && unit.work.record != RecordWork::Kept
+    }
+
+    /// The record that a job may have waited for is there, or will not be, which was told.
+    pub(super) fn update_recorded_job(&mut self, unit: UnitId) {
+        let is_recorded = self.graph.unit(unit).work.record == RecordWork::Kept;
+        if let Some(job) = self.jobs.of_unit(unit).filter(|job| is_recorded && job.is_unrecorded) {
+            self.finish_job(job.id, JobResult::Done);
+        }
+    }
+
     /// What a change of state means for the unit's job (reference 03.8).
     pub(super) fn update_job(&mut self, unit: UnitId) {
         let Some(job) = self.jobs.of_unit(unit) else { return };
         let (id, kind, running) = (job.id, job.kind, job.running);
         let state = self.graph.unit(unit).active();
         let result = match kind {
+            _ if job.is_unrecorded => Some(JobResult::Done),
+            JobType::Start if running && state.is_active_or_reloading() && self.is_to_be_recorded(unit) => {
+                self.jobs.get_mut(id).expect("it was there a line ago").is_unrecorded = true;
+                None
+            }
             _ if !running => {
                 self.requeue(unit);
                 None

@@ -10,7 +10,7 @@ use crate::job::JobResult;
 use crate::names::UnitType;
 use crate::persist;
 use crate::plan::{Op, Pin, Signals};
-use crate::settings::KillMode;
+use crate::settings::{KillMode, ServiceType};
 use crate::time::{INFINITY, Timestamp};
 use crate::timers::TimerReason;
 use crate::unit::{ActiveState, FreezerState, State, UnitId, UnitResult, invocation_hex};
@@ -32,8 +32,8 @@ impl Manager {
     /// Enters a state: times, jobs, signals (reference 02.2).
     pub(super) fn set_state(&mut self, id: UnitId, state: State) {
         let unit = self.graph.unit_mut(id);
-        let old = unit.active();
-        if unit.state == state {
+        let (old, former) = (unit.active(), unit.state);
+        if former == state {
             return;
         }
         // Clients see every state, also those that last no longer than one event.
@@ -60,6 +60,9 @@ impl Manager {
         self.note_consequences(id, old, new);
         self.queue_changed(id);
         self.note_record(id);
+        if self.is_record_behind(id, former) {
+            self.record_due(id);
+        }
         self.clear_outlived_timers(id, state);
         if new.is_inactive_or_failed() {
             self.timers.clear_all(id);
@@ -73,6 +76,17 @@ impl Manager {
             self.queue_collect(id);
         }
         self.update_job(id);
+    }
+
+    /// A state that is not written down is what a successor assumes, unless the record speaks of the one before. That a
+    /// process has become its program is assumed, too.
+    fn is_record_behind(&self, id: UnitId, former: State) -> bool {
+        let unit = self.graph.unit(id);
+        let is_assumed = former == State::Start && unit.settings.service().kind() == ServiceType::Exec;
+        // The record of a start says how it begins.
+        let is_start = former.active().is_inactive_or_failed() || former == State::AutoRestart;
+        let is_up = unit.active() == ActiveState::Active;
+        is_up && !is_start && !is_assumed && persist::is_saved(former) && !persist::is_saved(unit.state)
     }
 
     /// Deadlines that are about what the unit was before.
@@ -404,6 +418,7 @@ impl Manager {
             self.retry_later(id);
             // What the plan left out because it was to end the unit.
             self.queue_realize(id);
+            self.catch_up_deadline(id);
             return;
         }
         // What was to be pruned has gone with it.
@@ -432,6 +447,16 @@ impl Manager {
             self.prune_if_dead(slice);
         }
         self.queue_collect(id);
+    }
+
+    /// A deadline of its stop may have passed while it seemed to be over.
+    fn catch_up_deadline(&mut self, id: UnitId) {
+        let unit = self.graph.unit(id);
+        let has_passed =
+            unit.settings.timeout_stop_usec != INFINITY && !self.timers.is_set(id, TimerReason::StopTimeout);
+        if unit.unit_type() == UnitType::Service && unit.active() == ActiveState::Deactivating && has_passed {
+            self.service_timed_out(id, TimerReason::StopTimeout);
+        }
     }
 
     /// A unit that was starting is dead again without having been up; its job has to hear of it.

@@ -120,6 +120,17 @@ impl Manager {
         }
     }
 
+    /// Its job comes along.
+    fn move_to_slice(&mut self, id: UnitId, slice: UnitId) {
+        let unit = self.graph.unit(id);
+        if let (Some(job), from) = (unit.job, unit.slice)
+            && from != Some(slice)
+        {
+            self.jobs.relocate(job, from, Some(slice));
+        }
+        self.graph.set_slice(id, Some(slice));
+    }
+
     /// Puts a loaded unit into its slice and ties it to the units it names, which are to be loaded next.
     pub(super) fn tie(&mut self, id: UnitId) {
         self.leave_directory(id);
@@ -131,7 +142,7 @@ impl Manager {
         if let Some(slice) = slice {
             let slice = self.ensure_unit(&slice);
             self.load_alone(slice);
-            self.graph.set_slice(id, Some(slice));
+            self.move_to_slice(id, slice);
             // The same text need not be kept for every member.
             let name = self.graph.unit(slice).name.clone();
             let settings = &mut self.graph.unit_mut(id).settings;

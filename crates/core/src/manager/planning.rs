@@ -149,6 +149,7 @@ impl Manager {
     /// All steps that the unit needed have been taken.
     pub(super) fn work_done(&mut self, id: UnitId) {
         let work = &mut self.graph.unit_mut(id).work;
+        work.surprises = 0;
         let planned = core::mem::take(&mut work.planned);
         if work.intents.as_ref().is_some_and(|intents| intents.is_empty()) {
             work.intents = None;
@@ -168,6 +169,7 @@ impl Manager {
             self.started(id);
         }
         // A start may have waited for the record.
+        self.update_recorded_job(id);
         self.requeue(id);
     }
 

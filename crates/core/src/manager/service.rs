@@ -255,7 +255,11 @@ impl Manager {
     pub(super) fn stop_service(&mut self, id: UnitId) {
         self.service_mut(id).forbid_restart = true;
         match self.state(id) {
-            State::AutoRestart => self.set_state(id, State::Dead),
+            State::AutoRestart => {
+                // A start may have failed just now, whose end is still to be seen to.
+                self.graph.unit_mut(id).work.ending.iter_mut().for_each(|ending| ending.restart = false);
+                self.set_state(id, State::Dead);
+            }
             State::Running | State::Exited => self.enter_stop(id, UnitResult::Success),
             state if state.active() == ActiveState::Deactivating => {}
             _ => self.enter_signal(id, State::StopSigterm, UnitResult::Success),

@@ -342,6 +342,12 @@ impl Manager {
         self.count_owner(former, false);
         self.count_owner(uid, true);
         self.load(id);
+        if was_loaded {
+            // Its start may have to wait; what is there already is configured as it is. Members have what a slice hands
+            // down when they are configured for another reason, as with systemd.
+            let above: Vec<UnitId> = self.graph.ancestors(id).collect();
+            self.realize_slices(&above);
+        }
         self.queue_changed(id);
     }
 
@@ -442,7 +448,7 @@ struct Made {
 
 /// What a unit was before a call began to change it, so that a refusal leaves nothing behind.
 struct Saved {
-    /// None for one that was not known: it is simply collected.
+    /// None for one that was not known. Others may name it, and keep it.
     unit: Option<Box<Unit>>,
 }
 
@@ -475,11 +481,10 @@ impl Saved {
             unit.work.record = saved.work.record;
             unit.owner = saved.owner;
         } else {
-            unit.settings.dependencies.clear();
-            unit.transient = false;
-            unit.fragment = None;
+            unit.settings = properties::default_settings(unit.unit_type(), &manager.config);
+            (unit.transient, unit.fragment, unit.owner) = (false, None, 0);
             unit.work.record = RecordWork::Kept;
-            unit.owner = 0;
+            (unit.load, unit.service) = (LoadState::Stub, None);
         }
         let owner = unit.owner;
         manager.count_owner(failed_owner, false);
@@ -488,6 +493,11 @@ impl Saved {
         if was_known {
             manager.tie(id);
             manager.load_queued();
+        } else {
+            let changed = propagation::withdraw(&mut manager.graph, id);
+            manager.realize_slices(&changed);
+            manager.graph.set_slice(id, None);
+            manager.load(id);
         }
         let _ = propagation::update(&mut manager.graph, id);
         manager.queue_collect(id);

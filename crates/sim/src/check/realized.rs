@@ -9,7 +9,7 @@ use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::names::UnitName;
 use cgarbiter_core::plan::Op;
 use cgarbiter_core::realized::Written;
-use cgarbiter_core::unit::Unit;
+use cgarbiter_core::unit::{State, Unit};
 
 #[derive(Clone)]
 pub(super) struct Realized;
@@ -51,7 +51,9 @@ fn orphans(view: &View<'_>) -> Verdict {
         let name = file[directory.len()..].split(".d/").next().unwrap_or_default();
         let is_unit = UnitName::parse(name).is_ok_and(|name| name.unit_type().is_managed());
         let is_known = view.world.manager().graph().find(name).is_some();
-        if is_unit && !is_known && !is_aside(file) && !view.reference.is_left(file) {
+        // Of one whose record could not be written, which was told, drop-ins may be all that is left.
+        let is_left = view.reference.is_left(file) || view.reference.is_left(&format!("{directory}{name}"));
+        if is_unit && !is_known && !is_aside(file) && !is_left {
             return Err(format!("{file} is there, and no unit of that name"));
         }
     }
@@ -77,7 +79,8 @@ pub(crate) fn at_rest(view: &View<'_>) -> Verdict {
 fn is_excused(view: &View<'_>, step: &Step) -> bool {
     let refused = |cgroup: &str, file: &str| view.reference.is_refused(cgroup, file);
     match &step.op {
-        Op::Write { cgroup, file, .. } | Op::WriteDevice { cgroup, file, .. } => refused(cgroup.as_str(), file),
+        Op::Write { cgroup, file, .. } => refused(cgroup.as_str(), file),
+        Op::WriteDevice { cgroup, file, device, .. } => refused(cgroup.as_str(), &format!("{file} {device}")),
         // What only units without a cgroup need is switched on with the first of them.
         Op::SubtreeControl { cgroup, enable, disable } => {
             let inside = format!("{}/", cgroup.as_str().trim_end_matches('/'));
@@ -138,7 +141,8 @@ fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) 
 pub(super) fn may_be_others(view: &View<'_>, unit: &Unit, cgroup: CgroupId) -> bool {
     let kernel = view.world.backend().kernel();
     let is_marked = kernel.get_xattr(&Caller::INIT, cgroup, None, b"user.invocation_id").is_ok();
-    (unit.perpetual || unit.active().is_inactive_or_failed()) && !is_marked && !kernel.is_populated(cgroup)
+    let is_down = unit.active().is_inactive_or_failed() || matches!(unit.state, State::AutoRestart | State::Exited);
+    (unit.perpetual || is_down) && !is_marked && !kernel.is_populated(cgroup)
 }
 
 fn check_value(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: CgroupId, written: &Written) -> Verdict {

@@ -5,7 +5,7 @@ use crate::kernel::Pid;
 use crate::workload::MARKED;
 use cgarbiter_core::Step;
 use cgarbiter_core::names::{CgroupPath, UnitName};
-use cgarbiter_core::plan::Op;
+use cgarbiter_core::plan::{Cause, Op};
 use std::sync::Arc;
 
 #[derive(Clone)]
@@ -18,7 +18,7 @@ impl Oracle for Territory {
 
     fn before(&mut self, view: &View<'_>, next: &Next<'_>) -> Verdict {
         let Next::Step(step) = next else { return Ok(()) };
-        is_file_ours(view, &step.op)?;
+        is_file_ours(view, &step.op, step.cause)?;
         is_signal_ours(view, step)?;
         let Some(cgroup) = cgroup_of(&step.op) else { return Ok(()) };
         if let Some(other) = cgroup.components().find(|name| !is_unit(name)) {
@@ -58,9 +58,9 @@ impl Oracle for Territory {
     }
 }
 
-/// Files are written and removed among records and drop-ins, and where those that are unfit are put aside. Nobody asks
-/// for links in these worlds.
-fn is_file_ours(view: &View<'_>, op: &Op) -> Verdict {
+/// Files are written and removed among records and drop-ins, and where those that are unfit are put aside; links, to be
+/// installed, where unit files are looked for.
+fn is_file_ours(view: &View<'_>, op: &Op, cause: Cause) -> Verdict {
     let files = match op {
         Op::WriteFile { file, .. }
         | Op::RenewRecord { file, .. }
@@ -72,7 +72,10 @@ fn is_file_ours(view: &View<'_>, op: &Op) -> Verdict {
         _ => return Ok(()),
     };
     let paths = &view.world.manager().config().unit_paths;
-    let ours = [&paths.transient, &paths.runtime_control, &paths.persistent_control, &paths.quarantine];
+    let mut ours = vec![&paths.transient, &paths.runtime_control, &paths.persistent_control, &paths.quarantine];
+    if cause == Cause::Install {
+        ours.extend(&paths.search);
+    }
     let is_ours = |file: &&&Arc<str>| {
         let is_below = |directory: &str| file.strip_prefix(directory).is_some_and(|rest| rest.starts_with('/'));
         ours.iter().any(|directory| is_below(directory))

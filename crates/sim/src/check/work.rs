@@ -114,11 +114,18 @@ impl Work {
         self.plan = plan.id;
         // What is done about files of units that are no longer known is bounded by what they had.
         let steps = plan.steps.iter().filter(|step: &&Step| step.cause != Cause::Install);
-        for (id, step) in steps.filter_map(|step| Some((graph.find(step.unit.as_str())?, step))) {
+        let steps = steps.filter_map(|step| Some((graph.find(step.unit.as_str())?, step)));
+        // Of the same name there may be one again that was only spoken of.
+        let is_gone = |id: UnitId, step: &Step| step.cause == Cause::Collect && !graph.unit(id).transient;
+        let steps: Vec<(UnitId, &Step)> = steps.filter(|(id, step)| !is_gone(*id, step)).collect();
+        // Who starts, starts with the slices above.
+        let have_jobs = steps.iter().map(|(id, _)| *id).filter(|id| graph.unit(*id).job.is_some());
+        let have_jobs: BTreeSet<UnitId> = have_jobs.flat_map(|id| graph.ancestors(id).chain([id])).collect();
+        for (id, step) in steps {
             let is_new = self.units.insert(id);
             let is_known = || {
                 let before = [&named, &earlier, &units].into_iter().any(|known| known.contains(&id));
-                before || graph.unit(id).job.is_some()
+                before || have_jobs.contains(&id)
             };
             if is_new && !everything && !is_known() {
                 return Err(format!("nobody has named {}, and there is a step for it: {step}", step.unit));
@@ -189,6 +196,11 @@ impl Work {
             // Of these nothing comes for anybody but those whose jobs they end, which is told.
             _ => return,
         };
+        if let Request::StartTransient { properties, .. } = request {
+            // Where it is to lie.
+            let slices = properties.iter().filter(|(key, _)| key == "Slice").filter_map(|(_, value)| value.as_str());
+            slices.filter_map(|slice| graph.find(slice)).for_each(|slice| self.name(view, slice));
+        }
         let Some(id) = graph.find(name) else { return };
         self.name(view, id);
         if with_members {

@@ -11,6 +11,9 @@ use std::collections::BTreeMap;
 /// Signals of which nobody ends: none, going on, and standing still.
 pub const HARMLESS: [i32; 3] = [0, 18, 19];
 
+/// Properties by which one unit starts or stops with another.
+const TIES: [&str; 6] = ["Wants", "Requires", "BindsTo", "PartOf", "Conflicts", "OnFailure"];
+
 /// What was asked for, as far as it promises anything.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Verb {
@@ -86,6 +89,7 @@ impl Reference {
             (Verb::Attach, Some(name)) => asked.moves = self.promise_moves(name, client, request),
             (Verb::Start, Some(name)) => {
                 self.pull_up(name);
+                self.release_tied(name);
                 // A scope lives by its processes, whoever asks for it to be started once more.
                 if name.ends_with(".slice") {
                     self.wish(name, Wish::Up { kept: false });
@@ -199,15 +203,18 @@ impl Reference {
             return;
         }
         self.transient.remove(unit);
+        self.untie(unit);
         if let Some(promise) = self.units.remove(unit) {
             self.wanted.retain(|(_, cgroup), _| *cgroup != promise.cgroup);
         }
     }
 
     fn wish(&mut self, name: &str, wish: Wish) {
-        let is_at_risk = self.is_at_risk(name);
+        let is_tied = self.is_tied_loosely(name);
+        let is_at_risk = self.is_at_risk(name) || is_tied;
         if let Some(promise) = self.units.get_mut(name) {
-            let is_safe = !is_at_risk && !promise.ends_by_itself || matches!(wish, Wish::Down { .. });
+            let is_down = matches!(wish, Wish::Down { .. });
+            let is_safe = if is_down { !is_tied } else { !is_at_risk && !promise.ends_by_itself };
             promise.wish = if is_safe { wish } else { Wish::Either };
         }
     }
@@ -261,7 +268,12 @@ impl Reference {
             "ExecStart" => !sleeps(value),
             _ => false,
         });
-        let is_safe = !ends_by_itself && !self.is_at_risk(name);
+        tied(properties).into_iter().for_each(|other| self.tie(name, other));
+        if text(properties, "Restart").is_some() {
+            self.restarting.insert(name.to_owned());
+        }
+        self.release_tied(name);
+        let is_safe = !ends_by_itself && !self.is_at_risk(name) && !self.is_tied_loosely(name);
         let wish = if is_safe { Wish::Up { kept: false } } else { Wish::Either };
         let delegated = flag(properties, "Delegate");
         let moves = self.want(pids(properties, client), &cgroup);
@@ -393,6 +405,13 @@ fn limits(properties: &PropertyList) -> BTreeMap<&'static str, String> {
 
 fn text<'a>(properties: &'a PropertyList, name: &str) -> Option<&'a str> {
     properties.iter().rev().find(|(other, _)| other == name).and_then(|(_, value)| value.as_str())
+}
+
+/// The units that the properties speak of, other than in what order.
+fn tied(properties: &PropertyList) -> Vec<String> {
+    let lists = properties.iter().filter(|(name, _)| TIES.contains(&name.as_str()));
+    let names = lists.filter_map(|(_, value)| value.as_array()).flatten();
+    names.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
 fn flag(properties: &PropertyList, name: &str) -> bool {

@@ -18,8 +18,12 @@ impl Reference {
         for (name, promise) in &mut self.units {
             // Of most slices nothing is known but the directory, which stays as long as somebody is in it.
             let is_open = match promise.wish {
-                // A slice without mark and record is anybody's.
-                Wish::Up { kept } => !kept || name.ends_with(".slice") && self.refused.contains_key(&mark_of(promise)),
+                // A slice without mark and record is anybody's, and of a service only the record tells how far it was.
+                Wish::Up { kept } => {
+                    let is_unmarked = || name.ends_with(".slice") && self.refused.contains_key(&mark_of(promise));
+                    let is_behind = || name.ends_with(".service") && is_unrecorded(&self.left, name);
+                    !kept || is_unmarked() || is_behind()
+                }
                 // Nor of one whose record could not be written, which was told.
                 Wish::Down { kept } => !kept || name.ends_with(".slice") || is_unrecorded(&self.left, name),
                 Wish::Either => true,

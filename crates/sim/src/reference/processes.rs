@@ -48,15 +48,19 @@ impl Reference {
         }
     }
 
+    /// A process has moved itself, and may have been the last where it was.
+    pub fn went(&mut self, pid: Pid, cgroup: &str) {
+        let from = self.homes.get(&pid).map(|home| home.cgroup.clone());
+        self.moved_by_owner(pid, cgroup);
+        from.filter(|from| from != cgroup).iter().for_each(|from| self.left(from));
+    }
+
     /// The arbiter has moved a process.
     pub fn moved(&mut self, pid: Pid, cgroup: &str) {
         let made = (pid, cgroup.to_owned());
         self.unwant(&made);
         self.drop_unmade(|wanted| *wanted == made);
-        let from = self.homes.get(&pid).map(|home| home.cgroup.clone());
-        self.moved_by_owner(pid, cgroup);
-        // Whoever it left may be empty now.
-        from.filter(|from| from != cgroup).iter().for_each(|from| self.left(from));
+        self.went(pid, cgroup);
     }
 
     pub(super) fn want(&mut self, pids: Vec<Pid>, cgroup: &str) -> Vec<(Pid, String)> {

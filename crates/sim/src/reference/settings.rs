@@ -91,7 +91,8 @@ impl Reference {
     }
 
     pub(super) fn promise_settings(&mut self, call: CallId, unit: &str, properties: &PropertyList) {
-        let stays = !self.transient.contains(unit);
+        // A scope always is.
+        let stays = !self.transient.contains(unit) && !unit.ends_with(".scope");
         for (key, value) in properties.iter().filter_map(|(name, value)| written(name, value)) {
             let setting = self.settings.entry((unit.to_owned(), key)).or_default();
             setting.pending.push(Asked { call, value, stays });

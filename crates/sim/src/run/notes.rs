@@ -4,6 +4,7 @@ use super::Run;
 use crate::check::{Past, Violation};
 use crate::kernel::{CgroupId, Kernel, State};
 use crate::reference::MARK;
+use crate::workload::see_who_was_killed;
 use crate::world::Visible;
 use cgarbiter_core::plan::Op;
 use cgarbiter_core::value::Value;
@@ -23,8 +24,15 @@ impl Run {
             Ok(_) => true,
         };
         match (&step.op, result) {
-            (Op::Write { cgroup, file, value } | Op::WriteDevice { cgroup, file, value, .. }, _) => {
+            (Op::Write { cgroup, file, value }, _) => {
+                if *file == "memory.max" {
+                    // The kernel kills for that.
+                    see_who_was_killed(&mut self.world, &mut self.reference);
+                }
                 self.reference.written_value(cgroup.as_str(), file, value, taken);
+            }
+            (Op::WriteDevice { cgroup, file, device, value }, _) => {
+                self.reference.written_value(cgroup.as_str(), &format!("{file} {device}"), value, taken);
             }
             (Op::SubtreeControl { cgroup, .. }, _) => {
                 self.reference.written(cgroup.as_str(), "cgroup.subtree_control", taken);

@@ -3,6 +3,7 @@
 use crate::check::Violation;
 use crate::exhaustive::Size;
 use crate::mutants::Mutant;
+use crate::seen::Seen;
 use std::any::Any;
 use std::collections::BTreeMap;
 
@@ -51,6 +52,8 @@ pub struct Ended {
     pub rests: u64,
     /// Oracles that were not satisfied, when all were to be heard.
     pub unsatisfied: BTreeMap<&'static str, String>,
+    /// What has come, by kind.
+    pub seen: Seen,
     /// How much the oracles and the reference remember in the end.
     pub size: usize,
 }

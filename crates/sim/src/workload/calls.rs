@@ -13,6 +13,16 @@ pub(crate) fn manager(member: &str, args: Vec<Value>) -> MethodCall {
     }
 }
 
+/// A call of our own interface.
+pub(crate) fn planned(member: &str, args: Vec<Value>) -> MethodCall {
+    MethodCall {
+        path: "/org/cgarbiter1".into(),
+        interface: Some("org.cgarbiter1.Manager".into()),
+        member: member.into(),
+        args,
+    }
+}
+
 /// A call about a unit and a word.
 pub(crate) fn about(member: &str, unit: &str, word: &str) -> MethodCall {
     manager(member, vec![Value::str(unit), Value::str(word)])
@@ -67,4 +77,9 @@ fn unit_path(unit: &str) -> String {
     };
     let label: String = unit.bytes().map(escape).collect();
     format!("/org/freedesktop/systemd1/unit/{label}")
+}
+
+/// An array of bytes.
+pub(crate) fn bytes(bytes: impl IntoIterator<Item = u8>) -> Value {
+    Value::Bytes(bytes.into_iter().collect())
 }

@@ -1,6 +1,6 @@
 //! What clients ask.
 
-use super::{Workload, calls, processes};
+use super::{Habits, Workload, calls, processes};
 use crate::choice::{Choice, pick};
 use crate::kernel::Kernel;
 use crate::reference::Reference;
@@ -21,7 +21,7 @@ const fn kind(weight: u32, make: fn(&mut Asker<'_>) -> MethodCall) -> Kind {
 }
 
 /// All kinds. The first makes scopes, without which little happens.
-pub(super) const KINDS: [Kind; 19] = [
+pub(super) const KINDS: [Kind; 22] = [
     kind(24, |a| a.start_scope()),
     kind(8, |a| a.start_service()),
     kind(8, |a| a.start_slice()),
@@ -41,19 +41,24 @@ pub(super) const KINDS: [Kind; 19] = [
     kind(2, |a| a.subscribe()),
     kind(4, |a| a.nonsense()),
     kind(1, |a| a.rare()),
+    kind(4, |a| a.glance()),
+    kind(2, |a| a.enqueue()),
+    kind(1, |a| a.install()),
 ];
 
-const MODES: [&str; 3] = ["replace", "fail", "ignore-dependencies"];
+const MODES: [&str; 6] =
+    ["replace", "fail", "ignore-dependencies", "ignore-requirements", "flush", "replace-irreversibly"];
 const PAGE: u64 = 4096;
 
 /// Somebody who is about to ask.
 pub(super) struct Asker<'a> {
-    choice: &'a mut dyn Choice,
-    world: &'a mut World,
-    reference: &'a mut Reference,
+    pub(super) choice: &'a mut dyn Choice,
+    pub(super) world: &'a mut World,
+    pub(super) reference: &'a mut Reference,
     names: u32,
     processes: u32,
-    uid: u32,
+    pub(super) ties: bool,
+    pub(super) uid: u32,
 }
 
 impl Workload {
@@ -64,9 +69,9 @@ impl Workload {
         let Some(client) = client.copied() else { return };
         let kind = self.choose_kind(choice);
         let uid = world.client(client).map_or(0, |client| client.uid);
-        let (names, processes) = (self.habits.names, self.habits.processes);
+        let Habits { names, processes, ties, .. } = self.habits;
         let call = {
-            let mut asker = Asker { choice, world, reference, names, processes, uid };
+            let mut asker = Asker { choice, world, reference, names, processes, ties, uid };
             (kind.make)(&mut asker)
         };
         // Some say everything twice.
@@ -99,20 +104,20 @@ impl Workload {
 }
 
 impl Asker<'_> {
-    fn slice(&mut self) -> String {
+    pub(super) fn slice(&mut self) -> String {
         let known = ["a.slice", "a-b.slice", "c.slice", "a-b-d.slice", "system.slice"];
         known[self.choice.below(5.min(self.names + 1)) as usize].to_owned()
     }
 
-    fn scope(&mut self) -> String {
+    pub(super) fn scope(&mut self) -> String {
         format!("s{}.scope", self.choice.below(self.names * 2))
     }
 
-    fn service(&mut self) -> String {
+    pub(super) fn service(&mut self) -> String {
         format!("v{}.service", self.choice.below(self.names))
     }
 
-    fn any_unit(&mut self) -> String {
+    pub(super) fn any_unit(&mut self) -> String {
         match self.choice.below(4) {
             0 | 1 => self.scope(),
             2 => self.slice(),
@@ -120,12 +125,12 @@ impl Asker<'_> {
         }
     }
 
-    fn mode(&mut self) -> &'static str {
-        if self.choice.below(4) == 3 { MODES[self.choice.below(3) as usize] } else { MODES[0] }
+    pub(super) fn mode(&mut self) -> &'static str {
+        if self.choice.below(4) == 3 { MODES[self.choice.below(6) as usize] } else { MODES[0] }
     }
 
     /// A process to put somewhere: new, or one there is; rarely one that must not be moved.
-    fn process(&mut self) -> u32 {
+    pub(super) fn process(&mut self) -> u32 {
         let known: Vec<_> = self.reference.homes().map(|(pid, _)| pid).collect();
         let choice = self.choice.below(12);
         let room = known.len() < self.processes as usize;
@@ -144,7 +149,11 @@ impl Asker<'_> {
             let bytes = if bytes > u64::MAX / 2 { u64::MAX } else { bytes };
             calls::property(name, Value::U64(bytes))
         };
-        match self.choice.below(6) {
+        match self.choice.below(10) {
+            6 => calls::property("IOWeight", Value::U64([100, 1, 500][self.choice.below(3) as usize])),
+            7 => self.device_limit(),
+            8 => memory("MemoryMin", pages(self.choice)),
+            9 => calls::property("AllowedCPUs", calls::bytes([1])),
             0 => memory("MemoryMax", pages(self.choice)),
             1 => calls::property("TasksMax", Value::U64([100, 7, 12, u64::MAX][self.choice.below(4) as usize])),
             2 => calls::property("CPUWeight", Value::U64([200, 1, 10_000][self.choice.below(3) as usize])),
@@ -154,7 +163,19 @@ impl Asker<'_> {
         }
     }
 
-    fn limits(&mut self) -> Vec<Value> {
+    /// Of a disk that is there, or of one that is not.
+    fn device_limit(&mut self) -> Value {
+        let disk = ["/dev/vda", "/var", "/dev/none"][self.choice.below(3) as usize];
+        let (name, value) = match self.choice.below(3) {
+            0 => ("IODeviceWeight", 200),
+            1 => ("IOReadBandwidthMax", 1 << 20),
+            _ => ("IOWriteIOPSMax", u64::MAX),
+        };
+        let one = Value::Struct(vec![Value::str(disk), Value::U64(value)]);
+        calls::property(name, Value::Array("(st)".into(), vec![one]))
+    }
+
+    pub(super) fn limits(&mut self) -> Vec<Value> {
         (0..self.choice.below(4)).map(|_| self.limit()).collect()
     }
 
@@ -176,37 +197,16 @@ impl Asker<'_> {
             15 => list.push(calls::property("SendSIGKILL", Value::Bool(false))),
             _ => {}
         }
+        match self.choice.below(24) {
+            21 => {
+                list.push(calls::property("User", Value::str(["1000", "nobody-there"][self.choice.below(2) as usize])))
+            }
+            22 => list.push(calls::property("Controller", Value::str(format!(":1.{}", 1 + self.choice.below(6))))),
+            23 if self.ties => self.tie(&mut list),
+            _ => {}
+        }
         if self.choice.below(8) == 7 {
             list.push(calls::property("AddRef", Value::Bool(true)));
-        }
-        self.spoil(&mut list);
-        calls::start_transient(&name, self.mode(), list)
-    }
-
-    fn start_service(&mut self) -> MethodCall {
-        let name = self.service();
-        let mut list = self.limits();
-        let program = match self.choice.below(7) {
-            0 => ["/bin/sleep", "infinity"],
-            1 => ["/bin/sleep", "0.5"],
-            2 => ["/bin/true", ""],
-            3 => ["/bin/false", ""],
-            4 => ["/bin/sh", "trap \"\" TERM; exec /bin/sleep infinity"],
-            5 => ["/bin/sh", "exit 3"],
-            _ => ["/nonexistent", ""],
-        };
-        let mut argv = vec![program[0], program[1]];
-        if program[0] == "/bin/sh" {
-            argv.insert(1, "-c");
-        }
-        let command = Value::Struct(vec![Value::str(program[0]), Value::strings(argv), Value::Bool(false)]);
-        list.push(calls::property("ExecStart", Value::Array("(sasb)".into(), vec![command])));
-        list.push(calls::property("Type", Value::str(["simple", "oneshot", "exec"][self.choice.below(3) as usize])));
-        match self.choice.below(8) {
-            5 => list.push(calls::property("RemainAfterExit", Value::Bool(true))),
-            6 => list.push(calls::property("Slice", Value::str(self.slice()))),
-            7 => list.push(calls::property("CollectMode", Value::str("inactive-or-failed"))),
-            _ => {}
         }
         self.spoil(&mut list);
         calls::start_transient(&name, self.mode(), list)
@@ -220,7 +220,7 @@ impl Asker<'_> {
     }
 
     /// Rarely makes a list of properties one that is refused.
-    fn spoil(&mut self, list: &mut Vec<Value>) {
+    pub(super) fn spoil(&mut self, list: &mut Vec<Value>) {
         match self.choice.below(24) {
             21 => list.push(calls::property("NoSuchProperty", Value::U64(1))),
             22 => list.push(calls::property("MemoryMax", Value::str("much"))),
@@ -265,40 +265,13 @@ impl Asker<'_> {
         calls::manager("AttachProcessesToUnit", vec![Value::str(unit), Value::str(subpath), pids])
     }
 
-    /// As a rule one that is up.
-    fn known_unit(&mut self) -> String {
-        let known: Vec<String> = self.reference.units().map(|(name, _)| name.to_owned()).collect();
-        match self.choice.below(4) {
-            3 => self.any_unit(),
-            _ => pick(self.choice, &known).cloned().unwrap_or_else(|| self.any_unit()),
-        }
-    }
-
-    fn look(&mut self) -> MethodCall {
-        let unit = self.known_unit();
-        let interface = match unit.rsplit('.').next() {
-            Some("scope") => "org.freedesktop.systemd1.Scope",
-            Some("slice") => "org.freedesktop.systemd1.Slice",
-            _ => "org.freedesktop.systemd1.Service",
-        };
-        match self.choice.below(12) {
-            0 | 8..=11 => calls::get(&unit, interface, "CPUUsageNSec"),
-            1 => calls::manager("ListUnits", Vec::new()),
-            2 => calls::get_all(&unit, interface),
-            3 => calls::get_all(&unit, "org.freedesktop.systemd1.Unit"),
-            4 => calls::manager("GetUnitProcesses", vec![Value::str(unit)]),
-            5 => calls::manager("GetUnitByPID", vec![Value::U32(self.process())]),
-            6 => calls::manager("ListJobs", Vec::new()),
-            _ => calls::get(&unit, interface, "MemoryCurrent"),
-        }
-    }
-
     fn subscribe(&mut self) -> MethodCall {
         calls::manager(["Subscribe", "Unsubscribe"][self.choice.below(2) as usize], Vec::new())
     }
 
     fn nonsense(&mut self) -> MethodCall {
-        match self.choice.below(6) {
+        match self.choice.below(7) {
+            6 => calls::manager("CleanUnit", vec![Value::str("a.slice"), Value::strings(vec!["all"])]),
             0 => calls::manager("StartUnit", vec![Value::U32(7)]),
             1 => calls::about("StopUnit", "..scope", "replace"),
             2 => calls::about("StartUnit", "a.slice", "someday"),
@@ -308,13 +281,8 @@ impl Asker<'_> {
         }
     }
 
-    fn install(&mut self) -> MethodCall {
-        let files = Value::strings(vec![self.service()]);
-        calls::manager("MaskUnitFiles", vec![files, Value::Bool(true), Value::Bool(false)])
-    }
-
     /// No property can be written in this way.
-    fn set_property(&mut self) -> MethodCall {
+    pub(super) fn set_property(&mut self) -> MethodCall {
         let unit = self.any_unit();
         let mut call = calls::get(&unit, "org.freedesktop.systemd1.Unit", "Description");
         call.args.push(Value::Variant(Box::new(Value::str("other"))));
@@ -322,16 +290,16 @@ impl Asker<'_> {
     }
 
     fn rare(&mut self) -> MethodCall {
-        match self.choice.below(8) {
+        match self.choice.below(7) {
+            3 => calls::manager("CancelJob", vec![Value::U32(1 + self.choice.below(50))]),
             0 => calls::manager("Reload", Vec::new()),
             1 => calls::manager("ResetFailed", Vec::new()),
             2 => calls::manager("ClearJobs", Vec::new()),
-            3 if self.uid != 0 => self.install(),
             4 => calls::manager("SetEnvironment", vec![Value::strings(vec!["COLOUR=blue"])]),
             5 => MethodCall { member: "Set".into(), ..self.set_property() },
             // Who may is not asked here: nobody takes over from the arbiter of this world.
             6 if self.uid != 0 => calls::manager("Reexecute", Vec::new()),
-            _ => calls::manager("CancelJob", vec![Value::U32(1 + self.choice.below(50))]),
+            _ => calls::manager("Reload", Vec::new()),
         }
     }
 }

@@ -3,7 +3,7 @@
 //! * the time: what is known of moments is hashed as such, and a hasher that renames knows the time;
 //! * what was sent and has not arrived: whoever searches knows it better, and hashes it;
 //! * who is on the bus, which does not change in a search, and the numbers handed out last;
-//! * the trace, the effort, what is broken on purpose.
+//! * the trace, what was counted, what is broken on purpose.
 
 use super::World;
 use std::hash::{Hash, Hasher};
@@ -26,6 +26,7 @@ impl Hash for World {
             mutant: _,
             is_checked: _,
             effort: _,
+            seen: _,
         } = self;
         assert!(visible.is_empty(), "what could be seen was looked at");
         // The backend first: its directories, gone through by name, give them their names.

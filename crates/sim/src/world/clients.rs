@@ -3,7 +3,7 @@
 use super::{Visible, World};
 use cgarbiter_core::client::{Client, ClientId, Transport};
 use cgarbiter_core::systemd1::{self, MethodCall};
-use cgarbiter_core::{CallId, Event};
+use cgarbiter_core::{CallId, Event, cgarbiter1};
 use std::sync::Arc;
 
 impl World {
@@ -40,7 +40,8 @@ impl World {
         let id = CallId(self.last_call);
         let client = self.clients.get(&client).expect("only a connected client calls").clone();
         let pings = call.member == "Ping" && call.interface.as_deref() == Some("org.freedesktop.DBus.Peer");
-        match systemd1::decode(call) {
+        let decoded = if call.path == cgarbiter1::PATH { cgarbiter1::decode(call) } else { systemd1::decode(call) };
+        match decoded {
             // Every connection answers this by itself.
             _ if pings => self.visible.push_back(Visible::Reply { call: id, result: Ok(Vec::new()) }),
             Ok(request) => self.sent.push_back(Event::Request { call: id, client, request }),

@@ -118,9 +118,10 @@ impl World {
     }
 
     fn note_step(&mut self, remark: &str) {
-        if self.trace.is_some()
-            && let Some(line) = self.backend.next_step().map(trace::step)
-        {
+        let Some(step) = self.backend.next_step() else { return };
+        self.seen.op(&step.op);
+        if self.trace.is_some() {
+            let line = trace::step(step);
             self.note(|_| format!("{line}{remark}"));
         }
     }

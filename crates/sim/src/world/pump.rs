@@ -16,6 +16,9 @@ impl World {
     fn hand_in(&mut self, event: Event) {
         self.note(|now| format!("{now} {}", trace::event(&event)));
         self.effort.events += 1;
+        if let Event::Request { request, .. } = &event {
+            self.seen.request(request);
+        }
         self.manager.handle_event(self.clocks(), event);
         self.check();
         self.pump();
@@ -61,6 +64,7 @@ impl World {
 
     fn read(&mut self, id: ReadId, question: &Question) {
         self.effort.questions += 1;
+        self.seen.question(question);
         let failed = self.question_error.take_if(|_| may_fail(question));
         let answer = match question {
             _ if failed.is_some() => Answer::Failed(OpError::new("", failed.unwrap_or(Errno::Io))),

@@ -134,9 +134,9 @@ impl Manager {
         if runtime_max != INFINITY && matches!(state, State::Running | State::Exited) {
             self.timers.set(id, TimerReason::RuntimeMax, Instant(saved.started.monotonic).after(runtime_max));
         }
-        self.revive_deadlines(id, saved, state);
-        if let Some(stop) = stops {
-            self.go_on_stopping(id, saved, stop);
+        match stops {
+            Some(stop) => self.go_on_stopping(id, saved, stop),
+            None => self.revive_deadlines(id, saved, state),
         }
     }
 

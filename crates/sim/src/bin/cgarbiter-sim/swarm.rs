@@ -2,6 +2,7 @@
 
 use super::search::status;
 use cgarbiter_sim::run::{Ended, Failure, Options};
+use cgarbiter_sim::seen::Seen;
 use cgarbiter_sim::story::{Story, run_seed};
 use clap::Args;
 use serde_json::json;
@@ -52,6 +53,7 @@ struct Sum {
     moves: AtomicU64,
     plan_steps: AtomicU64,
     rests: AtomicU64,
+    seen: Mutex<Seen>,
     is_over: AtomicBool,
     failures: Mutex<Vec<(u64, Ended)>>,
 }
@@ -78,10 +80,13 @@ pub(crate) fn swarm(arguments: &Swarm) -> io::Result<ExitCode> {
     }
     let failure = first.and_then(|(_, ended)| ended.failure.as_ref());
     let mut out = io::stdout().lock();
+    let seen = sum.seen.into_inner().unwrap_or_default();
     if arguments.json {
+        let [ops, requests, questions] = seen.counts();
         let line = json!({
             "first_seed": arguments.seed, "runs": runs, "seconds": seconds, "plan_steps": steps,
-            "rests": sum.rests.into_inner(), "failures": failures.len(),
+            "rests": sum.rests.into_inner(), "ops": ops, "requests": requests, "questions": questions,
+            "oom_kills": seen.oom_kills, "failures": failures.len(),
             "seed": first.map(|(seed, _)| seed),
             "failure": failure.map(Failure::kind),
             "what": failure.map(Failure::what),
@@ -90,6 +95,10 @@ pub(crate) fn swarm(arguments: &Swarm) -> io::Result<ExitCode> {
     } else {
         let rate = steps as f64 / seconds;
         writeln!(out, "{runs} runs from seed {} in {seconds:.1} s, {steps} plan steps, {rate:.0}/s", arguments.seed)?;
+        let missing = seen.missing();
+        if !missing.is_empty() {
+            writeln!(out, "never seen: {}", missing.join(", "))?;
+        }
         print_failures(&mut out, arguments, &failures)?;
     }
     Ok(status(failure))
@@ -137,6 +146,9 @@ fn work(arguments: &Swarm, sum: &Sum, begin: Instant) {
         sum.moves.fetch_add(ended.moves, Ordering::Relaxed);
         sum.plan_steps.fetch_add(ended.plan_steps, Ordering::Relaxed);
         sum.rests.fetch_add(ended.rests, Ordering::Relaxed);
+        if let Ok(mut seen) = sum.seen.lock() {
+            seen.add(&ended.seen);
+        }
         if ended.failure.is_some() {
             if let Ok(mut failures) = sum.failures.lock() {
                 failures.push((seed, ended));
