@@ -1,5 +1,5 @@
-//! Upgrade in place: the real backend in a group of its own, and programs that take each other's place. Skipped where
-//! no cgroup can be made.
+//! The real backend in a group of its own: upgrade in place, with programs that take each other's place, and reload,
+//! with files that come and go. Skipped where no cgroup can be made.
 
 // Tests may panic: that is how they fail.
 #![allow(clippy::unwrap_used)]
@@ -271,4 +271,62 @@ fn a_daemon_of_another_tree_leaves_the_records_of_the_first_alone() {
     assert_eq!(ended.and_then(|status| status.code()), Some(4), "{text}");
     assert!(text.contains("another cgarbiterd keeps its records in"), "{text}");
     assert!(record.exists() && daemon.answers("s"), "{}", place.log());
+}
+
+#[test]
+fn a_reload_reads_the_drop_ins_of_a_transient_unit_as_an_upgrade_does() {
+    let Some(place) = Place::new() else { return };
+    let daemon = place.start(&["s"]);
+    let unit = format!("a-{}.service", std::process::id());
+    let says = |arguments: &[&str]| {
+        let output = daemon.client("s", arguments).output().unwrap();
+        assert!(output.status.success(), "{arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    says(&["run", "-q", "--unit", &unit, "--description", "made", "-p", "TimeoutStopSec=7s", "sleep", "600"]);
+    let shown = || says(&["show", &unit, "-p", "Description,TimeoutStopUSec,NeedDaemonReload", "--value"]);
+    let first = shown();
+    assert!(first.starts_with("made\n") && first.ends_with("no\n"), "{first}");
+    let file = place.at("etc/cgarbiter/units/a-.service.d/50-x.conf");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    fs::write(&file, "[Unit]\nDescription=dropped in\n").unwrap();
+    assert_eq!(shown(), first.replace("no\n", "yes\n"));
+    says(&["reload"]);
+    let second = shown();
+    assert_eq!(second, first.replace("made\n", "dropped in\n"));
+    daemon.ask_to_give_way();
+    daemon.is_ready();
+    assert_eq!(shown(), second);
+    fs::remove_file(&file).unwrap();
+    says(&["reload"]);
+    assert_eq!(shown(), first);
+    says(&["stop", &unit]);
+}
+
+/// Who waits for the end of a service has its status, whoever is the manager by then.
+#[test]
+fn who_waits_for_the_end_of_a_service_hears_of_it_from_the_new_program() {
+    let Some(place) = Place::new() else { return };
+    let daemon = place.start(&["s"]);
+    let unit = format!("wait-{}.service", std::process::id());
+    let go = place.at("go");
+    let script = format!("until [ -e {} ]; do sleep 0.05; done; exit 7", go.display());
+    let mut run = daemon.client("s", &["run", "--wait", "--unit", &unit, "sh", "-c", &script]);
+    let waiting = run.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let state = || daemon.client("s", &["show", &unit, "-p", "SubState", "--value"]).output().unwrap().stdout;
+    let until = Instant::now() + Duration::from_secs(30);
+    while state() != b"running\n" && Instant::now() < until {
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    // The client may not refer to it again yet when the second one comes.
+    for _ in 0..2 {
+        daemon.ask_to_give_way();
+        daemon.is_ready();
+    }
+    assert_eq!(state(), b"running\n", "{}", place.log());
+    fs::write(&go, "").unwrap();
+    let output = waiting.wait_with_output().unwrap();
+    let text = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(7), "{text}{}", place.log());
+    assert!(text.contains("Finished with result: exit-code"), "{text}");
 }

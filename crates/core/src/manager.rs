@@ -30,6 +30,7 @@ mod queries;
 mod recover;
 mod rehearse;
 mod requests;
+mod reread;
 mod service;
 mod successor;
 mod transient;
@@ -158,7 +159,7 @@ impl Manager {
     pub fn recover(config: Config, now: Now, mut found: Found) -> Self {
         let mut manager = Self::empty(config, now);
         manager.make_perpetual_units();
-        manager.take_files(core::mem::take(&mut found.unit_files));
+        drop(manager.take_files(core::mem::take(&mut found.unit_files)));
         manager.take_over(found);
         manager
     }

@@ -141,6 +141,10 @@ impl Settings {
         if let Some(rare) = former.rare.as_ref().filter(|rare| !rare.markers.is_empty()) {
             self.rare_mut().markers.clone_from(&rare.markers);
         }
+        let handles = former.exec.iter().flat_map(|exec| exec.streams.iter().enumerate());
+        for (at, stream) in handles.filter(|(_, stream)| stream.handle.is_some()) {
+            self.exec_mut().streams[at].handle = stream.handle;
+        }
     }
 
     /// Gives back the room that lists had to grow: most units are loaded once, and stay.

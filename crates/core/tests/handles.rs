@@ -4,6 +4,8 @@ mod support;
 
 use cgarbiter_core::event::ExitStatus;
 use cgarbiter_core::plan::{Op, Pin};
+use cgarbiter_core::settings::TasksMax;
+use cgarbiter_core::unit_files::UnitFile;
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{Effect, Event, Manager, Request};
 use support::{Machine, clocks, property, root, transient};
@@ -65,4 +67,27 @@ fn who_is_started_anew_writes_to_where_it_wrote_before() {
         seen += &handles(&machine);
     }
     assert!(seen.contains(&format!("Handle({HANDLE})")), "{seen}");
+}
+
+/// What came with the request stands in no file: a reload that reads all others anew leaves it.
+#[test]
+fn a_reload_that_reads_the_record_anew_keeps_what_came_with_the_request() {
+    let mut machine = Machine::checked();
+    machine.ask(root(), service(&[]));
+    while let Some(plan) = machine.plan.clone() {
+        for step in plan.steps.iter() {
+            if let Op::WriteFile { file, content, .. } = &step.op {
+                machine.files.push(UnitFile::text(file.clone(), content.as_str()));
+            }
+        }
+        machine.run_plan(None);
+    }
+    let directory = machine.manager.config().unit_paths.files()[0].clone();
+    machine.files.push(UnitFile::text(format!("{directory}/a.service.d/x.conf"), "[Service]\nTasksMax=7\n"));
+    machine.ask(root(), Request::Reload);
+    assert!(!is_released(&mut machine.manager));
+    let graph = machine.manager.graph();
+    let settings = &graph.unit(graph.find("a.service").expect("it runs")).settings;
+    assert!(settings.exec().streams.iter().any(|stream| stream.handle == Some(HANDLE)));
+    assert_eq!(settings.resources.tasks_max, TasksMax::Count(7));
 }

@@ -134,7 +134,10 @@ impl Manager {
         }
         if is_reread {
             // What the files say now counts, and not what they said before.
-            self.configure_anew(id, None);
+            match self.graph.unit(id).transient {
+                true => self.read_records(None, &[id], None),
+                false => self.configure_anew(id, None),
+            }
             self.load_queued();
         }
         is_unmade

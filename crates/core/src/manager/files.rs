@@ -23,14 +23,14 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 /// What files make of a unit.
-struct Configured {
-    settings: Settings,
-    fragment: Option<Arc<str>>,
-    drop_ins: Vec<Arc<str>>,
+pub(super) struct Configured {
+    pub(super) settings: Settings,
+    pub(super) fragment: Option<Arc<str>>,
+    pub(super) drop_ins: Vec<Arc<str>>,
 }
 
 /// Why a unit is not loaded.
-type Unfit = (LoadState, Refusal);
+pub(super) type Unfit = (LoadState, Refusal);
 
 impl Manager {
     /// Configures a unit that is being loaded; the state it is loaded with.
@@ -102,7 +102,7 @@ impl Manager {
         Ok(Configured { settings, fragment: path, drop_ins })
     }
 
-    fn read_drop_ins(
+    pub(super) fn read_drop_ins(
         &mut self,
         name: &UnitName,
         path: &str,
@@ -142,7 +142,7 @@ impl Manager {
     }
 
     /// Applies one file; what is wrong in it is told.
-    fn read_file(
+    pub(super) fn read_file(
         &mut self,
         name: &UnitName,
         path: &str,
@@ -208,13 +208,23 @@ impl Manager {
 
     /// The files are there: every unit is compared with them, and only what differs is changed.
     pub(super) fn reload(&mut self, call: CallId, files: Vec<UnitFile>) {
-        self.take_files(files);
+        let before = self.take_files(files);
+        let others = self.with_other_drop_ins(&before);
+        match others.is_empty() {
+            true => self.reload_done(call),
+            false => self.read_records(Some(call), &others, Some(Box::new(before))),
+        }
+    }
+
+    /// Every unit is what the files make of it.
+    pub(super) fn reload_done(&mut self, call: CallId) {
         self.announce_reload();
         self.reply(call, Ok(Reply::Done));
     }
 
-    /// These files count from now on, and no others. What has been told of a file is not told again.
-    pub(super) fn take_files(&mut self, files: Vec<UnitFile>) {
+    /// These files count from now on, and no others; those that counted before. What has been told of a file is not
+    /// told again. Transient units are not compared.
+    pub(super) fn take_files(&mut self, files: Vec<UnitFile>) -> UnitFiles {
         let search = self.files.search().to_vec();
         let before = core::mem::replace(&mut self.files, UnitFiles::new(search));
         for file in files.iter().filter(|file| !file.is_dangling() && before.at(&file.path) != Some(*file)) {
@@ -235,6 +245,7 @@ impl Manager {
             self.configure_anew(id, Some(&before));
         }
         self.load_queued();
+        before
     }
 
     /// Files of others among the transient ones that have gone meanwhile keep their names from nobody any more.
@@ -293,7 +304,7 @@ impl Manager {
     }
 
     /// Gives a loaded unit the settings of its files. Where it lies is not changed while it is up.
-    fn reconfigure(&mut self, id: UnitId, configured: Configured, is_in_use: bool) {
+    pub(super) fn reconfigure(&mut self, id: UnitId, configured: Configured, is_in_use: bool) {
         let unit = self.graph.unit_mut(id);
         unit.fragment = configured.fragment;
         unit.drop_ins = configured.drop_ins;

@@ -2,6 +2,7 @@
 
 use super::Manager;
 use super::requests::reading_failed;
+use super::reread::Reread;
 use crate::client::Client;
 use crate::event::{Answer, ExitStatus, Question, ReadId};
 use crate::plan::WatchId;
@@ -35,6 +36,8 @@ pub(super) enum Waiting {
     Controller,
     /// The unit files, for a reload.
     Reload { call: CallId },
+    /// Records of transient units whose drop-ins are others than before.
+    Records(Reread),
     /// The unit files, for a request about them.
     UnitFiles { call: CallId, request: Box<Request> },
     /// What a forking service has left behind.
@@ -83,6 +86,7 @@ impl Manager {
                 self.answer_processes(call, unit, members.unwrap_or_default());
             }
             (Waiting::Reload { call }, Answer::UnitFiles(files)) => self.reload(call, files),
+            (Waiting::Records(reread), Answer::UnitFiles(files)) => self.records_read(reread, files),
             (Waiting::UnitFiles { call, request }, Answer::UnitFiles(files)) => self.files_read(call, *request, files),
             (Waiting::Orphans { unit }, Answer::Pids(pids)) => self.orphans_seen(unit, &pids),
             (Waiting::PidFile { unit }, Answer::Cgroup { pid, cgroup }) => {
@@ -94,7 +98,12 @@ impl Manager {
             (Waiting::Orphans { unit }, _) => self.orphans_seen(unit, &[]),
             (Waiting::PidFile { unit }, _) => self.pid_file_read(unit, 0, None),
             (Waiting::MainPid { .. }, _) => {}
-            (Waiting::Reload { call } | Waiting::UnitFiles { call, .. }, Answer::Failed(error)) => {
+            (
+                Waiting::Reload { call }
+                | Waiting::UnitFiles { call, .. }
+                | Waiting::Records(Reread { call: Some(call), .. }),
+                Answer::Failed(error),
+            ) => {
                 self.reply(call, Err(reading_failed(&format!("The unit files could not be read: {error}"))));
             }
             (waiting, _) => self.unanswered(waiting),

@@ -3,6 +3,7 @@
 use super::Manager;
 use super::process::Waiting;
 use super::requests::{Answered, reading_failed};
+use super::reread::Reread;
 use crate::client::Client;
 use crate::effect::{Effect, JobRow, ProcessRow, Reply, UnitRow};
 use crate::error::{Refusal, RefusalKind};
@@ -394,7 +395,8 @@ impl Manager {
             | Waiting::RecoveredController { .. }
             | Waiting::Orphans { .. }
             | Waiting::PidFile { .. }
-            | Waiting::MainPid { .. } => return,
+            | Waiting::MainPid { .. }
+            | Waiting::Records(Reread { call: None, .. }) => return,
             Waiting::Pinned { call, .. }
             | Waiting::UnitOfPid { call, .. }
             | Waiting::OwnUnit { call, .. }
@@ -402,6 +404,7 @@ impl Manager {
             | Waiting::PropertyFiles { call, .. }
             | Waiting::Processes { call, .. }
             | Waiting::Reload { call }
+            | Waiting::Records(Reread { call: Some(call), .. })
             | Waiting::UnitFiles { call, .. } => call,
         };
         self.reply(call, Err(reading_failed("The kernel could not be asked.")));
