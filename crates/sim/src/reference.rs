@@ -84,8 +84,8 @@ pub struct Reference {
     left: BTreeSet<String>,
     /// Cgroups with somebody inside of whom the last arbiter that came could not tell whose they are.
     left_alone: BTreeSet<String>,
-    /// Cgroups in which somebody else has written.
-    meddled: BTreeSet<String>,
+    /// Files of cgroups in which somebody else has written.
+    meddled: BTreeSet<(String, String)>,
     /// Files that drop-ins may speak of, by unit: they outlive it. And whether some of them are to stay and others are
     /// not: whoever reads them all again takes the first, whichever was asked for last, as systemd does.
     dropped_in: BTreeMap<(String, &'static str), DropIns>,
@@ -168,15 +168,15 @@ impl Reference {
         }
     }
 
-    /// Look: has somebody else written in this cgroup?
+    /// Look: has somebody else written in this file of the cgroup?
     #[must_use]
-    pub fn is_meddled(&self, cgroup: &str) -> bool {
-        self.meddled.contains(cgroup)
+    pub fn is_meddled(&self, cgroup: &str, file: &str) -> bool {
+        self.meddled.contains(&(cgroup.to_owned(), file.to_owned()))
     }
 
-    /// Somebody else has written in this cgroup, or made or removed it.
-    pub fn meddle(&mut self, cgroup: &str) {
-        self.meddled.insert(cgroup.to_owned());
+    /// Somebody else has written in this file of the cgroup.
+    pub fn meddle(&mut self, cgroup: &str, file: &str) {
+        self.meddled.insert((cgroup.to_owned(), file.to_owned()));
     }
 
     /// The kernel has taken or refused something.
@@ -188,6 +188,8 @@ impl Reference {
     pub fn written_value(&mut self, cgroup: &str, file: &str, value: &str, taken: bool) {
         let place = (cgroup.to_owned(), file.to_owned());
         if taken {
+            // Ours again.
+            self.meddled.remove(&place);
             self.refused.remove(&place);
         } else {
             self.refused.insert(place, value.to_owned());
@@ -199,7 +201,7 @@ impl Reference {
         let inside = format!("{cgroup}/");
         let is_there = |place: &str| place == cgroup || place.starts_with(&inside);
         self.refused.retain(|(place, _), _| !is_there(place));
-        self.meddled.retain(|place| !is_there(place));
+        self.meddled.retain(|(place, _)| !is_there(place));
         self.left_alone.retain(|place| !is_there(place));
     }
 

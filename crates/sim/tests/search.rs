@@ -61,7 +61,7 @@ fn bytes_and_lists_drive_a_run_as_seeds_do() {
     let bytes: Vec<u8> = (0..=255).cycle().map(|byte: u8| byte.wrapping_mul(37)).take(600).collect();
     assert_eq!(run(&mut Bytes::new(&bytes), &options).failure, None);
     // The shortest runs, each with another beginning.
-    let mut choice = Exhaustive::new(4);
+    let mut choice = Exhaustive::new(5);
     let (mut runs, options) = (0, Options { steps: 2, ..Options::default() });
     loop {
         assert_eq!(run(&mut choice, &options).failure, None);

@@ -84,7 +84,7 @@ fn check_unit(view: &View<'_>, name: &str, promise: &Promise) -> Verdict {
     let graph = view.world.manager().graph();
     let Some(unit) = graph.find(name).map(|id| graph.unit(id)) else { return Ok(()) };
     let cgroup = promise.cgroup.as_str();
-    if unit.active().is_inactive_or_failed() || view.reference.is_meddled(cgroup) {
+    if unit.active().is_inactive_or_failed() {
         return Ok(());
     }
     let Some(found) = view.find(cgroup) else { return Ok(()) };
@@ -94,8 +94,9 @@ fn check_unit(view: &View<'_>, name: &str, promise: &Promise) -> Verdict {
     for (file, wanted) in &promise.limits {
         let is_pending = promise.pending.iter().any(|(_, pending, _)| pending == file);
         let value = view.value_in(found, file);
-        let excused =
-            is_pending || view.reference.is_value_refused(cgroup, file, wanted) || lacks_controllers(view, cgroup);
+        let is_others =
+            view.reference.is_value_refused(cgroup, file, wanted) || view.reference.is_meddled(cgroup, file);
+        let excused = is_pending || is_others || lacks_controllers(view, cgroup);
         if value.as_ref() != Some(wanted) && !excused {
             let value = value.unwrap_or_else(|| "nothing".to_owned());
             return Err(format!("{name} was promised {wanted} in {file}, which holds {value}"));

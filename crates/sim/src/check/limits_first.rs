@@ -97,7 +97,8 @@ impl LimitsFirst {
                 }
                 for (file, wanted) in limits.iter().filter(|(file, wanted)| promise.limits.get(*file) == Some(*wanted))
                 {
-                    let excused = view.reference.is_value_refused(at, file, wanted) || view.reference.is_meddled(at);
+                    let excused =
+                        view.reference.is_value_refused(at, file, wanted) || view.reference.is_meddled(at, file);
                     let changing = promise.pending.iter().any(|(_, pending, _)| pending == file);
                     let value = view.value(at, file);
                     if value.as_ref() != Some(wanted) && !excused && !changing && !lacks_controllers(view, at) {

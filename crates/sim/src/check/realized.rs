@@ -121,8 +121,7 @@ fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) 
         return Err(format!("{name} is believed to be cgroup {}, and is {}", realized.id, found.ino()));
     }
     let enabled = ControllerMask::parse(&view.value_in(found, "cgroup.subtree_control").unwrap_or_default());
-    let is_known = !realized.is_unseen() && !view.reference.is_meddled(cgroup);
-    if is_known && realized.enabled != enabled {
+    if !realized.is_unseen() && realized.enabled != enabled {
         return Err(format!("{name} is believed to hand down {}, and hands down {enabled}", realized.enabled));
     }
     if let Some(watch) = realized.watch
@@ -130,10 +129,8 @@ fn check_unit(view: &View<'_>, unit: &Unit, above: Option<&Unit>, cgroup: &str) 
     {
         return Err(format!("the watch of {name} is not on its cgroup"));
     }
-    if view.reference.is_meddled(cgroup) {
-        return Ok(());
-    }
-    realized.written.iter().try_for_each(|written| check_value(view, unit, above, found, written))
+    let ours = realized.written.iter().filter(|written| !view.reference.is_meddled(cgroup, written.file));
+    ours.into_iter().try_for_each(|written| check_value(view, unit, above, found, written))
 }
 
 /// An empty directory without our mark, where a unit that needs none is to have its own: nobody can tell whether it is

@@ -14,7 +14,8 @@ const PIDS_FEW: i32 = 700;
 pub(super) fn draw_world(choice: &mut dyn Choice) -> World {
     let versions = [Version::V6_12, Version::V6_1, Version::V6_18, Version::V7_3];
     let mut kernel = kernel::Config::of(versions[choice.below(4) as usize]);
-    kernel.kill_at_birth = false;
+    // Where the kernel has that fault at all: as a rule it is mended.
+    kernel.kill_at_birth &= choice.below(2) == 1;
     kernel.immediate = choice.below(2) == 0;
     if choice.below(2) == 1 {
         kernel.pid_max = PIDS_FEW;

@@ -10,6 +10,10 @@ use crate::world::World;
 /// A file whose value is the mark of whoever wrote it last: the arbiter never does.
 pub(crate) const MARKED: File = File::CgroupMaxDescendants;
 
+/// What others write to our files. The last ends everybody there.
+const OTHERS_VALUES: [(File, &str); 4] =
+    [(File::PidsMax, "77"), (File::MemoryHigh, "16777216"), (File::CpuWeight, "55"), (File::CgroupKill, "1")];
+
 impl Workload {
     /// A foreigner does something.
     pub(super) fn interfere(&mut self, choice: &mut dyn Choice, world: &mut World, reference: &mut Reference) {
@@ -75,7 +79,8 @@ fn write_ours(choice: &mut dyn Choice, kernel: &mut Kernel, reference: &mut Refe
     let Some(cgroup) = pick(choice, &all) else { return };
     let found: Result<CgroupId, _> = kernel.lookup(&Caller::INIT, cgroup.as_bytes());
     let Ok(id) = found else { return };
-    if kernel.write(&Caller::INIT, id, File::PidsMax, b"77").is_ok() {
-        reference.meddle(cgroup);
+    let (file, value) = OTHERS_VALUES[choice.below(4) as usize];
+    if kernel.write(&Caller::INIT, id, file, value.as_bytes()).is_ok() {
+        reference.meddle(cgroup, file.name());
     }
 }

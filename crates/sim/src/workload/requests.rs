@@ -40,7 +40,7 @@ pub(super) const KINDS: [Kind; 22] = [
     kind(8, |a| a.look()),
     kind(2, |a| a.subscribe()),
     kind(4, |a| a.nonsense()),
-    kind(1, |a| a.rare()),
+    kind(2, |a| a.rare()),
     kind(4, |a| a.glance()),
     kind(2, |a| a.enqueue()),
     kind(1, |a| a.install()),

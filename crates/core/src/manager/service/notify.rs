@@ -45,6 +45,10 @@ impl Manager {
         if unit.unit_type() != UnitType::Service || unit.active().is_inactive_or_failed() && !unit.work.starting {
             return;
         }
+        // It has been given up, and only its cgroup is still to go.
+        if unit.work.ending.is_some() {
+            return;
+        }
         if !self.is_believed(id, pid) {
             return;
         }
