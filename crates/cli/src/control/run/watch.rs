@@ -60,19 +60,23 @@ pub(super) async fn until_over(
     }
 }
 
-/// A new connection that refers to the unit again.
+/// A new connection that refers to the unit again. The manager may go once more while it is being made.
 async fn again(global: &Global, unit: &str) -> Result<(Client, UnitWatch)> {
     let limit = Instant::now() + ABSENCE;
     loop {
-        match Client::connect(global).await {
-            Ok(client) => {
-                let watch = UnitWatch::start(&client, unit).await?;
-                let what = format!("how {unit} ended is not known, the manager has been away meanwhile");
-                client.manager::<_, ()>(&what, "RefUnit", &unit).await?;
-                return Ok((client, watch));
-            }
+        match refer_again(global, unit).await {
+            Ok(found) => return Ok(found),
+            Err(error @ Error::Refused { .. }) => return Err(error),
             Err(error) if Instant::now() >= limit => return Err(error),
             Err(_) => sleep(PAUSE).await,
         }
     }
+}
+
+async fn refer_again(global: &Global, unit: &str) -> Result<(Client, UnitWatch)> {
+    let client = Client::connect(global).await?;
+    let watch = UnitWatch::start(&client, unit).await?;
+    let what = format!("how {unit} ended is not known, the manager has been away meanwhile");
+    client.manager::<_, ()>(&what, "RefUnit", &unit).await?;
+    Ok((client, watch))
 }
