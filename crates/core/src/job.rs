@@ -81,6 +81,15 @@ impl JobType {
         matches!(self, Self::Stop | Self::Restart)
     }
 
+    /// What it asks for when it has stopped what it stops first.
+    #[must_use]
+    pub fn after_stop(self) -> Self {
+        match self {
+            Self::Restart => Self::Start,
+            _ => self,
+        }
+    }
+
     /// What is left of it in the unit's present state (reference 03.1).
     #[must_use]
     pub fn collapse(self, state: ActiveState) -> Self {

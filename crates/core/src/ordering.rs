@@ -35,21 +35,26 @@ pub(crate) fn is_blocked(graph: &Graph, jobs: &JobTable, unit: UnitId, kind: Job
 }
 
 /// A cycle in the order of the jobs, of the transaction and installed ones; empty-handed when there is none. The units
-/// come in the order "each after the next".
+/// come in the order "each after the next". A restart counts as the stop that it is first, and as the start that it
+/// goes on as: jobs must not come to wait for each other half-way.
 pub(crate) fn find_cycle(
     graph: &Graph,
     installed: &JobTable,
     transaction: &BTreeMap<UnitId, JobType>,
 ) -> Option<Vec<UnitId>> {
-    let mut search =
-        Search { graph, installed, transaction, done: BTreeSet::new(), path: Vec::new(), on_path: BTreeSet::new() };
-    transaction.keys().find_map(|unit| search.visit(*unit))
+    [core::convert::identity, JobType::after_stop].into_iter().find_map(|phase| {
+        let (done, path, on_path) = Default::default();
+        let mut search = Search { graph, installed, transaction, phase, done, path, on_path };
+        transaction.keys().find_map(|unit| search.visit(*unit))
+    })
 }
 
 struct Search<'a> {
     graph: &'a Graph,
     installed: &'a JobTable,
     transaction: &'a BTreeMap<UnitId, JobType>,
+    /// What each job counts as.
+    phase: fn(JobType) -> JobType,
     done: BTreeSet<UnitId>,
     path: Vec<UnitId>,
     /// The same units, to be found at once.
@@ -58,7 +63,7 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn job(&self, unit: UnitId) -> Option<JobType> {
-        self.transaction.get(&unit).copied().or_else(|| self.installed.kind_of(unit))
+        self.transaction.get(&unit).copied().or_else(|| self.installed.kind_of(unit)).map(self.phase)
     }
 
     /// Depth first, with a stack of its own, so that a long chain cannot exhaust the thread's.
@@ -102,9 +107,11 @@ impl Search<'_> {
     }
 }
 
-/// Whether a job beside those that are installed has to wait for any of them; if not, it is in no cycle.
+/// Whether a job beside those that are installed has to wait for any of them, now or half-way; if not, it is in no
+/// cycle.
 pub(crate) fn waits(graph: &Graph, installed: &JobTable, unit: UnitId, kind: JobType) -> bool {
-    !installed.is_empty() && waited_for(graph, unit, kind, |other| installed.kind_of(other)).next().is_some()
+    let waits_as = |kind| waited_for(graph, unit, kind, |other| installed.kind_of(other)).next().is_some();
+    !installed.is_empty() && (waits_as(kind) || waits_as(kind.after_stop()))
 }
 
 /// The units whose jobs the job `kind` of a unit has to wait for.
@@ -201,6 +208,21 @@ mod tests {
         // One of them is installed already.
         let example = example.job("c.service", Start);
         assert!(cycle(&example, &[("a.service", Start), ("b.service", Start)]).is_some());
+    }
+
+    /// While the restart stops, nobody waits in vain; then both starts would.
+    #[test]
+    fn a_restart_is_in_the_cycles_of_its_start() {
+        let example = Example::of(&["a.service", "b.service"]).tie("a.service", Edge::After, "b.service").tie(
+            "b.service",
+            Edge::After,
+            "a.service",
+        );
+        assert!(cycle(&example, &[("a.service", Restart), ("b.service", Start)]).is_some());
+        assert_eq!(cycle(&example, &[("a.service", Stop), ("b.service", Start)]), None);
+        let example = example.job("a.service", Restart);
+        assert!(cycle(&example, &[("b.service", Start)]).is_some());
+        assert!(waits(&example.graph, &example.jobs, example.id("b.service"), Start));
     }
 
     #[test]

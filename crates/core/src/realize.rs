@@ -338,9 +338,20 @@ pub(crate) fn wanted_attributes(graph: &Graph, config: &Config, id: UnitId) -> V
 
 /// The same one by one, in the order in which they are written.
 fn visit_wanted(graph: &Graph, config: &Config, id: UnitId, visit: &mut dyn FnMut(Attribute)) {
-    let mask = propagation::target_mask(graph, config, id);
+    let unit = graph.unit(id);
+    let mask = propagation::target_mask(graph, config, id) | kept_mask(graph, unit);
     let inherited = inherited(graph, id);
-    resources::attributes(&graph.unit(id).settings.resources, &inherited, mask, config, visit);
+    resources::attributes(&unit.settings.resources, &inherited, mask, config, visit);
+}
+
+/// The controllers that nobody below the slice above needs any more, and that stay there because somebody else has
+/// switched them on: what we wrote to their files is still in force.
+fn kept_mask(graph: &Graph, unit: &Unit) -> ControllerMask {
+    let Some(slice) = unit.slice.map(|slice| &graph.unit(slice).realized) else { return ControllerMask::empty() };
+    let stays = slice.enabled & slice.foreign_enabled;
+    let written = unit.realized.written.iter().filter_map(|written| written.controller);
+    let kept = written.filter(|controller| stays.contains(controller.mask()));
+    kept.fold(ControllerMask::empty(), |mask, controller| mask | controller.mask())
 }
 
 /// What the slices above hand down: the nearest that sets `DefaultMemoryMin` or `DefaultMemoryLow`.

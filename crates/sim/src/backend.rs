@@ -53,8 +53,8 @@ pub struct SimBackend {
     watches: Watches,
     programs: Programs,
     outside: Outside,
-    /// Spawned by an arbiter before this one, and held by this one.
-    adopted: BTreeSet<Pid>,
+    /// Whose end is to be told: spawned by this arbiter, or named by it.
+    awaited: BTreeSet<Pid>,
     exits: VecDeque<Event>,
     /// The first of the notices comes before the first of the exits.
     notice_first: bool,
@@ -71,7 +71,7 @@ impl SimBackend {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut kernel = Kernel::new(config);
-        let arbiter = kernel.fork(&Caller::INIT, &Fork::default()).expect("an empty machine has room for a process");
+        let arbiter = begin_arbiter(&mut kernel);
         Self {
             kernel,
             store: Store::default(),
@@ -81,7 +81,7 @@ impl SimBackend {
             watches: Watches::default(),
             programs: Programs::default(),
             outside: Outside::default(),
-            adopted: BTreeSet::new(),
+            awaited: BTreeSet::new(),
             exits: VecDeque::new(),
             notice_first: false,
             last: None,
@@ -162,9 +162,9 @@ impl SimBackend {
         self.absorb();
         self.kernel.exit(self.arbiter, 0).expect("the arbiter lives");
         let _ = self.kernel.reap(Kernel::INIT, self.arbiter);
-        self.arbiter = self.kernel.fork(&Caller::INIT, &Fork::default()).expect("there is room for a process");
+        self.arbiter = begin_arbiter(&mut self.kernel);
         (self.running, self.pins, self.watches) = (None, self.pins.cleared(), Watches::default());
-        self.adopted.clear();
+        self.awaited.clear();
         self.exits.clear();
         self.notice_first = false;
     }
@@ -197,6 +197,13 @@ impl SimBackend {
         let path = String::from_utf8(self.kernel.path(cgroup)).unwrap_or_default();
         CgroupPath::parse(&path).unwrap_or_else(CgroupPath::root)
     }
+}
+
+/// The arbiter's process. What its services leave behind becomes its child.
+fn begin_arbiter(kernel: &mut Kernel) -> Pid {
+    let arbiter = kernel.fork(&Caller::INIT, &Fork::default()).expect("there is room for a process");
+    kernel.set_subreaper(arbiter, true).expect("it lives");
+    arbiter
 }
 
 /// An error as the core knows it, about a file of a cgroup (or about its directory).

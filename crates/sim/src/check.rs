@@ -6,17 +6,22 @@
 
 mod answers;
 mod counters;
+mod descendants;
 mod durability;
+mod jobs;
 mod limits;
 mod limits_first;
+mod order;
 mod permissions;
 mod places;
 mod progress;
 mod promises;
 mod realized;
+mod restarts;
 mod survival;
 mod territory;
 mod work;
+mod zombies;
 
 pub(crate) use realized::at_rest;
 
@@ -151,7 +156,7 @@ pub struct Violation {
 }
 
 /// Names of all oracles, in the order in which they look.
-pub const NAMES: [&str; 13] = [
+pub const NAMES: [&str; 18] = [
     "realized",
     "answers",
     "territory",
@@ -165,6 +170,11 @@ pub const NAMES: [&str; 13] = [
     "promises",
     "survival",
     "durability",
+    "order",
+    "jobs",
+    "restarts",
+    "zombies",
+    "descendants",
 ];
 
 /// All oracles.
@@ -250,6 +260,11 @@ fn all() -> Vec<Box<dyn Oracle>> {
         Box::<promises::Promises>::default(),
         Box::<survival::Survival>::default(),
         Box::new(durability::Durability),
+        Box::<order::Order>::default(),
+        Box::<jobs::Jobs>::default(),
+        Box::<restarts::Restarts>::default(),
+        Box::new(zombies::Zombies),
+        Box::<descendants::Descendants>::default(),
     ];
     assert!(oracles.iter().map(|oracle| oracle.name()).eq(NAMES), "the names are those of the oracles");
     oracles

@@ -5,15 +5,15 @@
 //! A mutant has no state. It meddles with a step of a plan, an event on its way in, an answer, or a reply on its way
 //! out.
 
+mod events;
+
 use crate::backend::SimBackend;
 use crate::kernel::{Caller, CgroupId, File, Kernel, Pid};
 use cgarbiter_core::effect::{Message, Severity, Signal};
 use cgarbiter_core::event::CgroupEvents;
-use cgarbiter_core::names::CgroupPath;
+use cgarbiter_core::names::{CgroupPath, UnitName};
 use cgarbiter_core::plan::{Op, Outcome, Step};
-use cgarbiter_core::request::{JobVerb, Request, UnitRef};
-use cgarbiter_core::value::Value;
-use cgarbiter_core::{Answer, CallId, Event, Found, Report};
+use cgarbiter_core::{Answer, CallId, Found, Report};
 
 /// Calls of this number and above are a mutant's own; nobody waits for the answer.
 const OWN_CALLS: u64 = 1 << 62;
@@ -64,11 +64,23 @@ pub enum Mutant {
     WritesInPlace,
     /// A record is left to the machine to write to the disk.
     SyncsNothing,
+    /// Units come in no order.
+    ForgetsOrder,
+    /// Every job that begins is said to be of the same unit.
+    NamesAnother,
+    /// A service that ends again and again is started at once, and given up late.
+    NeverTires,
+    /// A program is started twice.
+    BeginsTwice,
+    /// Nobody hears that a process has ended.
+    WaitsForNobody,
+    /// Only the first process of a service is ended with it.
+    SparesDescendants,
 }
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 24] = [
         Self::KeepsDirectories,
         Self::KeepsRecords,
         Self::RepliesTwice,
@@ -87,6 +99,12 @@ impl Mutant {
         Self::TakesLeave,
         Self::KillsWhatItFinds,
         Self::SyncsNothing,
+        Self::ForgetsOrder,
+        Self::NamesAnother,
+        Self::NeverTires,
+        Self::BeginsTwice,
+        Self::WaitsForNobody,
+        Self::SparesDescendants,
     ];
 
     /// Those that only a crash brings to light.
@@ -122,6 +140,12 @@ impl Mutant {
             Self::KillsWhatItFinds => "kills-what-it-finds",
             Self::WritesInPlace => "writes-in-place",
             Self::SyncsNothing => "syncs-nothing",
+            Self::ForgetsOrder => "forgets-order",
+            Self::NamesAnother => "names-another",
+            Self::NeverTires => "never-tires",
+            Self::BeginsTwice => "begins-twice",
+            Self::WaitsForNobody => "waits-for-nobody",
+            Self::SparesDescendants => "spares-descendants",
         }
     }
 
@@ -148,6 +172,11 @@ impl Mutant {
             Self::StopsNothing | Self::TakesLeave => "promises",
             Self::ForgetsRecords | Self::KillsWhatItFinds | Self::WritesInPlace => "survival",
             Self::SyncsNothing => "durability",
+            Self::ForgetsOrder => "order",
+            Self::NamesAnother => "jobs",
+            Self::NeverTires | Self::BeginsTwice => "restarts",
+            Self::WaitsForNobody => "zombies",
+            Self::SparesDescendants => "descendants",
         }
     }
 
@@ -179,6 +208,10 @@ impl Mutant {
                 take_along(backend, CgroupId::ROOT, cgroup);
             }
             return report;
+        }
+        if let (Self::BeginsTwice, Some(Op::Spawn { cgroup, command })) = (self, next.as_ref().map(|step| &step.op)) {
+            // What is refused once is refused twice.
+            let _ = backend.spawn(cgroup, command);
         }
         let report = backend.step();
         if let (Self::AttachesFirst, Some(report)) = (self, &report) {
@@ -219,59 +252,6 @@ impl Mutant {
         found
     }
 
-    /// What the manager is told instead of this event.
-    pub(crate) fn event(self, event: Event, backend: &SimBackend) -> Vec<Event> {
-        match (self, event) {
-            (Self::TakesAllForRoot, Event::Request { call, mut client, request }) => {
-                client.uid = 0;
-                vec![Event::Request { call, client, request }]
-            }
-            (Self::KeepsHalf, Event::Request { call, client, request }) => {
-                let mut events = Vec::new();
-                if let Request::SetProperties { unit, runtime, properties } = &request
-                    && properties.len() > 1
-                    && matches!(unit, UnitRef::Name(name) if name.ends_with(".scope") && has_somebody(backend, name))
-                {
-                    let (unit, properties) = (unit.clone(), properties[..1].to_vec());
-                    let half = Request::SetProperties { unit, runtime: *runtime, properties };
-                    let call = CallId(call.0 | OWN_CALLS);
-                    events.push(Event::Request { call, client: client.clone(), request: half });
-                }
-                events.push(Event::Request { call, client, request });
-                events
-            }
-            (Self::StopsNothing, Event::Request { call, client, request: Request::Job { unit, verb, mode } }) => {
-                let other = match &unit {
-                    UnitRef::Name(name) if verb == JobVerb::Stop && name.ends_with(".scope") => {
-                        UnitRef::Name("nothing.slice".into())
-                    }
-                    _ => unit,
-                };
-                vec![Event::Request { call, client, request: Request::Job { unit: other, verb, mode } }]
-            }
-            (Self::WritesEverything, Event::Request { call, client, request }) => {
-                let mut events = Vec::new();
-                if let Request::SetProperties { unit: UnitRef::Name(named), .. } = &request
-                    && client.uid == 0
-                {
-                    let others = units_there(backend).into_iter().filter(|name| name != named);
-                    events.extend(others.zip(1..).map(|(name, number): (_, u64)| Event::Request {
-                        call: CallId(call.0 | OWN_CALLS | number << 32),
-                        client: client.clone(),
-                        request: describe(name),
-                    }));
-                }
-                events.push(Event::Request { call, client, request });
-                events
-            }
-            (Self::LooksAtEverything, event @ Event::PlanDone(_)) => {
-                let all = backend.watches().into_iter().map(|watch| Event::CgroupChanged { watch });
-                std::iter::once(event).chain(all).collect()
-            }
-            (_, event) => vec![event],
-        }
-    }
-
     /// What is answered instead of this to the question of this number.
     pub(crate) fn answer(self, answer: &Answer, question: u64) -> Answer {
         match (self, answer) {
@@ -284,6 +264,16 @@ impl Mutant {
                 Answer::Events(Some(CgroupEvents { populated: true, ..*events }))
             }
             _ => answer.clone(),
+        }
+    }
+
+    /// What is told instead of this signal.
+    pub(crate) fn signal(self, signal: Signal) -> Signal {
+        match signal {
+            Signal::JobNew { id, .. } if self == Self::NamesAnother => {
+                Signal::JobNew { id, unit: UnitName::parse("another.service").expect("a name") }
+            }
+            signal => signal,
         }
     }
 
@@ -314,30 +304,9 @@ impl Mutant {
     }
 }
 
-/// Whether a unit has processes, somewhere.
-fn has_somebody(backend: &SimBackend, unit: &str) -> bool {
-    let kernel = backend.kernel();
-    let is_it = |id: &CgroupId| kernel.path(*id).rsplit(|byte| *byte == b'/').next() == Some(unit.as_bytes());
-    kernel.below(CgroupId::ROOT).into_iter().filter(is_it).any(|id| kernel.is_populated(id))
-}
-
 fn write_procs(kernel: &mut Kernel, cgroup: CgroupId, pid: Pid) {
     // A process that has ended meanwhile is not moved.
     let _ = kernel.write(&Caller::INIT, cgroup, File::CgroupProcs, pid.to_string().as_bytes());
-}
-
-/// The units that have cgroups.
-fn units_there(backend: &SimBackend) -> Vec<String> {
-    let kernel = backend.kernel();
-    let all = kernel.below(CgroupId::ROOT).into_iter().map(|id| String::from_utf8_lossy(&kernel.path(id)).into_owned());
-    let names = all.filter_map(|path| path.rsplit('/').next().map(str::to_owned));
-    names.filter(|name| [".scope", ".service"].iter().any(|suffix| name.ends_with(suffix))).collect()
-}
-
-/// Has a unit described in other words, until the machine is switched off.
-fn describe(unit: String) -> Request {
-    let properties = vec![("Description".to_owned(), Value::str("something else"))];
-    Request::SetProperties { unit: UnitRef::Name(unit), runtime: true, properties }
 }
 
 /// A limit of a cgroup that processes enter later in the plan.

@@ -8,12 +8,14 @@ mod asked;
 mod canonical;
 mod crashed;
 mod processes;
+mod said;
 mod settings;
 mod ties;
 
 use asked::Meant;
 pub use asked::{Asked, HARMLESS, Verb};
 pub use processes::Home;
+pub use said::Said;
 pub use settings::Setting;
 
 use crate::kernel::Pid;
@@ -93,6 +95,8 @@ pub struct Reference {
     transient: BTreeSet<String>,
     /// Whom units were said to have to do with: what happens to one may be the end of the other, or its start.
     ties: BTreeMap<String, BTreeSet<String>>,
+    /// What was said of how units run.
+    said: BTreeMap<String, Said>,
     /// Units that start again by themselves.
     restarting: BTreeSet<String>,
     /// Settings that are to stay when the machine is switched off, by unit and by the name that drop-ins have for them.
@@ -222,6 +226,7 @@ impl Reference {
             + self.transient.len()
             + self.ties.len()
             + self.restarting.len()
+            + self.said.len()
             + sets
     }
 }

@@ -35,8 +35,8 @@ pub struct Habits {
     ignore: bool,
     /// Foreigners are about.
     foreigners: bool,
-    /// Units have to do with each other.
-    ties: bool,
+    /// In how many of the ways in which units can have to do with each other these do, the first being the order.
+    ties: u32,
 }
 
 impl Habits {
@@ -54,13 +54,13 @@ impl Habits {
             processes: 4 + choice.below(20),
             ignore: choice.below(4) == 3,
             foreigners: choice.below(3) == 2,
-            ties: choice.below(2) == 1,
+            ties: if choice.below(2) == 1 { services::TIES_ALL } else { 0 },
         }
     }
 
-    /// Nobody is tied to anybody: of those that are, little is promised.
+    /// Nobody is tied to anybody, other than by their order: of those that are, little is promised.
     pub(crate) fn promise_more(&mut self) {
-        self.ties = false;
+        self.ties = self.ties.min(services::TIES_OF_ORDER);
     }
 }
 

@@ -16,8 +16,12 @@ struct Story {
 
 impl Story {
     fn begin() -> Self {
-        let mut config = Config::example();
-        config.root_enabled = ControllerMask::MEMORY | ControllerMask::PIDS;
+        Self::on(ControllerMask::MEMORY | ControllerMask::PIDS)
+    }
+
+    /// On a machine whose root hands these down.
+    fn on(root_enabled: ControllerMask) -> Self {
+        let config = Config { root_enabled, ..Config::example() };
         let mut world = World::new(config, kernel::Config::default());
         let client = world.connect(0, None);
         Self { world, client }
@@ -286,4 +290,19 @@ fn a_failed_unit_that_is_reset_still_loses_its_directory() {
     story.call("ResetFailedUnit", unit("s.scope"));
     story.rest();
     assert_eq!(story.value("/a.slice/s.scope", File::CgroupEvents), None);
+}
+
+/// The root hands CPU time down whether we need it or not, so nobody's switching it off forgets the value.
+#[test]
+fn a_limit_that_is_lifted_goes_also_where_nobody_needs_its_controller_any_more() {
+    let mut story = Story::on(ControllerMask::all());
+    let (_, pid) = story.start_scope("x.scope", vec![slice("-.slice")]);
+    story.settle(|_| None);
+    for (quota, shown) in [(500_000, "50000 100000"), (u64::MAX, "max 100000")] {
+        story.set("x.scope", vec![property("CPUQuotaPerSecUSec", Value::U64(quota))]);
+        story.settle(|_| None);
+        let kernel = story.world.backend().kernel();
+        let cgroup = kernel.cgroup_of(pid).expect("it lives");
+        assert_eq!(kernel.read(&Caller::INIT, cgroup, File::CpuMax).expect("it is handed down").trim(), shown);
+    }
 }

@@ -7,7 +7,7 @@ use cgarbiter_core::unit::State;
 use cgarbiter_core::value::Value;
 use cgarbiter_core::{CallId, Config, Errno};
 use cgarbiter_sim::kernel::{self, Caller, Version};
-use cgarbiter_sim::world::{Visible, World};
+use cgarbiter_sim::world::{Move, Visible, World};
 
 const TELLS: &[&str] = &["/bin/sh", "-c", "systemd-notify --ready; exec sleep infinity"];
 
@@ -119,4 +119,79 @@ fn a_slice_that_could_not_be_made_before_is_made_when_it_can_be() {
     service(&mut world, client, "v.service", &["/bin/sleep", "infinity"], Vec::new());
     assert_eq!(until_job_ends(&mut world), "done");
     world.run_until_quiet();
+}
+
+/// As long as another plan is in the way, nobody has been asked to end. A time-out that counted from the request would
+/// give up on processes that have heard nothing.
+#[test]
+fn the_time_of_a_stop_begins_when_its_signal_is_sent() {
+    let (mut world, client) = begin();
+    service(&mut world, client, "v.service", &["/bin/sleep", "infinity"], Vec::new());
+    assert_eq!(until_job_ends(&mut world), "done");
+    world.run_until_quiet();
+    service(&mut world, client, "w.service", &["/bin/sleep", "infinity"], Vec::new());
+    while !world.backend().next_step().is_some_and(|step| matches!(step.op, Op::Mkdir { .. })) {
+        step(&mut world);
+    }
+    call(&mut world, client, "StopUnit", vec![Value::str("v.service"), Value::str("replace")]);
+    world.make(Move::Client);
+    for _ in 0..4 {
+        let next = world.next_deadline().expect("a stop has a deadline");
+        world.set_time(next);
+        world.make(Move::Timer);
+    }
+    assert_eq!(state(&world, "v.service"), State::StopSigterm);
+    world.run_until_quiet();
+    let kernel = world.backend().kernel();
+    assert!(kernel.lookup(&Caller::INIT, b"/system.slice/v.service").is_err(), "the stop has reached everybody");
+}
+
+/// What forks twice becomes the arbiter's child.
+#[test]
+fn it_is_known_how_a_main_process_ended_that_was_left_behind() {
+    let (mut world, client) = begin();
+    let forks = ["/bin/sh", "-c", "(sleep 0.4; exit 3) &; exit 0"];
+    service(&mut world, client, "v.service", &forks, vec![property("Type", Value::str("forking"))]);
+    assert_eq!(until_job_ends(&mut world), "done");
+    world.advance(1_000_000);
+    let graph = world.manager().graph();
+    let unit = graph.unit(graph.find("v.service").expect("it has failed"));
+    assert_eq!((unit.state, unit.service.as_ref().map(|service| service.exec_main_status)), (State::Failed, Some(3)));
+}
+
+/// Its program was executed, which was heard of when the time for that was over and it was on its way out.
+#[test]
+fn a_program_that_is_executed_after_its_time_makes_no_service_ready() {
+    let (mut world, client) = begin();
+    let list = vec![property("Type", Value::str("exec")), property("KillMode", Value::str("none"))];
+    service(&mut world, client, "v.service", &["/bin/sleep", "infinity"], list);
+    while world.manager().graph().find("v.service").is_none() || state(&world, "v.service") != State::Start {
+        step(&mut world);
+    }
+    let next = world.next_deadline().expect("a start has a deadline");
+    world.set_time(next);
+    world.make(Move::Timer);
+    world.make(Move::Notice);
+    assert_eq!(until_job_ends(&mut world), "failed");
+    world.run_until_quiet();
+    assert_eq!(state(&world, "v.service"), State::Failed);
+}
+
+/// The restart stops first, and waits for nobody. Then it would wait for the start of the other, which waits for it.
+#[test]
+fn a_restart_and_a_start_do_not_wait_for_each_other() {
+    let (mut world, client) = begin();
+    let after = |other: &str| property("After", Value::strings(vec![other]));
+    service(&mut world, client, "v.service", &["/bin/false"], vec![after("w.service")]);
+    assert_eq!(until_job_ends(&mut world), "done");
+    world.advance(1_000_000);
+    assert_eq!(state(&world, "v.service"), State::Failed);
+    let list = vec![after("v.service"), property("Wants", Value::strings(vec!["v.service"]))];
+    service(&mut world, client, "w.service", &["/bin/sleep", "infinity"], list);
+    until_job_ends(&mut world);
+    world.run_until_quiet();
+    call(&mut world, client, "RestartUnit", vec![Value::str("w.service"), Value::str("replace")]);
+    assert_eq!(until_job_ends(&mut world), "done");
+    world.run_until_quiet();
+    assert!(world.manager().jobs().is_empty(), "every job has ended");
 }

@@ -482,6 +482,8 @@ impl Manager {
         let unit = self.graph.unit(id);
         match reason {
             TimerReason::Retry => self.retry(id),
+            // The time to end in begins when that is asked for.
+            TimerReason::StopTimeout if self.has_unsent_signals(id) => self.arm_stop_timer(id),
             _ if reason != TimerReason::JobTimeout && unit.unit_type() == UnitType::Service => {
                 self.service_timed_out(id, reason);
             }

@@ -173,6 +173,14 @@ impl Manager {
         }
     }
 
+    /// Whether signals of the unit's stop are still to be sent: the plan that sends them has not come so far.
+    pub(super) fn has_unsent_signals(&self, id: UnitId) -> bool {
+        let unit = self.graph.unit(id);
+        let intents = unit.work.intents.iter();
+        unit.state.is_signal_phase()
+            && intents.flat_map(|intents| &intents.signals).any(|signal| signal.by_client.is_none())
+    }
+
     /// Signals that nobody is there to hear make no step.
     pub(super) fn skip_signals(&mut self, id: UnitId) {
         let unit = self.graph.unit(id);

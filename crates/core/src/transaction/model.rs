@@ -230,11 +230,17 @@ impl World {
         }
     }
 
-    /// 3.9: the units whose jobs wait for themselves.
+    /// 3.9: the units whose jobs wait for themselves; if there are none, those that will when restarts have stopped
+    /// what they restart.
     fn on_cycles(&self, draft: &Draft) -> BTreeSet<Node> {
+        let now = self.on_cycles_of(draft, |kind| kind);
+        if now.is_empty() { self.on_cycles_of(draft, |kind| if kind == Restart { Start } else { kind }) } else { now }
+    }
+
+    fn on_cycles_of(&self, draft: &Draft, phase: fn(JobType) -> JobType) -> BTreeSet<Node> {
         let job = |node: Node| {
             let own = draft.jobs.iter().rev().find(|(other, _)| *other == node).map(|(_, kind)| *kind);
-            own.or(self.installed[node].map(|(kind, _)| kind))
+            own.or(self.installed[node].map(|(kind, _)| kind)).map(phase)
         };
         let stops = |kind: JobType| matches!(kind, Stop | Restart);
         let waits = |a: Node, b: Node| {

@@ -8,6 +8,12 @@ use cgarbiter_core::plan::Counters;
 use cgarbiter_core::{Answer, Question};
 
 impl SimBackend {
+    /// Look: the command line that a process shows.
+    #[must_use]
+    pub fn command_of(&self, pid: Pid) -> Option<&str> {
+        self.programs.command(pid)
+    }
+
     /// In: a question, answered at once. Who owns a name on the bus is not the kernel's business: always "yes" here.
     pub fn answer(&mut self, question: &Question) -> Answer {
         self.absorb();

@@ -189,7 +189,7 @@ impl SimBackend {
         if !is_within || self.kernel.state(pid) != Some(State::Alive) {
             return Ok(Outcome::Gone);
         }
-        self.adopted.insert(pid);
+        self.awaited.insert(pid);
         Ok(Outcome::Done)
     }
 
@@ -222,7 +222,7 @@ impl SimBackend {
         }
     }
 
-    fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
+    pub(crate) fn spawn(&mut self, cgroup: &CgroupPath, command: &Spawn) -> Result<Outcome, OpError> {
         let id = self.find_for_step(cgroup)?;
         let user = user_of(command);
         let known = acts(command).ok_or((EXIT_EXEC, command.path.as_str()));
@@ -238,6 +238,7 @@ impl SimBackend {
             acts.remove(0);
         }
         self.programs.started(pid, command, acts);
+        self.awaited.insert(pid);
         let pid = number(pid);
         if let Some((status, what)) = failure {
             let failure = ExecFailure { status: i32::from(status), what: what.to_owned(), errno: Word::NoEnt };

@@ -23,13 +23,13 @@ impl Hash for SimBackend {
             watches,
             programs,
             outside,
-            adopted,
+            awaited,
             exits,
             notice_first,
             ..
         } = self;
         kernel.hash_canonical(*arbiter, state);
-        (store, running, pins, watches, programs, outside, adopted).hash(state);
+        (store, running, pins, watches, programs, outside, awaited).hash(state);
         (exits.len(), notice_first).hash(state);
         exits.iter().for_each(|event| hash_exit(event, state));
     }

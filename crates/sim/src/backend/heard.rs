@@ -1,6 +1,6 @@
 //! What is heard of the kernel: exits and notices, in which order they come, and what is repeated, late or lost.
 
-use super::SimBackend;
+use super::{SimBackend, number};
 use crate::kernel::{CgroupId, Exit, Notice, Pid};
 use cgarbiter_core::Event;
 use cgarbiter_core::event::ExitStatus;
@@ -111,29 +111,29 @@ impl SimBackend {
                 Notice::Created { .. } => {}
             }
         }
+        // Those too who had ended before they became the arbiter's children.
+        while let Some(pid) = self.kernel.zombie_child(self.arbiter) {
+            let _ = self.kernel.reap(self.arbiter, pid);
+        }
     }
 
     fn ended(&mut self, pid: Pid) {
         self.pins.ended(pid);
         self.programs.ended(pid);
         let told = self.outside.ended(pid);
-        if self.adopted.remove(&pid) {
-            // How it ended is told to its parent, which is not the arbiter any more.
-            let pid = u32::try_from(pid).expect("the kernel numbers processes from 1");
-            self.exits.push_back(Event::Exited { pid, status: ExitStatus::Lost });
+        // How a process ended is told to its parent alone.
+        let exit = self.kernel.reap(self.arbiter, pid).ok();
+        if !self.awaited.remove(&pid) {
             return;
         }
-        if self.kernel.parent_of(pid) != Some(self.arbiter) {
-            return;
-        }
-        if let (Ok(exit), Ok(pid)) = (self.kernel.reap(self.arbiter, pid), u32::try_from(pid)) {
-            let seen = match exit {
+        let status = match exit {
+            None => ExitStatus::Lost,
+            Some(exit) => told.unwrap_or(match exit {
                 Exit::Code(code) => ExitStatus::Code(i32::from(code)),
                 Exit::Signal(signal) => ExitStatus::Signal(i32::from(signal)),
-            };
-            let status = told.unwrap_or(seen);
-            self.exits.push_back(Event::Exited { pid, status });
-        }
+            }),
+        };
+        self.exits.push_back(Event::Exited { pid: number(pid), status });
     }
 }
 

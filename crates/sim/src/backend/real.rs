@@ -92,7 +92,9 @@ impl SimBackend {
 
     /// A real process appears, as a child of the arbiter.
     pub(crate) fn adopt(&mut self, real: &Real) -> Result<(), Errno> {
-        self.begin_real(real, self.arbiter)
+        self.begin_real(real, self.arbiter)?;
+        self.awaited.insert(signed(real.pid)?);
+        Ok(())
     }
 
     fn begin_real(&mut self, real: &Real, parent: Pid) -> Result<(), Errno> {

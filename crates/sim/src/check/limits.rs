@@ -75,6 +75,12 @@ impl Limits {
     }
 }
 
+/// Whether what stands in a file is what was promised: nothing limits nobody.
+pub(super) fn holds(value: Option<&str>, file: &str, wanted: &str) -> bool {
+    let is_none = matches!((file, wanted), (_, "max") | ("cpu.max", "max 100000") | ("cpu.weight", "100"));
+    value.map_or(is_none, |value| value == wanted)
+}
+
 fn settings(view: &View<'_>, name: &str) -> Option<Settings> {
     let graph = view.world.manager().graph();
     graph.find(name).map(|id| graph.unit(id).settings.clone())
@@ -97,7 +103,7 @@ fn check_unit(view: &View<'_>, name: &str, promise: &Promise) -> Verdict {
         let is_others =
             view.reference.is_value_refused(cgroup, file, wanted) || view.reference.is_meddled(cgroup, file);
         let excused = is_pending || is_others || lacks_controllers(view, cgroup);
-        if value.as_ref() != Some(wanted) && !excused {
+        if !holds(value.as_deref(), file, wanted) && !excused {
             let value = value.unwrap_or_else(|| "nothing".to_owned());
             return Err(format!("{name} was promised {wanted} in {file}, which holds {value}"));
         }

@@ -1,5 +1,6 @@
 //! No process is in a cgroup before the limits that were asked for are.
 
+use super::limits::holds;
 use super::{Next, Oracle, Past, Verdict, View};
 use crate::kernel::Caller;
 use cgarbiter_core::Outcome;
@@ -101,7 +102,7 @@ impl LimitsFirst {
                         view.reference.is_value_refused(at, file, wanted) || view.reference.is_meddled(at, file);
                     let changing = promise.pending.iter().any(|(_, pending, _)| pending == file);
                     let value = view.value(at, file);
-                    if value.as_ref() != Some(wanted) && !excused && !changing && !lacks_controllers(view, at) {
+                    if !holds(value.as_deref(), file, wanted) && !excused && !changing && !lacks_controllers(view, at) {
                         let value = value.unwrap_or_else(|| "not there".to_owned());
                         return Err(format!(
                             "a process enters {cgroup}, and {file} of {name} is {value}, not {wanted}"

@@ -1,6 +1,6 @@
 //! Calls and their answers: what a request promises once it has arrived, and what of it a refusal takes back.
 
-use super::{Promise, Reference, Wish, cgroup_of, limit_of};
+use super::{Promise, Reference, Said, Wish, cgroup_of, limit_of};
 use crate::kernel::Pid;
 use cgarbiter_core::client::Client;
 use cgarbiter_core::request::{JobVerb, PropertyList, Request, UnitRef};
@@ -50,6 +50,8 @@ pub struct Asked {
     moves: Vec<(Pid, String)>,
     /// Those of them that have not been made.
     pub(super) unmade: Vec<(Pid, String)>,
+    /// How the unit that is to be made is to run.
+    said: Option<Box<Said>>,
 }
 
 /// What was promised before.
@@ -73,6 +75,13 @@ pub(super) struct Meant {
     pub(super) unmade: Vec<(Pid, String)>,
 }
 
+impl Asked {
+    /// Whether this unit is to be made.
+    pub(super) fn makes(&self, name: &str) -> bool {
+        self.verb == Verb::Make && self.unit.as_deref() == Some(name)
+    }
+}
+
 impl Reference {
     /// A call reaches the manager. To be followed by [`answered`](Self::answered) or [`accepted`](Self::accepted).
     pub fn arrives(&mut self, call: CallId, client: &Client, request: &Request) {
@@ -82,7 +91,8 @@ impl Reference {
         if matches!(request, Request::Reload) {
             self.files_are_read();
         }
-        let mut asked = Asked { uid: client.uid, unit, verb, before, moves: Vec::new(), unmade: Vec::new() };
+        let said = Self::said_by(request);
+        let mut asked = Asked { uid: client.uid, unit, verb, before, moves: Vec::new(), unmade: Vec::new(), said };
         match (verb, &asked.unit) {
             (Verb::Make, Some(name)) => asked.moves = self.promise_unit(name, client, request),
             (Verb::Set, Some(name)) => self.promise_limits(call, name, request),
@@ -134,6 +144,7 @@ impl Reference {
                 if let (Some(job), Verb::Make | Verb::Start | Verb::Stop | Verb::Restart) = (job_of(body), asked.verb) {
                     self.jobs.insert(job, Meant { unit: name.clone(), verb: asked.verb, unmade: asked.unmade });
                 }
+                self.say(&name, asked.said);
                 self.keep_limits(call, &name, true);
                 self.keep_settings(call, &name, true);
             }
@@ -198,8 +209,8 @@ impl Reference {
     /// A unit is no longer known.
     pub fn unit_removed(&mut self, unit: &str) {
         // One that is being made again keeps its new promise.
-        let is_asked = self.asked.values().any(|asked| asked.verb == Verb::Make && asked.unit.as_deref() == Some(unit));
-        if is_asked {
+        self.said.remove(unit);
+        if self.asked.values().any(|asked| asked.makes(unit)) {
             return;
         }
         self.transient.remove(unit);
@@ -403,7 +414,7 @@ fn limits(properties: &PropertyList) -> BTreeMap<&'static str, String> {
     properties.iter().filter_map(|(name, value)| limit_of(name, number(value)?)).collect()
 }
 
-fn text<'a>(properties: &'a PropertyList, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(properties: &'a PropertyList, name: &str) -> Option<&'a str> {
     properties.iter().rev().find(|(other, _)| other == name).and_then(|(_, value)| value.as_str())
 }
 

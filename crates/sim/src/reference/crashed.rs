@@ -11,6 +11,10 @@ impl Reference {
     pub fn crashed(&mut self, is_known: impl Fn(&str) -> bool) {
         self.leave_open();
         self.files_are_read();
+        for asked in self.asked.values() {
+            // Made anew, or not.
+            asked.unit.iter().filter(|unit| asked.makes(unit)).for_each(|unit| drop(self.said.remove(unit)));
+        }
         self.asked.clear();
         self.jobs.clear();
         self.wanted.clear();
@@ -45,6 +49,7 @@ impl Reference {
         }
         // A unit of which nothing was done yet, or everything undone, is no longer known.
         self.units.retain(|name, promise| promise.wish == Wish::Up { kept: true } || is_known(name));
+        self.said.retain(|name, _| is_known(name) && !is_unrecorded(&self.left, name));
     }
 }
 

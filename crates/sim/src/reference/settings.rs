@@ -135,6 +135,8 @@ fn written(property: &str, value: &Value) -> Option<(&'static str, String)> {
         "MemoryLow" => ("MemoryLow", plain),
         "TasksMax" => ("TasksMax", plain),
         "CPUWeight" => ("CPUWeight", plain),
+        // Lifted by an assignment of nothing.
+        "CPUQuotaPerSecUSec" if number == u64::MAX => ("CPUQuota", String::new()),
         "CPUQuotaPerSecUSec" => ("CPUQuota", format!("{}%", number / 10_000)),
         _ => return None,
     })

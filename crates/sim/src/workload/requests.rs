@@ -57,7 +57,7 @@ pub(super) struct Asker<'a> {
     pub(super) reference: &'a mut Reference,
     names: u32,
     processes: u32,
-    pub(super) ties: bool,
+    pub(super) ties: u32,
     pub(super) uid: u32,
 }
 
@@ -159,7 +159,10 @@ impl Asker<'_> {
             2 => calls::property("CPUWeight", Value::U64([200, 1, 10_000][self.choice.below(3) as usize])),
             3 => memory("MemoryHigh", pages(self.choice)),
             4 => memory("MemoryLow", pages(self.choice)),
-            _ => calls::property("CPUQuotaPerSecUSec", Value::U64([500_000, 20_000][self.choice.below(2) as usize])),
+            _ => calls::property(
+                "CPUQuotaPerSecUSec",
+                Value::U64([500_000, 20_000, u64::MAX][self.choice.below(3) as usize]),
+            ),
         }
     }
 
@@ -202,7 +205,7 @@ impl Asker<'_> {
                 list.push(calls::property("User", Value::str(["1000", "nobody-there"][self.choice.below(2) as usize])))
             }
             22 => list.push(calls::property("Controller", Value::str(format!(":1.{}", 1 + self.choice.below(6))))),
-            23 if self.ties => self.tie(&mut list),
+            23 if self.ties > 0 => self.tie(&mut list),
             _ => {}
         }
         if self.choice.below(8) == 7 {

@@ -20,8 +20,11 @@ const PROGRAMS: [&[&str]; 9] = [
 const TELLS: &[&str] = &["/bin/sh", "-c", "systemd-notify --ready; exec sleep infinity"];
 const FORKS: &[&str] = &["/bin/sh", "-c", "(sleep infinity) &; exit 0"];
 
-/// How one unit may be tied to another.
+/// How one unit may be tied to another; first by their order alone.
 const TIES: [&str; 8] = ["After", "Before", "Wants", "Requires", "BindsTo", "PartOf", "Conflicts", "OnFailure"];
+
+pub(super) const TIES_OF_ORDER: u32 = 2;
+pub(super) const TIES_ALL: u32 = 8;
 
 impl Asker<'_> {
     pub(super) fn start_service(&mut self) -> MethodCall {
@@ -42,7 +45,7 @@ impl Asker<'_> {
             15 => list.push(calls::property("RuntimeDirectory", Value::strings(vec!["v"]))),
             _ => {}
         }
-        if self.ties && self.choice.below(2) == 1 {
+        if self.ties > 0 && self.choice.below(2) == 1 {
             self.tie(&mut list);
         }
         self.spoil(&mut list);
@@ -91,7 +94,7 @@ impl Asker<'_> {
 
     /// To another unit, of which nobody knows whether it is there.
     pub(super) fn tie(&mut self, list: &mut Vec<Value>) {
-        let tie = TIES[self.choice.below(8) as usize];
+        let tie = TIES[self.choice.below(self.ties) as usize];
         let other = if self.choice.below(4) == 3 { self.scope() } else { self.service() };
         if matches!(tie, "Requires" | "BindsTo") && self.choice.below(2) == 1 {
             list.push(calls::property("After", Value::strings(vec![other.clone()])));

@@ -44,6 +44,7 @@ impl World {
                 }
                 Effect::Emit(signal, audience) => {
                     self.effort.signals += 1;
+                    let signal = self.mutant.map_or_else(|| signal.clone(), |mutant| mutant.signal(signal.clone()));
                     let also = self.mutant.and_then(|mutant| mutant.also(&signal));
                     for signal in std::iter::once(signal).chain(also) {
                         let message = systemd1::encode_signal(signal);

@@ -45,7 +45,8 @@ impl Manager {
         let kind = self.service_settings(id).kind();
         match failure {
             Some(failure) => self.tell(Severity::Error, Some(id), format!("{failure}")),
-            // A service of type exec is up when its program is.
+            // A service of type exec is up when its program is; one that was given up meanwhile is not.
+            None if self.graph.unit(id).work.ending.is_some() => {}
             None if is_main && kind == ServiceType::Exec && self.state(id) == State::Start => self.enter_start_post(id),
             None => {}
         }
