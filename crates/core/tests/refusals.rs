@@ -84,6 +84,37 @@ fn a_reload_without_the_unit_files_says_which_could_not_be_read() {
     assert_eq!(refusal.message, "The unit files could not be read: /etc/cgarbiter/units: EACCES");
 }
 
+/// Everything else has been read anew, and is told as ever.
+#[test]
+fn a_reload_that_cannot_read_the_records_of_transient_units_leaves_those_as_they_are() {
+    let mut machine = Machine::new();
+    machine.start("x.scope", scope("a.slice", 7));
+    let settings = format!("{:?}", unit(&machine, "x.scope").settings);
+    let drop_in = "/etc/systemd/system/x.scope.d/50-more.conf";
+    let files = vec![UnitFile::text(drop_in, "[Scope]\nMemoryMax=1M\n")];
+    let call = CallId(99);
+    machine.manager.handle_event(clocks(2_000_000), Event::Request { call, client: root(), request: Request::Reload });
+    let (mut reply, mut told, mut readings) = (None, Vec::new(), 0);
+    while let Some(effect) = machine.manager.poll_effect() {
+        match effect {
+            Effect::Read(id, Question::UnitFiles(_)) => {
+                readings += 1;
+                let fails = || Answer::Failed(OpError::new("/run/systemd/transient", Errno::MFile));
+                let answer = if readings == 1 { Answer::UnitFiles(files.clone()) } else { fails() };
+                machine.manager.handle_event(clocks(2_000_001), Event::ReadDone { id, answer });
+            }
+            Effect::Reply(_, answer) => reply = Some(answer),
+            Effect::Tell(message) => told.push(message.text),
+            Effect::Emit(signal, _) => told.push(format!("{signal:?}")),
+            _ => {}
+        }
+    }
+    assert_eq!((readings, reply), (2, Some(Ok(cgarbiter_core::effect::Reply::Done))));
+    assert!(told.iter().any(|text| text == "x.scope keeps its settings: /run/systemd/transient: EMFILE"), "{told:?}");
+    assert!(told.iter().any(|text| text == "Reloading(false)"), "{told:?}");
+    assert_eq!(format!("{:?}", unit(&machine, "x.scope").settings), settings);
+}
+
 #[test]
 fn a_change_that_cannot_be_recorded_takes_back_no_reload() {
     let mut machine = Machine::with_files([("a.slice".into(), "[Slice]\nTasksMax=10\n".into())]);

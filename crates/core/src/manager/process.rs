@@ -98,12 +98,8 @@ impl Manager {
             (Waiting::Orphans { unit }, _) => self.orphans_seen(unit, &[]),
             (Waiting::PidFile { unit }, _) => self.pid_file_read(unit, 0, None),
             (Waiting::MainPid { .. }, _) => {}
-            (
-                Waiting::Reload { call }
-                | Waiting::UnitFiles { call, .. }
-                | Waiting::Records(Reread { call: Some(call), .. }),
-                Answer::Failed(error),
-            ) => {
+            (Waiting::Records(reread), Answer::Failed(error)) => self.records_unread(reread, &error),
+            (Waiting::Reload { call } | Waiting::UnitFiles { call, .. }, Answer::Failed(error)) => {
                 self.reply(call, Err(reading_failed(&format!("The unit files could not be read: {error}"))));
             }
             (waiting, _) => self.unanswered(waiting),

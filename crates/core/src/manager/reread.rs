@@ -67,6 +67,17 @@ impl Manager {
         }
     }
 
+    /// None of the records could be read. Everything else has been read anew.
+    pub(super) fn records_unread(&mut self, reread: Reread, error: &OpError) {
+        for name in &reread.units {
+            let found = self.graph.find(name.as_str());
+            self.tell(Severity::Warning, found, format!("{name} keeps its settings: {error}"));
+        }
+        if let Some(call) = reread.call {
+            self.reload_done(call);
+        }
+    }
+
     /// A unit that cannot be read anew keeps what it has: nothing loses a limit that way.
     fn configure_by_record(&mut self, id: UnitId, lying: &BTreeMap<Arc<str>, Content>, known: Option<&UnitFiles>) {
         let unit = self.graph.unit(id);
