@@ -9,11 +9,13 @@
 //! last the signals.
 
 mod announce;
+mod attach;
 mod canonical;
 mod change;
 mod collect;
 mod consequences;
 mod control;
+mod endings;
 mod files;
 mod fold;
 mod idle;
@@ -31,8 +33,10 @@ mod recover;
 mod rehearse;
 mod requests;
 mod reread;
+mod results;
 mod service;
 mod successor;
+mod surprises;
 mod transient;
 
 use crate::client::{Client, ClientId};
