@@ -68,7 +68,7 @@ pub enum Mutant {
     ForgetsOrder,
     /// Every job that begins is said to be of the same unit.
     NamesAnother,
-    /// A service that ends again and again is started at once, and given up late.
+    /// A service that fails again and again is started at once, and given up late.
     NeverTires,
     /// A program is started twice.
     BeginsTwice,

@@ -57,6 +57,8 @@ impl Mutant {
         let mut add = |name: &str, value| properties.push((name.to_owned(), value));
         match self {
             Self::NeverTires if unit.ends_with(".service") => {
+                // The one kind that a oneshot may have.
+                add("Restart", Value::str("on-failure"));
                 add("StartLimitBurst", Value::U32(MANY_STARTS));
                 for time in ["RestartUSec", "TimeoutStartUSec", "TimeoutStopUSec"] {
                     add(time, Value::U64(50_000));

@@ -13,7 +13,7 @@ use std::process::ExitCode;
 #[derive(Args)]
 pub(crate) struct Mutants {
     /// How many runs for each mutant
-    #[arg(long, default_value_t = 120)]
+    #[arg(long, default_value_t = 40)]
     runs: u64,
     /// How many things happen in each run
     #[arg(long, default_value_t = 400)]
