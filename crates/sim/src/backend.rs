@@ -41,6 +41,10 @@ use std::collections::{BTreeSet, VecDeque};
 use steps::Running;
 use watches::Watches;
 
+/// Numbers of arbiters that have been started again; below those that the kernel gives by itself.
+const FIRST_ARBITER: Pid = 3;
+const LAST_ARBITER: Pid = 99;
+
 /// Kernel, store and processes as the arbiter reaches them.
 #[derive(Clone, Debug)]
 pub struct SimBackend {
@@ -71,7 +75,7 @@ impl SimBackend {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let mut kernel = Kernel::new(config);
-        let arbiter = begin_arbiter(&mut kernel);
+        let arbiter = begin_arbiter(&mut kernel, None);
         Self {
             kernel,
             store: Store::default(),
@@ -150,6 +154,12 @@ impl SimBackend {
         self.pins.others.len()
     }
 
+    /// Look: how many processes are held.
+    #[must_use]
+    pub fn held_processes(&self) -> usize {
+        self.pins.held.len()
+    }
+
     /// Look: the process that a pin holds.
     #[must_use]
     pub fn pinned(&self, pin: Pin) -> Option<Pid> {
@@ -162,11 +172,18 @@ impl SimBackend {
         self.absorb();
         self.kernel.exit(self.arbiter, 0).expect("the arbiter lives");
         let _ = self.kernel.reap(Kernel::INIT, self.arbiter);
-        self.arbiter = begin_arbiter(&mut self.kernel);
+        let number = self.next_arbiter();
+        self.arbiter = begin_arbiter(&mut self.kernel, number);
         (self.running, self.pins, self.watches) = (None, self.pins.cleared(), Watches::default());
         self.awaited.clear();
         self.exits.clear();
         self.notice_first = false;
+    }
+
+    /// A number that no other process gets: what runs after a restart has the numbers that it would have had without.
+    fn next_arbiter(&self) -> Option<Pid> {
+        let next = if self.arbiter < LAST_ARBITER { self.arbiter + 1 } else { FIRST_ARBITER };
+        (FIRST_ARBITER..=LAST_ARBITER).contains(&next).then_some(next).filter(|pid| self.kernel.state(*pid).is_none())
     }
 
     fn myself(&self) -> Caller {
@@ -175,6 +192,11 @@ impl SimBackend {
 
     fn find(&self, cgroup: &CgroupPath) -> Result<CgroupId, OpError> {
         self.kernel.lookup(&self.myself(), cgroup.as_str().as_bytes()).map_err(|errno| error(cgroup, "", errno))
+    }
+
+    /// The same for a step about one of its files, which is then what is missing.
+    fn find_file_for_step(&mut self, cgroup: &CgroupPath, file: &str) -> Result<CgroupId, OpError> {
+        self.find_for_step(cgroup).map_err(|missing| OpError::new(subject(cgroup, file), missing.errno))
     }
 
     /// The same for a step. A cgroup keeps its path as long as it is there, and the arbiter may go everywhere.
@@ -200,20 +222,30 @@ impl SimBackend {
 }
 
 /// The arbiter's process. What its services leave behind becomes its child.
-fn begin_arbiter(kernel: &mut Kernel) -> Pid {
-    let arbiter = kernel.fork(&Caller::INIT, &Fork::default()).expect("there is room for a process");
+fn begin_arbiter(kernel: &mut Kernel, number: Option<Pid>) -> Pid {
+    let wanted = Fork { pid: number, ..Fork::default() };
+    let arbiter = kernel.fork(&Caller::INIT, &wanted).expect("there is room for a process");
     kernel.set_subreaper(arbiter, true).expect("it lives");
     arbiter
 }
 
 /// An error as the core knows it, about a file of a cgroup (or about its directory).
 fn error(cgroup: &CgroupPath, file: &str, errno: Errno) -> OpError {
-    let path = match (cgroup.as_str(), file) {
+    OpError::new(subject(cgroup, file), cgarbiter_core::Errno::from_raw(errno.number()))
+}
+
+/// A file of a cgroup, or its directory, as an error names it.
+fn subject(cgroup: &CgroupPath, file: &str) -> String {
+    match (cgroup.as_str(), file) {
         ("", "") => "/".to_owned(),
         (cgroup, "") => cgroup.to_owned(),
         (cgroup, file) => format!("{cgroup}/{file}"),
-    };
-    OpError::new(path, cgarbiter_core::Errno::from_raw(errno.number()))
+    }
+}
+
+/// An error about a process.
+fn process_error(pid: Pid, errno: Errno) -> OpError {
+    OpError::new(format!("/proc/{pid}"), cgarbiter_core::Errno::from_raw(errno.number()))
 }
 
 /// A process number as the core writes it.

@@ -4,9 +4,10 @@
 //! What lies outside `/run` is on a disk, and gets there when it is synced: until then a power cut may leave what was
 //! there before, for each path on its own. A renaming is there or not, never half of it.
 
-use cgarbiter_core::persist;
-use cgarbiter_core::unit_files::{Content, UnitFile};
-use cgarbiter_core::{Errno, OpError};
+mod paths;
+mod steps;
+mod unit_files;
+
 use std::collections::BTreeMap;
 use std::ops::Bound;
 use std::sync::Arc;
@@ -76,7 +77,7 @@ impl Store {
     }
 
     /// Gives a file, or everything in a directory, another path; what is not there is not moved.
-    pub fn rename(&mut self, file: &str, to: &str) {
+    fn rename(&mut self, file: &str, to: &str) {
         let itself = self.entries.get_key_value(file).map(|(path, _)| path.clone());
         for path in self.paths_below(&format!("{file}/")).into_iter().chain(itself) {
             let new = format!("{to}{}", &path[file.len()..]);
@@ -86,7 +87,7 @@ impl Store {
     }
 
     /// Removes everything in a directory.
-    pub fn remove_directory(&mut self, directory: &str) {
+    fn remove_directory(&mut self, directory: &str) {
         let inside = format!("{directory}/");
         for file in self.paths_below(&inside) {
             self.set(file, None);
@@ -97,43 +98,16 @@ impl Store {
         self.range(prefix).map(|(file, _)| file.clone()).collect()
     }
 
-    /// The content of a file; a link is followed once.
+    /// The content of a file; links are followed.
     #[must_use]
     pub fn read(&self, file: &str) -> Option<&str> {
-        match self.entries.get(file)? {
-            Entry::Text(content) => Some(content),
-            Entry::Link(target) => match self.entries.get(target)? {
+        match self.entries.get(file) {
+            Some(Entry::Text(content)) => Some(content),
+            _ => match self.entries.get(self.follow(file).ok()?.as_str())? {
                 Entry::Text(content) => Some(content),
                 Entry::Link(_) => None,
             },
         }
-    }
-
-    /// Whether something lies here that is no record, or a link, which no record is.
-    #[must_use]
-    pub fn is_of_others(&self, file: &str) -> bool {
-        self.entries.get(file).is_some_and(|entry| match entry {
-            Entry::Text(content) => !persist::is_record(content),
-            Entry::Link(_) => true,
-        })
-    }
-
-    /// The files in a directory for units, and in the directories beside units in there; or one file by its path.
-    #[must_use]
-    pub fn unit_files(&self, directory: &str) -> Vec<UnitFile> {
-        let inside = format!("{directory}/");
-        let file = |(path, entry): (&str, &Entry)| {
-            let link = if let Entry::Link(target) = entry { Some(target.clone()) } else { None };
-            let content = match (link.as_deref(), self.read(path)) {
-                (Some("/dev/null"), _) => Content::Text("".into()),
-                (_, Some(text)) => Content::Text(text.into()),
-                (_, None) => Content::Unreadable(OpError::new(path, Errno::NoEnt)),
-            };
-            UnitFile { path: path.into(), link, content }
-        };
-        let alone = self.entries.get_key_value(directory).map(|(path, entry)| (&**path, entry));
-        let inside = self.below(&inside).filter(|(path, _)| !is_aside(path));
-        alone.into_iter().chain(inside).map(file).collect()
     }
 
     /// Everything whose path begins so, sorted by path.

@@ -217,9 +217,11 @@ fn a_service_whose_process_cannot_be_held_for_a_moment_runs_on() {
     assert_eq!(world.manager().outstanding(), [], "it is held in the end");
     let graph = world.manager().graph();
     let main = graph.find("v.service").and_then(|id| graph.unit(id).service.as_ref()?.main_pid).expect("it is known");
-    world.backend_mut().kernel_mut().exit(i32::try_from(main).expect("a number"), 0).expect("it lives");
+    let (kernel, main) = (world.backend_mut().kernel_mut(), i32::try_from(main).expect("a number"));
+    kernel.exit(main, 0).expect("it lives");
+    kernel.reap(Kernel::INIT, main).expect("it has ended");
     world.run_until_quiet();
-    assert_eq!(state(&world, "v.service"), "failed", "its end is heard");
+    assert_eq!(state(&world, "v.service"), "failed", "its end is heard, and nobody can tell how it was");
 }
 
 #[test]

@@ -28,6 +28,7 @@ impl SimBackend {
         }
         let itself = Caller::root(pid);
         match act {
+            Act::Become { failure } => self.exits.push_back(Event::Executed { pid: number(pid), failure }),
             Act::Sleep { .. } | Act::Live => {}
             Act::Ignore { signal } => drop(self.kernel.set_disposition(pid, signal, Disposition::Ignore)),
             Act::Raise { signal } => drop(self.kernel.kill(&itself, pid, signal)),

@@ -5,7 +5,10 @@ use crate::kernel::{CgroupId, Errno, File, Kernel, Pid, State};
 use cgarbiter_core::event::{CgroupEvents, Member, PinAnswer, Readings};
 use cgarbiter_core::names::CgroupPath;
 use cgarbiter_core::plan::Counters;
-use cgarbiter_core::{Answer, Question};
+use cgarbiter_core::{Answer, OpError, Question};
+
+/// So much is read of a file that holds a number.
+const PID_FILE_MAX: usize = 64;
 
 impl SimBackend {
     /// Look: the command line that a process shows.
@@ -22,11 +25,13 @@ impl SimBackend {
             Question::CgroupOf(pid) => {
                 Answer::Cgroup { pid: *pid, cgroup: signed(*pid).and_then(|pid| self.place(pid)) }
             }
-            Question::CgroupOfPin(pin) => {
-                let (pid, alive) = (self.pins.number(*pin).unwrap_or(0), self.pins.get(*pin));
-                self.pins.release(*pin);
-                Answer::Cgroup { pid: u32::try_from(pid).unwrap_or(0), cgroup: alive.and_then(|pid| self.place(pid)) }
-            }
+            Question::CgroupOfPin(pin) => match self.pins.held.remove(pin) {
+                Some(held) => {
+                    let pid = (!held.is_reaped(&self.kernel)).then_some(held.pid());
+                    Answer::Cgroup { pid: number(held.pid()), cgroup: pid.and_then(|pid| self.place(pid)) }
+                }
+                None => Answer::Failed(OpError::new("pidfd", cgarbiter_core::Errno::BadF)),
+            },
             Question::Events(cgroup) => Answer::Events(self.find(cgroup).ok().and_then(|id| self.events(id))),
             Question::Readings(cgroup) => Answer::Readings(self.find(cgroup).ok().map(|id| self.readings(id))),
             Question::Members(cgroup) => Answer::Members(self.find(cgroup).ok().and_then(|id| self.processes(id).ok())),
@@ -61,15 +66,14 @@ impl SimBackend {
     }
 
     fn pid_file(&self, file: &str) -> Answer {
-        let pid: Option<Pid> = self.store.read(file).and_then(|text| text.trim().parse().ok()).filter(|pid| *pid > 0);
-        Answer::Cgroup { pid: pid.map_or(0, number), cgroup: pid.and_then(|pid| self.place(pid)) }
+        let text = self.store.read(file).map(|text| text.get(..PID_FILE_MAX).unwrap_or(text));
+        let pid: Option<u32> = text.and_then(|text| text.trim().parse().ok()).filter(|pid| *pid > 0);
+        Answer::Cgroup { pid: pid.unwrap_or(0), cgroup: pid.and_then(signed).and_then(|pid| self.place(pid)) }
     }
 
+    /// Where a process is, or was when it ended, as long as it is not reaped and that is still there.
     pub(super) fn place(&self, pid: Pid) -> Option<CgroupPath> {
-        if self.kernel.state(pid) != Some(State::Alive) {
-            return None;
-        }
-        self.kernel.cgroup_of(pid).map(|cgroup| self.path(cgroup))
+        self.kernel.cgroup_of(pid).filter(|cgroup| self.kernel.exists(*cgroup)).map(|cgroup| self.path(cgroup))
     }
 
     fn events(&self, id: CgroupId) -> Option<CgroupEvents> {
@@ -122,7 +126,7 @@ fn signed(pid: u32) -> Option<Pid> {
 }
 
 /// The number after `key` in a file of `KEY VALUE` lines.
-fn value(text: &str, key: &str) -> Option<u64> {
+pub(super) fn value(text: &str, key: &str) -> Option<u64> {
     text.lines().filter_map(|line| line.split_once(' ')).find(|(name, _)| *name == key)?.1.trim().parse().ok()
 }
 

@@ -1,7 +1,7 @@
 //! What is heard of the kernel: exits and notices, in which order they come, and what is repeated, late or lost.
 
 use super::{SimBackend, number};
-use crate::kernel::{CgroupId, Exit, Notice, Pid};
+use crate::kernel::{CgroupId, Exit, Notice, Pid, State};
 use cgarbiter_core::Event;
 use cgarbiter_core::event::ExitStatus;
 use cgarbiter_core::plan::WatchId;
@@ -106,7 +106,7 @@ impl SimBackend {
         for notice in self.kernel.take_notices() {
             match notice {
                 Notice::Modified { cgroup, file } => self.watches.changed(cgroup, file),
-                Notice::Deleted { child, .. } => self.watches.removed(child),
+                Notice::Deleted { child, .. } => self.watches.removed(child, self.kernel.tells_removals()),
                 Notice::Exited { pid } => self.ended(pid),
                 Notice::Created { .. } => {}
             }
@@ -121,19 +121,24 @@ impl SimBackend {
         self.pins.ended(pid);
         self.programs.ended(pid);
         let told = self.outside.ended(pid);
-        // How a process ended is told to its parent alone.
-        let exit = self.kernel.reap(self.arbiter, pid).ok();
+        // Who is not reaped yet tells how it ended, whosever child it is.
+        let state = self.kernel.state(pid);
+        let _ = self.kernel.reap(self.arbiter, pid);
         if !self.awaited.remove(&pid) {
             return;
         }
-        let status = match exit {
-            None => ExitStatus::Lost,
-            Some(exit) => told.unwrap_or(match exit {
-                Exit::Code(code) => ExitStatus::Code(i32::from(code)),
-                Exit::Signal(signal) => ExitStatus::Signal(i32::from(signal)),
-            }),
+        let status = match state {
+            Some(State::Zombie(exit)) => told.unwrap_or(status_of(exit)),
+            _ => ExitStatus::Lost,
         };
         self.exits.push_back(Event::Exited { pid: number(pid), status });
+    }
+}
+
+fn status_of(exit: Exit) -> ExitStatus {
+    match exit {
+        Exit::Code(code) => ExitStatus::Code(i32::from(code)),
+        Exit::Signal(signal) => ExitStatus::Signal(i32::from(signal)),
     }
 }
 

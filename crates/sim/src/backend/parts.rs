@@ -15,7 +15,6 @@ use crate::kernel::Caller;
 use crate::store::aside;
 use cgarbiter_core::controllers::ControllerMask;
 use cgarbiter_core::names::CgroupPath;
-use cgarbiter_core::persist;
 use cgarbiter_core::plan::Op;
 use cgarbiter_core::{Errno, Report};
 
@@ -53,18 +52,23 @@ impl SimBackend {
     /// All parts but the last.
     fn parts(&self, op: &Op) -> Vec<Op> {
         let mut parts = match op {
-            Op::WriteFile { file, spares_others: true, .. } if self.store.is_of_others(file) => return Vec::new(),
-            Op::WriteFile { file, content, .. } => return written(file, content),
+            Op::WriteFile { file, content, spares_others } => {
+                let is_refused = self.store.may_put_record(file, content, *spares_others).is_err();
+                return if is_refused { Vec::new() } else { written(file, content) };
+            }
             Op::RemoveFile { file, directory: false } | Op::Link { file, .. } | Op::MoveFile { to: file, .. }
                 if !file.starts_with("/run/") =>
             {
                 return vec![op.clone()];
             }
             Op::RenewRecord { file, section } => {
-                let renewed = self.store.read(file).and_then(|old| persist::renew(old, section).ok());
-                return renewed.map_or_else(Vec::new, |content| written(file, &content));
+                let renewed = self.store.renewed(file, section);
+                return renewed.map_or_else(|_| Vec::new(), |content| written(file, &content));
             }
-            Op::RemoveFile { file, directory: true } => self.files_in(file),
+            Op::RemoveFile { file, directory: true } => {
+                let files = self.store.files_in(file).into_iter();
+                files.map(|file| Op::RemoveFile { file, directory: false }).collect()
+            }
             Op::Rmdir { cgroup, .. } => self.cgroups_in(cgroup),
             Op::SubtreeControl { cgroup, enable, disable } => switches(cgroup, *enable, *disable),
             Op::SignalAll { cgroup, signals, spare } => {
@@ -76,12 +80,6 @@ impl SimBackend {
         };
         parts.pop();
         parts
-    }
-
-    fn files_in(&self, directory: &str) -> Vec<Op> {
-        let inside = format!("{directory}/");
-        let files = self.store.below(&inside);
-        files.map(|(file, _)| Op::RemoveFile { file: file.into(), directory: false }).collect()
     }
 
     fn cgroups_in(&self, cgroup: &CgroupPath) -> Vec<Op> {

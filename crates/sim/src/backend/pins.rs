@@ -1,6 +1,6 @@
 //! Pins: processes that are held on to, so that a number used again does not come to mean another process.
 
-use crate::kernel::Pid;
+use crate::kernel::{Kernel, Pid, State};
 use cgarbiter_core::plan::Pin;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -13,10 +13,29 @@ pub(super) struct Pins {
     last: u64,
 }
 
+/// A process that is held.
 #[derive(Clone, Copy, Debug, Hash)]
 pub(super) struct Held {
     pid: Pid,
-    alive: bool,
+    /// How many processes of this number have ended since.
+    ends: u32,
+}
+
+impl Held {
+    /// Its number, which may mean another by now.
+    pub(super) fn pid(self) -> Pid {
+        self.pid
+    }
+
+    /// Whether it has not ended.
+    pub(super) fn is_alive(self) -> bool {
+        self.ends == 0
+    }
+
+    /// Whether it is not even waiting to be reaped: whoever has its number is another.
+    pub(super) fn is_reaped(self, kernel: &Kernel) -> bool {
+        self.ends > 1 || self.ends == 1 && !matches!(kernel.state(self.pid), Some(State::Zombie(_)))
+    }
 }
 
 impl Pins {
@@ -24,7 +43,7 @@ impl Pins {
     pub(super) fn hold(&mut self, pid: Pid) -> Pin {
         self.last += 1;
         let pin = Pin(self.last);
-        self.held.insert(pin, Held { pid, alive: true });
+        self.held.insert(pin, Held { pid, ends: 0 });
         pin
     }
 
@@ -38,12 +57,7 @@ impl Pins {
 
     /// The process, if it is held and still the one that was meant.
     pub(super) fn get(&self, pin: Pin) -> Option<Pid> {
-        self.held.get(&pin).filter(|held| held.alive).map(|held| held.pid)
-    }
-
-    /// The number that was meant, the process ended or not.
-    pub(super) fn number(&self, pin: Pin) -> Option<Pid> {
-        self.held.get(&pin).map(|held| held.pid)
+        self.held.get(&pin).filter(|held| held.is_alive()).map(|held| held.pid)
     }
 
     pub(super) fn release(&mut self, pin: Pin) {
@@ -53,7 +67,7 @@ impl Pins {
 
     /// The process of this number has ended: whoever has the number next is not meant.
     pub(super) fn ended(&mut self, pid: Pid) {
-        self.held.values_mut().filter(|held| held.pid == pid).for_each(|held| held.alive = false);
+        self.held.values_mut().filter(|held| held.pid == pid).for_each(|held| held.ends += 1);
     }
 
     /// Holds nothing, and goes on numbering.
@@ -73,7 +87,7 @@ mod tests {
         pins.ended(7);
         let new = pins.hold(7);
         assert_eq!((pins.get(old), pins.get(new)), (None, Some(7)));
-        assert_eq!(pins.number(old), Some(7));
+        assert_eq!(pins.held.get(&old).map(|held| held.pid()), Some(7));
         pins.release(new);
         assert_eq!(pins.get(new), None);
         assert!(pins.cleared().hold(7) > new);

@@ -13,6 +13,7 @@
 
 use crate::kernel::{Kernel, Pid};
 use cgarbiter_core::Instant;
+use cgarbiter_core::exec::ExecFailure;
 use cgarbiter_core::plan::Spawn;
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
@@ -36,6 +37,8 @@ pub(super) enum Act {
     Raise { signal: u8 },
     /// Ends.
     End { code: u8 },
+    /// Becomes the program at last, or fails to.
+    Become { failure: Option<ExecFailure> },
     /// Does nothing more.
     Live,
 }
@@ -60,7 +63,7 @@ fn shell(script: &str) -> Vec<Act> {
     acts
 }
 
-/// Split at semicolons, but not inside of parentheses.
+/// Split at semicolons, and after what is left behind, but not inside of parentheses.
 fn segments(script: &str) -> Vec<&str> {
     let (mut found, mut begin, mut depth) = (Vec::new(), 0, 0_usize);
     for (at, letter) in script.char_indices() {
@@ -69,6 +72,10 @@ fn segments(script: &str) -> Vec<&str> {
             ')' => depth = depth.saturating_sub(1),
             ';' if depth == 0 => {
                 found.push(script[begin..at].trim());
+                begin = at + 1;
+            }
+            '&' if depth == 0 => {
+                found.push(script[begin..=at].trim());
                 begin = at + 1;
             }
             _ => {}
@@ -99,6 +106,7 @@ fn segment(text: &str) -> Act {
 
 fn message(words: &[&str]) -> String {
     let line = |word: &&str| match *word {
+        "--no-block" => String::new(),
         "--ready" => "READY=1\n".to_owned(),
         "--reloading" => "RELOADING=1\n".to_owned(),
         "--stopping" => "STOPPING=1\n".to_owned(),
@@ -248,7 +256,7 @@ mod tests {
 
     #[test]
     fn scripts_leave_processes_behind_and_tell() {
-        let script = "(systemd-notify --ready X=1; sleep infinity) &; echo $! > /run/x.pid; kill -USR1 $$";
+        let script = "(systemd-notify --ready X=1; sleep infinity) & echo $! > /run/x.pid; kill -USR1 $$";
         let notify = Act::Notify { message: "READY=1\nX=1\n".to_owned() };
         let child = vec![notify, Act::Live, Act::End { code: 0 }];
         let wanted = vec![

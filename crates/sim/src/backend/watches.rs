@@ -44,9 +44,12 @@ impl Watches {
         }
     }
 
-    /// The directory is gone, and the watch with it: one last hint.
-    pub(super) fn removed(&mut self, cgroup: CgroupId) {
-        if let Some(watch) = self.by_cgroup.remove(&cgroup) {
+    /// The directory is gone, and the watch with it: one last hint, where the kernel tells so. Elsewhere the reader
+    /// goes on to believe that there is a watch.
+    pub(super) fn removed(&mut self, cgroup: CgroupId, is_told: bool) {
+        if let Some(watch) = self.by_cgroup.remove(&cgroup)
+            && is_told
+        {
             self.by_number.remove(&watch.number);
             self.queue(watch.number);
         }

@@ -12,6 +12,12 @@ impl Kernel {
         self.live(id).is_ok_and(|index| self.cgroups[index].populated())
     }
 
+    /// Whether it, or something above it, is told to stand still, and so whoever is born in it.
+    #[must_use]
+    pub fn is_to_freeze(&self, id: CgroupId) -> bool {
+        self.live(id).is_ok_and(|index| self.cgroups[index].freezer.effective > 0)
+    }
+
     /// `frozen` of `cgroup.events`.
     #[must_use]
     pub fn is_frozen(&self, id: CgroupId) -> bool {

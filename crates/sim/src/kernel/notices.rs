@@ -204,10 +204,16 @@ impl Kernel {
         seen.into_iter().filter(|(_, happened)| *happened).map(|(kind, _)| kind).collect()
     }
 
-    /// From 7.1 on inotify tells that the watched thing is gone, unless a descriptor of it is still open.
+    /// From 7.1 on inotify tells of the files of a cgroup that is removed.
+    #[must_use]
+    pub fn tells_removals(&self) -> bool {
+        self.config.at_least(7, 1)
+    }
+
+    /// Whether inotify tells that the watched thing is gone: not as long as a descriptor of it is open.
     fn tells_removal(&self, id: WatchId) -> bool {
         let watch = &self.watches[id.0];
-        if self.cgroups[watch.cgroup].live || watch.ignored || !self.config.at_least(7, 1) {
+        if self.cgroups[watch.cgroup].live || watch.ignored || !self.tells_removals() {
             return false;
         }
         let same = |other: &Watch| other.open && other.cgroup == watch.cgroup && other.file == watch.file;

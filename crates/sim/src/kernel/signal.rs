@@ -15,6 +15,11 @@ const SIGSTOP: u8 = 19;
 const STOP_SIGNALS: u64 = 0b1111 << (SIGSTOP - 1);
 const SIGURG: u8 = 23;
 const SIGWINCH: u8 = 28;
+/// SIGCHLD, SIGCONT, SIGURG, SIGWINCH: nothing happens.
+const HARMLESS_SIGNALS: u64 = 1 << (SIGCHLD - 1) | 1 << (SIGCONT - 1) | 1 << (SIGURG - 1) | 1 << (SIGWINCH - 1);
+/// SIGQUIT, SIGILL, SIGTRAP, SIGABRT, SIGBUS, SIGFPE, SIGSEGV, SIGXCPU, SIGXFSZ, SIGSYS: the process itself writes a
+/// core image before it ends.
+const CORE_SIGNALS: u64 = 0b11_1111 << 2 | 1 << 10 | 0b11 << 23 | 1 << 30;
 /// The last real-time signal.
 const SIGNAL_MAX: u8 = 64;
 
@@ -114,10 +119,23 @@ impl Kernel {
         } else if STOP_SIGNALS & bit(signal) != 0 {
             signals.pending &= !bit(SIGCONT);
         }
+        if self.ends_at_once(process, signal) {
+            self.doom(process, signal);
+            return;
+        }
+        let signals = &mut self.processes[process].signals;
         if signals.ignored & bit(signal) == 0 {
             signals.pending |= bit(signal);
         }
         self.deliver(process);
+    }
+
+    /// What ends a process without a core image does so as SIGKILL would, even if it is frozen; not if it is stopped.
+    fn ends_at_once(&self, process: u32, signal: u8) -> bool {
+        let signals = &self.processes[process].signals;
+        let is_default = (signals.ignored | signals.catching) & bit(signal) == 0;
+        let goes_on = (STOP_SIGNALS | HARMLESS_SIGNALS | CORE_SIGNALS) & bit(signal) != 0;
+        is_default && !goes_on && !signals.stopped
     }
 
     /// Lets a process take its pending signals, unless it is frozen, stopped or about to die.
@@ -146,7 +164,7 @@ impl Kernel {
 
     fn default_action(&mut self, process: u32, signal: u8) {
         match signal {
-            SIGCHLD | SIGCONT | SIGURG | SIGWINCH => {}
+            _ if HARMLESS_SIGNALS & bit(signal) != 0 => {}
             _ if STOP_SIGNALS & bit(signal) != 0 => self.processes[process].signals.stopped = true,
             _ => self.doom(process, signal),
         }
@@ -176,6 +194,7 @@ mod tests {
     use super::*;
     use crate::kernel::{CgroupId, Config, Exit, File, Fork, Unsettled};
 
+    const SIGSEGV: u8 = 11;
     const TERMINATED: Option<State> = Some(State::Zombie(Exit::Signal(SIGTERM)));
 
     fn world(immediate: bool) -> (Kernel, CgroupId, Pid) {
@@ -205,14 +224,17 @@ mod tests {
     }
 
     #[test]
-    fn a_frozen_process_sees_its_signals_when_it_thaws() {
+    fn a_frozen_process_sees_its_signals_when_it_thaws_but_for_those_that_just_end_it() {
         let (mut kernel, cgroup, pid) = world(true);
         let root = Caller::INIT;
+        let other = kernel.fork(&root, &Fork { into: Some(cgroup), ..Fork::default() }).expect("started");
         kernel.write(&root, cgroup, File::CgroupFreeze, b"1").expect("written");
-        kernel.kill(&root, pid, SIGTERM).expect("sent");
-        assert_eq!((kernel.state(pid), kernel.has_pending(pid, SIGTERM)), (Some(State::Alive), true));
+        kernel.kill(&root, pid, SIGSEGV).expect("sent");
+        assert_eq!((kernel.state(pid), kernel.has_pending(pid, SIGSEGV)), (Some(State::Alive), true));
+        kernel.kill(&root, other, SIGTERM).expect("sent");
+        assert_eq!(kernel.state(other), TERMINATED);
         kernel.write(&root, cgroup, File::CgroupFreeze, b"0").expect("written");
-        assert_eq!(kernel.state(pid), TERMINATED);
+        assert_eq!(kernel.state(pid), Some(State::Zombie(Exit::Signal(SIGSEGV))));
         assert_eq!(kernel.read(&root, cgroup, File::CgroupEvents).expect("there"), "populated 0\nfrozen 0\n");
     }
 
