@@ -15,7 +15,7 @@ use cgarbiter_core::{Op, OpError, Outcome};
 use nix::NixPath;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, OFlag, openat};
-use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, mkdirat};
+use nix::sys::stat::{FchmodatFlags, Mode, fchmod, fchmodat, fstat, fstatat, mkdirat};
 use nix::unistd::{Gid, Group, Uid, UnlinkatFlags, User, fchown, fchownat, unlinkat, write};
 use std::os::fd::{AsFd, OwnedFd};
 
@@ -282,6 +282,7 @@ impl Executor {
         let files = &self.shared.delegate_files;
         let done = self.dirs.with(&self.shared.root, cgroup, |dir| {
             refused_at = "";
+            check_there(dir)?;
             fchmod(&dir.fd, DIRECTORY_MODE)?;
             fchown(&dir.fd, Some(uid), gid)?;
             for file in files {
@@ -301,6 +302,7 @@ impl Executor {
 
     fn xattr(&mut self, cgroup: &CgroupPath, name: &str, value: Option<&str>) -> Done {
         let done = self.dirs.with(&self.shared.root, cgroup, |dir| {
+            check_there(dir)?;
             name.with_nix_path(|name| match value {
                 Some(value) => sys::set_xattr(dir.fd.as_fd(), name, value.as_bytes()),
                 None => match sys::remove_xattr(dir.fd.as_fd(), name) {
@@ -312,6 +314,11 @@ impl Executor {
         done.map_err(|errno| at(self.path_of(cgroup, ""))(errno))?;
         Ok(Outcome::Done)
     }
+}
+
+/// `ENOENT` when a cgroup has been removed: its directory, held open, would take marks and owners all the same.
+fn check_there(dir: &Dir) -> nix::Result<()> {
+    fstatat(&dir.fd, "cgroup.procs", AtFlags::AT_SYMLINK_NOFOLLOW).map(drop)
 }
 
 /// Opens an interface file.

@@ -6,7 +6,7 @@ use cgarbiter_core::{OpError, persist};
 use nix::Result;
 use nix::errno::Errno;
 use nix::fcntl::{AtFlags, Flock, FlockArg, OFlag, OpenHow, ResolveFlag, openat, openat2, renameat};
-use nix::sys::stat::{Mode, SFlag, fchmod, fstatat, mkdirat};
+use nix::sys::stat::{Mode, SFlag, fchmod, fstat, fstatat, mkdirat};
 use nix::unistd::{UnlinkatFlags, fsync, symlinkat, unlinkat, write};
 use rustix::fs::{RenameFlags, renameat_with};
 use std::io::Read;
@@ -32,6 +32,15 @@ enum Over {
     Nothing,
 }
 
+/// An open directory and what it is known by.
+#[derive(Debug)]
+struct Last {
+    path: String,
+    fd: OwnedFd,
+    /// Device and inode.
+    id: (u64, u64),
+}
+
 /// The file system below a prefix.
 #[derive(Debug)]
 pub(crate) struct Store {
@@ -39,7 +48,7 @@ pub(crate) struct Store {
     prefix: String,
     pub(crate) has_openat2: bool,
     /// The directory used last: records come in runs.
-    last: Mutex<Option<(String, OwnedFd)>>,
+    last: Mutex<Option<Last>>,
     /// Entries whose directory has been written to the disk.
     #[cfg(test)]
     kept: Mutex<Vec<String>>,
@@ -118,16 +127,26 @@ impl Store {
         }
         let fd = self.make_directory(directory).map_err(self.at(directory))?;
         put(&fd, name, content, over, is_persistent(file)).map_err(self.at(file))?;
-        *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some((directory.to_owned(), fd));
+        if let Ok(id) = fstat(&fd).map(|found| (found.st_dev, found.st_ino)) {
+            let last = Last { path: directory.to_owned(), fd, id };
+            *self.last.lock().unwrap_or_else(PoisonError::into_inner) = Some(last);
+        }
         Ok(())
     }
 
-    /// Does something in the directory that was used last, if that is the one. None also when nothing is there any more
-    /// by the name that it is about: then it may be another directory by now.
+    /// Does something in the directory that was used last, if that is the one, and still lies there: it may have been
+    /// moved. None also when nothing is there any more by the name that it is about.
     fn in_last<T>(&self, directory: &str, act: impl FnOnce(&OwnedFd) -> Result<T>) -> Option<Result<T>> {
         let mut last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
-        let (_, fd) = last.as_ref().filter(|(path, _)| path == directory)?;
-        match act(fd) {
+        let kept = last.as_ref().filter(|kept| kept.path == directory)?;
+        // A link on the way may lead out of the prefix here; then it is not the one that was opened.
+        let below = directory.strip_prefix('/').unwrap_or(".");
+        let now = fstatat(&self.root, below, AtFlags::empty()).map(|found| (found.st_dev, found.st_ino));
+        if now != Ok(kept.id) {
+            *last = None;
+            return None;
+        }
+        match act(&kept.fd) {
             Err(Errno::ENOENT) => {
                 *last = None;
                 None

@@ -264,12 +264,13 @@ impl Notices {
                 mark if mark & EXECUTION != 0 => {
                     let pid = u32::try_from(mark & !EXECUTION).unwrap_or(0);
                     round.read = true;
-                    round.executed.extend(self.hear_of(&mut table, pid));
+                    round.executed.extend(self.hear_of(&mut table, pid, false));
                 }
                 pid => {
                     let pid = u32::try_from(pid).unwrap_or(0);
-                    round.executed.extend(self.hear_of(&mut table, pid));
-                    round.exited.extend(self.reap(&mut table, pid).map(|status| (pid, status)));
+                    let ended = self.reap(&mut table, pid);
+                    round.executed.extend(self.hear_of(&mut table, pid, ended.is_some()));
+                    round.exited.extend(ended.map(|status| (pid, status)));
                 }
             }
         }
@@ -278,8 +279,9 @@ impl Notices {
         round
     }
 
-    /// Reads what a child has told; an event once it is all told, if it is news.
-    fn hear_of(&self, table: &mut Table, pid: u32) -> Option<(u32, Option<ExecFailure>)> {
+    /// Reads what a child has told; an event once it is all told, if it is news. One that has ended has told all, even
+    /// if the spawner has not got round to closing its end: the event comes before that of the end.
+    fn hear_of(&self, table: &mut Table, pid: u32, has_ended: bool) -> Option<(u32, Option<ExecFailure>)> {
         let execution = table.executions.get_mut(&pid)?;
         let mut buffer = [0_u8; 256];
         loop {
@@ -287,7 +289,7 @@ impl Notices {
                 Ok(0) => break,
                 Ok(more) => execution.told.extend_from_slice(&buffer[..more]),
                 Err(Errno::EINTR) => {}
-                Err(Errno::EAGAIN) => return None,
+                Err(Errno::EAGAIN) if !has_ended => return None,
                 Err(_) => break,
             }
         }
@@ -313,7 +315,7 @@ impl Notices {
 
     /// How a process ended that somebody else reaps. Kernels that can tell (6.15) do so once it has been reaped: then
     /// the descriptor hangs up. But some who should reap are slow, or never do it (as many a process 1 of a container):
-    /// until then the process itself tells. None when neither can be had yet.
+    /// until then the process itself tells, on any kernel. None when neither can be had yet.
     fn status_of(&self, pid: u32, pidfd: &OwnedFd) -> Option<ExitStatus> {
         match sys::pidfd_exit(pidfd.as_fd()) {
             Ok(Some(status)) => Some(status),
@@ -328,7 +330,7 @@ impl Notices {
                     Err(_) => Some(ExitStatus::Lost),
                 }
             }
-            Err(_) => Some(ExitStatus::Lost),
+            Err(_) => Some(pins::unreaped_status(pid, pidfd.as_fd()).unwrap_or(ExitStatus::Lost)),
         }
     }
 
