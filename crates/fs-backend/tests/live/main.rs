@@ -4,7 +4,9 @@
 
 mod cgroups;
 mod processes;
+mod puppets;
 mod setup;
 mod signals;
 mod store;
+mod table;
 mod world;

@@ -41,7 +41,9 @@ impl World {
         let choice = RootChoice { path: Some(directory.clone()), beside_systemd: true };
         let root = Root::find(&choice).expect("a usable root");
         let kernel = Kernel::probe(&root);
-        let spawner = vec![env!("CARGO_BIN_EXE_cgarbiter-spawner").into()];
+        // Where these tests are brought to another machine, the program is not where it was built.
+        let brought = std::env::var_os("CGARBITER_SPAWNER");
+        let spawner = vec![brought.unwrap_or_else(|| env!("CARGO_BIN_EXE_cgarbiter-spawner").into())];
         let options = Options { file_root: files.path().into(), spawner, ..Options::default() };
         let executor = Executor::new(root, kernel, &options).expect("an executor");
         Some(Self { executor, directory, files })
@@ -74,13 +76,7 @@ impl World {
 
     /// Hands controllers down, if the machine has them to give.
     pub(crate) fn enable(&mut self, enable: ControllerMask) -> bool {
-        let parent = self.directory.parent().expect("a mount");
-        // What the whole machine hands down is changed only where the caller has said that it is his to try things on.
-        let may_change = std::env::var_os("CGARBITER_REQUIRE_LIVE").is_some();
-        for controller in enable.controllers().filter(|_| may_change) {
-            let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{}", controller.name()));
-        }
-        if !self.executor.root().supported().expect("readable").contains(enable) {
+        if !self.can_enable(enable) {
             skip(&format!("no {enable} controller is handed down; see CGARBITER_REQUIRE_LIVE"));
             return false;
         }
@@ -88,6 +84,17 @@ impl World {
         let outcomes = self.run([Op::SubtreeControl { cgroup: CgroupPath::root(), enable, disable }]);
         assert!(matches!(outcomes[..], [Outcome::Controllers { refused: None, .. }]), "{outcomes:?}");
         true
+    }
+
+    /// Whether the machine has these controllers to give.
+    pub(crate) fn can_enable(&self, enable: ControllerMask) -> bool {
+        let parent = self.directory.parent().expect("a mount");
+        // What the whole machine hands down is changed only where the caller has said that it is his to try things on.
+        let may_change = std::env::var_os("CGARBITER_REQUIRE_LIVE").is_some();
+        for controller in enable.controllers().filter(|_| may_change) {
+            let _ = fs::write(parent.join("cgroup.subtree_control"), format!("+{}", controller.name()));
+        }
+        self.executor.root().supported().expect("readable").contains(enable)
     }
 
     pub(crate) fn pin(&mut self, pid: u32) -> Pin {
@@ -182,7 +189,7 @@ fn remove(directory: &Path) -> std::io::Result<()> {
 }
 
 /// Says it past the harness, which keeps to itself what a passing test prints.
-fn skip(why: &str) {
+pub(crate) fn skip(why: &str) {
     let test = std::thread::current().name().unwrap_or("test").to_owned();
     let _ = writeln!(std::io::stderr(), "SKIPPED {test}: {why}");
 }
