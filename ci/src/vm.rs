@@ -29,6 +29,9 @@ pub(crate) struct Options {
     /// Use this binary as the simulator instead of building one.
     #[arg(long, value_name = "FILE")]
     simulator: Option<PathBuf>,
+    /// Use this binary as the tests of the backend (test 06) instead of building one; its spawner lies beside it.
+    #[arg(long, value_name = "FILE")]
+    live: Option<PathBuf>,
     /// How often the kill storm (test 73) kills the daemon.
     #[arg(long, value_name = "N", default_value_t = 60)]
     kills: u32,
@@ -44,6 +47,9 @@ enum Manager {
     /// systemd as pid 1.
     Systemd,
 }
+
+/// The test that needs the tests of the real backend.
+const LIVE_TEST: &str = "06-live";
 
 /// What the guest said so far.
 #[derive(Default)]
@@ -124,6 +130,9 @@ fn fill_payload(options: &Options, guest: &Guest) -> Outcome {
     let bin = payload.join("bin");
     files::directory(&bin)?;
     conformance::provide_program(options.simulator.as_deref(), &bin)?;
+    if LIVE_TEST.contains(&options.only) {
+        provide_live_tests(options.live.as_deref(), &bin)?;
+    }
     provide_daemon(options.daemon.as_deref(), &bin)?;
     // It is built with the daemon, and lies beside it.
     let release = files::target().join("release/cgarbiterd");
@@ -142,9 +151,44 @@ pub(crate) fn provide_daemon(ready: Option<&Path>, directory: &Path) -> Outcome 
     files::copy(&files::target().join("release/cgarbiterd"), &target)
 }
 
+/// Puts the tests of the real backend into the directory, and the spawner that they need.
+fn provide_live_tests(ready: Option<&Path>, directory: &Path) -> Outcome {
+    let spawner = directory.join("cgarbiter-spawner");
+    if let Some(ready) = ready {
+        files::copy(&ready.with_file_name("cgarbiter-spawner"), &spawner)?;
+        return files::copy(ready, &directory.join("live"));
+    }
+    let mut build = Command::new("cargo");
+    build.args(["test", "-q", "--release", "-p", "cgarbiter-fs-backend", "--test", "live", "--no-run"]);
+    let log = step::run("build live tests", build.arg("--message-format=json-render-diagnostics"))?;
+    let built = |name: &str| {
+        let messages = files::read(&log)?;
+        let found = messages.lines().find_map(|line| executable(line, name));
+        found.ok_or_else(|| format!("{} names no program {name}", log.display()))
+    };
+    files::copy(&built("live")?, &directory.join("live"))?;
+    files::copy(&built("cgarbiter-spawner")?, &spawner)
+}
+
+/// The program that a message of cargo is about, if it is the one of this name.
+fn executable(message: &str, name: &str) -> Option<PathBuf> {
+    let message: serde_json::Value = serde_json::from_str(message).ok()?;
+    let is_it = message["target"]["name"] == name;
+    message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
+}
+
 #[cfg(test)]
 mod tests {
-    use super::Tally;
+    use super::{Tally, executable};
+
+    #[test]
+    fn programs_are_found_in_what_cargo_says() {
+        let message = r#"{"reason":"compiler-artifact","target":{"name":"live"},"executable":"/t/live-1"}"#;
+        assert_eq!(executable(message, "live"), Some("/t/live-1".into()));
+        assert_eq!(executable(message, "other"), None);
+        assert_eq!(executable(r#"{"target":{"name":"live"},"executable":null}"#, "live"), None);
+        assert_eq!(executable("warning: text", "live"), None);
+    }
 
     fn verdict_after(lines: &[&str]) -> Result<(), String> {
         let mut tally = Tally::default();
