@@ -86,18 +86,11 @@ fn build(copy: &Copy, mutants: &[Mutant]) -> Outcome<Programs> {
         let mut command = step::command(&words);
         command.env("CARGO_TARGET_DIR", copy.target()).env("CARGO_PROFILE_DEV_DEBUG", "0");
         let log = step::run_in(&copy.tree(), &format!("build {package} {target}"), &mut command)?;
-        let program = executable(&files::read(&log)?, &target);
+        let program = step::executable(&files::read(&log)?, &target);
         let program = program.ok_or_else(|| format!("cargo did not say where the tests of {package} {target} are"))?;
         programs.insert((package, target), program);
     }
     Ok(programs)
-}
-
-/// The program of a test target, from cargo's messages.
-fn executable(log: &str, target: &str) -> Option<PathBuf> {
-    let messages = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let mut found = messages.filter(|message| message["target"]["name"] == target);
-    found.find_map(|message| message["executable"].as_str().map(PathBuf::from))
 }
 
 /// Without any bug, every story holds in the copy, too: the patches alone change nothing.
@@ -161,18 +154,4 @@ fn wait(child: &mut Child) -> std::io::Result<Option<ExitStatus>> {
     }
     child.kill()?;
     child.wait().map(|_| None)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::executable;
-
-    #[test]
-    fn the_program_is_found_among_other_messages() {
-        let log = "   Compiling x v0.1.0\n\
-            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"lib\"},\"executable\":null}\n\
-            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"history\"},\"executable\":\"/t/history-1\"}\n";
-        assert_eq!(executable(log, "history").as_deref(), Some(std::path::Path::new("/t/history-1")));
-        assert_eq!(executable(log, "lib"), None);
-    }
 }

@@ -63,3 +63,24 @@ pub(crate) fn quiet(command: &mut Command) -> Outcome {
     }
     Err(format!("{program} failed ({}): {}", output.status, String::from_utf8_lossy(&output.stderr).trim()))
 }
+
+/// The program of a target, from cargo's messages (`--message-format=json`).
+pub(crate) fn executable(log: &str, target: &str) -> Option<PathBuf> {
+    let messages = log.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let mut found = messages.filter(|message| message["target"]["name"] == target);
+    found.find_map(|message| message["executable"].as_str().map(PathBuf::from))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::executable;
+
+    #[test]
+    fn the_program_is_found_among_other_messages() {
+        let log = "   Compiling x v0.1.0\n\
+            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"lib\"},\"executable\":null}\n\
+            {\"reason\":\"compiler-artifact\",\"target\":{\"name\":\"history\"},\"executable\":\"/t/history-1\"}\n";
+        assert_eq!(executable(log, "history").as_deref(), Some(std::path::Path::new("/t/history-1")));
+        assert_eq!(executable(log, "lib"), None);
+    }
+}

@@ -161,34 +161,16 @@ fn provide_live_tests(ready: Option<&Path>, directory: &Path) -> Outcome {
     let mut build = Command::new("cargo");
     build.args(["test", "-q", "--release", "-p", "cgarbiter-fs-backend", "--test", "live", "--no-run"]);
     let log = step::run("build live tests", build.arg("--message-format=json-render-diagnostics"))?;
-    let built = |name: &str| {
-        let messages = files::read(&log)?;
-        let found = messages.lines().find_map(|line| executable(line, name));
-        found.ok_or_else(|| format!("{} names no program {name}", log.display()))
-    };
+    let messages = files::read(&log)?;
+    let built =
+        |name| step::executable(&messages, name).ok_or_else(|| format!("{} names no program {name}", log.display()));
     files::copy(&built("live")?, &directory.join("live"))?;
     files::copy(&built("cgarbiter-spawner")?, &spawner)
 }
 
-/// The program that a message of cargo is about, if it is the one of this name.
-fn executable(message: &str, name: &str) -> Option<PathBuf> {
-    let message: serde_json::Value = serde_json::from_str(message).ok()?;
-    let is_it = message["target"]["name"] == name;
-    message["executable"].as_str().filter(|_| is_it).map(PathBuf::from)
-}
-
 #[cfg(test)]
 mod tests {
-    use super::{Tally, executable};
-
-    #[test]
-    fn programs_are_found_in_what_cargo_says() {
-        let message = r#"{"reason":"compiler-artifact","target":{"name":"live"},"executable":"/t/live-1"}"#;
-        assert_eq!(executable(message, "live"), Some("/t/live-1".into()));
-        assert_eq!(executable(message, "other"), None);
-        assert_eq!(executable(r#"{"target":{"name":"live"},"executable":null}"#, "live"), None);
-        assert_eq!(executable("warning: text", "live"), None);
-    }
+    use super::Tally;
 
     fn verdict_after(lines: &[&str]) -> Result<(), String> {
         let mut tally = Tally::default();
