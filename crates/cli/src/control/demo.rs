@@ -137,7 +137,13 @@ fn own_group(out: &mut Output) -> Option<PathBuf> {
         return None;
     }
     let group = top.join(format!("cgarbiter-demo-{}", std::process::id()));
-    std::fs::create_dir(&group).ok().map(|()| group)
+    match std::fs::create_dir(&group) {
+        Ok(()) => Some(group),
+        Err(error) => {
+            out.line(format_args!("No group can be made in {}: {error}; so the kernel is simulated.", top.display()));
+            None
+        }
+    }
 }
 
 /// The daemon's thread.
