@@ -5,7 +5,7 @@ use nix::fcntl::{Flock, FlockArg};
 use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
-use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, FileTypeExt, OpenOptionsExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
 
@@ -68,11 +68,15 @@ impl Drop for Socket {
     }
 }
 
+/// Takes the place of a socket that a daemon before has left. Whatever else lies there is somebody's, and stays.
 fn bind_anew(path: &Path) -> io::Result<UnixListener> {
-    match std::fs::remove_file(path) {
-        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
-        _ => UnixListener::bind(path),
+    match std::fs::symlink_metadata(path) {
+        Ok(found) if found.file_type().is_socket() => std::fs::remove_file(path)?,
+        Ok(_) => return Err(io::Error::new(io::ErrorKind::AlreadyExists, "what lies there is no socket")),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
+    UnixListener::bind(path)
 }
 
 fn lock(path: &Path) -> io::Result<Flock<File>> {
@@ -116,5 +120,27 @@ impl Drop for Booted {
             let _ = std::fs::remove_dir(BOOTED);
             let _ = std::fs::remove_file(BOOTED_MARK);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_socket_takes_the_place_of_a_socket_and_of_nothing_else() {
+        let directory = tempfile::tempdir().expect("a directory");
+        let path = directory.path().join("socket");
+        drop(bind_anew(&path).expect("nothing is there"));
+        drop(bind_anew(&path).expect("nobody serves the one that is there"));
+        let notes = directory.path().join("notes");
+        std::fs::write(&notes, "mine").expect("written");
+        let link = directory.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).expect("linked");
+        for others in [&notes, &link] {
+            assert_eq!(bind_anew(others).expect_err("it is somebody's").kind(), io::ErrorKind::AlreadyExists);
+        }
+        assert_eq!(std::fs::read_to_string(&notes).expect("it stays"), "mine");
+        assert!(std::fs::symlink_metadata(&link).expect("it stays").file_type().is_symlink());
     }
 }
