@@ -1,7 +1,7 @@
 //! In which order jobs run (reference 03.9): whatever stops goes first; starts follow the order, stops reverse it.
 
 use crate::graph::{Edge, Graph};
-use crate::job::JobType;
+use crate::job::{Job, JobType};
 use crate::jobs::JobTable;
 use crate::names::UnitType;
 use crate::unit::UnitId;
@@ -63,7 +63,15 @@ struct Search<'a> {
 
 impl Search<'_> {
     fn job(&self, unit: UnitId) -> Option<JobType> {
-        self.transaction.get(&unit).copied().or_else(|| self.installed.kind_of(unit)).map(self.phase)
+        let installed = || self.installed.of_unit(unit).filter(|job| self.may_wait(job)).map(|job| job.kind);
+        self.transaction.get(&unit).copied().or_else(installed).map(self.phase)
+    }
+
+    /// Whether a job that is installed may come to wait: one that has begun does not, unless it has another part to
+    /// come.
+    fn may_wait(&self, job: &Job) -> bool {
+        let is_later = (self.phase)(JobType::Restart) != JobType::Restart;
+        !is_later || !job.running || job.kind == JobType::Restart
     }
 
     /// Depth first, with a stack of its own, so that a long chain cannot exhaust the thread's.
@@ -213,16 +221,25 @@ mod tests {
     /// While the restart stops, nobody waits in vain; then both starts would.
     #[test]
     fn a_restart_is_in_the_cycles_of_its_start() {
-        let example = Example::of(&["a.service", "b.service"]).tie("a.service", Edge::After, "b.service").tie(
-            "b.service",
-            Edge::After,
-            "a.service",
-        );
+        let tied = || {
+            Example::of(&["a.service", "b.service"]).tie("a.service", Edge::After, "b.service").tie(
+                "b.service",
+                Edge::After,
+                "a.service",
+            )
+        };
+        let example = tied();
         assert!(cycle(&example, &[("a.service", Restart), ("b.service", Start)]).is_some());
         assert_eq!(cycle(&example, &[("a.service", Stop), ("b.service", Start)]), None);
         let example = example.job("a.service", Restart);
         assert!(cycle(&example, &[("b.service", Start)]).is_some());
         assert!(waits(&example.graph, &example.jobs, example.id("b.service"), Start));
+        // A start that has begun waits for nobody.
+        let mut example = tied().job("b.service", Start);
+        assert!(cycle(&example, &[("a.service", Restart)]).is_some());
+        let id = example.jobs.of_unit(example.id("b.service")).expect("it was installed").id;
+        example.jobs.get_mut(id).expect("it is there").running = true;
+        assert_eq!(cycle(&example, &[("a.service", Restart)]), None);
     }
 
     #[test]
