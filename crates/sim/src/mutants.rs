@@ -66,6 +66,8 @@ pub enum Mutant {
     SyncsNothing,
     /// Units come in no order.
     ForgetsOrder,
+    /// Whoever is made begins at once.
+    BeginsAtOnce,
     /// Every job that begins is said to be of the same unit.
     NamesAnother,
     /// A service that fails again and again is started at once, and given up late.
@@ -80,7 +82,7 @@ pub enum Mutant {
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 24] = [
+    pub const ALL: [Self; 25] = [
         Self::KeepsDirectories,
         Self::KeepsRecords,
         Self::RepliesTwice,
@@ -100,6 +102,7 @@ impl Mutant {
         Self::KillsWhatItFinds,
         Self::SyncsNothing,
         Self::ForgetsOrder,
+        Self::BeginsAtOnce,
         Self::NamesAnother,
         Self::NeverTires,
         Self::BeginsTwice,
@@ -141,6 +144,7 @@ impl Mutant {
             Self::WritesInPlace => "writes-in-place",
             Self::SyncsNothing => "syncs-nothing",
             Self::ForgetsOrder => "forgets-order",
+            Self::BeginsAtOnce => "begins-at-once",
             Self::NamesAnother => "names-another",
             Self::NeverTires => "never-tires",
             Self::BeginsTwice => "begins-twice",
@@ -172,7 +176,7 @@ impl Mutant {
             Self::StopsNothing | Self::TakesLeave => "promises",
             Self::ForgetsRecords | Self::KillsWhatItFinds | Self::WritesInPlace => "survival",
             Self::SyncsNothing => "durability",
-            Self::ForgetsOrder => "order",
+            Self::ForgetsOrder | Self::BeginsAtOnce => "order",
             Self::NamesAnother => "jobs",
             Self::NeverTires | Self::BeginsTwice => "restarts",
             Self::WaitsForNobody => "zombies",

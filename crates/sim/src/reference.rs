@@ -76,6 +76,8 @@ pub struct Reference {
     asked: BTreeMap<CallId, Asked>,
     /// What jobs are for, from their replies.
     jobs: BTreeMap<u32, Meant>,
+    /// Jobs that were asked for without regard to any order.
+    unordered: BTreeSet<u32>,
     /// Where processes are, as far as anybody asked.
     homes: BTreeMap<Pid, Home>,
     /// Moves that were asked for and have not been made, with how often each was.
@@ -221,6 +223,7 @@ impl Reference {
         self.units.len()
             + self.asked.len()
             + self.jobs.len()
+            + self.unordered.len()
             + self.homes.len()
             + self.settings.len()
             + self.transient.len()

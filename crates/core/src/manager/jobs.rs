@@ -118,22 +118,11 @@ impl Manager {
 
     /// Installs one job of a transaction next to what the unit has (reference 03.4).
     fn install(&mut self, unit: UnitId, kind: JobType, irreversible: bool, ignore_order: bool) {
-        if let Some(present) = self.jobs.of_unit(unit) {
-            let (id, running, old) = (present.id, present.running, present.kind);
-            match old.merge(kind) {
-                None => self.cancel_alone(id),
-                Some(_) if running && old.is_superset_of(kind) => return,
-                Some(merged) => {
-                    let merged = merged.collapse(self.graph.unit(unit).active());
-                    let slice = self.graph.unit(unit).slice;
-                    self.jobs.set_kind(id, merged, slice);
-                    let job = self.jobs.get_mut(id).expect("it was there a line ago");
-                    job.irreversible |= irreversible;
-                    (job.running, job.is_unrecorded) = (false, false);
-                    self.jobs.queue(id);
-                    return;
-                }
-            }
+        let present = self.jobs.of_unit(unit).map(|job| (job.id, job.kind.merge(kind)));
+        match present {
+            Some((id, Some(merged))) => return self.merge_into(id, merged, irreversible, ignore_order),
+            Some((id, None)) => self.cancel_alone(id),
+            None => {}
         }
         let id = self.jobs.next_id();
         let job = Job {
@@ -157,6 +146,27 @@ impl Manager {
         self.arm_job_timer(unit, |rare| rare.job_timeout_usec);
         self.new_jobs.push_back(id);
         self.queue_changed(unit);
+    }
+
+    /// One job does what both would, and is what either was to be.
+    fn merge_into(&mut self, id: JobId, merged: JobType, irreversible: bool, ignore_order: bool) {
+        let job = self.jobs.get_mut(id).expect("it was found among them");
+        let (unit, blocks_others) = (job.unit, !job.ignore_order);
+        job.irreversible |= irreversible;
+        job.ignore_order |= ignore_order;
+        let goes_on = job.running && job.kind == merged;
+        if ignore_order && blocks_others {
+            self.requeue_neighbours(unit);
+        }
+        if goes_on {
+            return;
+        }
+        let merged = merged.collapse(self.graph.unit(unit).active());
+        let slice = self.graph.unit(unit).slice;
+        self.jobs.set_kind(id, merged, slice);
+        let job = self.jobs.get_mut(id).expect("it was there a line ago");
+        (job.running, job.is_unrecorded) = (false, false);
+        self.jobs.queue(id);
     }
 
     /// Holds the reply with a job's number until its processes are in place, so that clients that look instead of

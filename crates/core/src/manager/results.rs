@@ -121,7 +121,7 @@ impl Manager {
     }
 
     /// Jobs that may have waited for this unit's job get another look.
-    fn requeue_neighbours(&mut self, unit: UnitId) {
+    pub(super) fn requeue_neighbours(&mut self, unit: UnitId) {
         let mut neighbours: Vec<UnitId> =
             self.graph.edges(unit, Edge::After).chain(self.graph.edges(unit, Edge::Before)).collect();
         neighbours.extend(self.graph.unit(unit).slice);

@@ -22,7 +22,8 @@ struct Begun {
 impl Begun {
     fn of(view: &View<'_>, job: &Job) -> Self {
         let unit = view.world.manager().graph().unit(job.unit).name.to_string();
-        Self { unit, kind: job.kind, is_running: job.running, ignores_order: job.ignore_order }
+        let ignores_order = view.reference.ignores_order(job.id.0, &unit);
+        Self { unit, kind: job.kind, is_running: job.running, ignores_order }
     }
 
     /// Whether it had begun already with what it is about now.

@@ -24,7 +24,7 @@ impl Mutant {
                 if self == Self::TakesAllForRoot {
                     client.uid = 0;
                 }
-                let also = self.requests_before(call, &client, &request, backend);
+                let also = self.also_asked(call, &client, &request, backend);
                 let request = self.request(request);
                 also.into_iter().chain([Event::Request { call, client, request }]).collect()
             }
@@ -46,6 +46,7 @@ impl Mutant {
             }
             (_, Request::StartTransient { name, mode, properties, auxiliary }) => {
                 let properties = self.properties(&name, properties);
+                let mode = if self == Self::BeginsAtOnce { "ignore-dependencies".into() } else { mode };
                 Request::StartTransient { name, mode, properties, auxiliary }
             }
             (_, request) => request,
@@ -71,8 +72,8 @@ impl Mutant {
         properties
     }
 
-    /// What is asked for before this.
-    fn requests_before(self, call: CallId, client: &Client, request: &Request, backend: &SimBackend) -> Vec<Event> {
+    /// What nobody has asked for, and is asked for before this.
+    fn also_asked(self, call: CallId, client: &Client, request: &Request, backend: &SimBackend) -> Vec<Event> {
         let Request::SetProperties { unit: UnitRef::Name(named), runtime, properties } = request else {
             return Vec::new();
         };

@@ -51,7 +51,9 @@ pub struct Asked {
     /// Those of them that have not been made.
     pub(super) unmade: Vec<(Pid, String)>,
     /// How the unit that is to be made is to run.
-    said: Option<Box<Said>>,
+    pub(super) said: Option<Box<Said>>,
+    /// What comes of it waits for nobody.
+    pub(super) ignores_order: bool,
 }
 
 /// What was promised before.
@@ -92,7 +94,9 @@ impl Reference {
             self.files_are_read();
         }
         let said = Self::said_by(request);
-        let mut asked = Asked { uid: client.uid, unit, verb, before, moves: Vec::new(), unmade: Vec::new(), said };
+        let (moves, unmade) = Default::default();
+        let ignores_order = mode_of(request) == Some("ignore-dependencies");
+        let mut asked = Asked { uid: client.uid, unit, verb, before, moves, unmade, said, ignores_order };
         match (verb, &asked.unit) {
             (Verb::Make, Some(name)) => asked.moves = self.promise_unit(name, client, request),
             (Verb::Set, Some(name)) => self.promise_limits(call, name, request),
@@ -139,6 +143,9 @@ impl Reference {
     /// A call is answered; whether it was still to be.
     pub fn answered(&mut self, call: CallId, result: &Result<Vec<Value>, Refusal>) -> bool {
         let Some(asked) = self.asked.remove(&call) else { return false };
+        if let (Ok(body), true) = (result, asked.ignores_order) {
+            self.unordered.extend(job_of(body));
+        }
         match (result, asked.unit) {
             (Ok(body), Some(name)) => {
                 if let (Some(job), Verb::Make | Verb::Start | Verb::Stop | Verb::Restart) = (job_of(body), asked.verb) {
@@ -186,6 +193,7 @@ impl Reference {
 
     /// A job has ended in this way.
     pub fn job_removed(&mut self, job: u32, unit: &str, result: &str) {
+        self.unordered.remove(&job);
         let meant = self.jobs.remove(&job);
         // The caller believes what the reply to its call means.
         let unit = meant.as_ref().map_or(unit, |meant| meant.unit.as_str());
@@ -204,6 +212,13 @@ impl Reference {
             (None, wish @ (Wish::Up { kept: true } | Wish::Down { kept: true })) => wish,
             _ => Wish::Either,
         };
+    }
+
+    /// Look: was this job of the unit asked for without regard to any order?
+    #[must_use]
+    pub fn ignores_order(&self, job: u32, unit: &str) -> bool {
+        let is_asked = |asked: &Asked| asked.ignores_order && asked.unit.as_deref() == Some(unit);
+        self.unordered.contains(&job) || self.asked.values().any(is_asked)
     }
 
     /// A unit is no longer known.
@@ -280,13 +295,13 @@ impl Reference {
             _ => false,
         });
         tied(properties).into_iter().for_each(|other| self.tie(name, other));
-        if text(properties, "Restart").is_some() {
+        if text(properties, "Restart").is_some_and(|when| when != "no") {
             self.restarting.insert(name.to_owned());
         }
         self.release_tied(name);
         let is_safe = !ends_by_itself && !self.is_at_risk(name) && !self.is_tied_loosely(name);
         let wish = if is_safe { Wish::Up { kept: false } } else { Wish::Either };
-        let delegated = flag(properties, "Delegate");
+        let delegated = flag(properties, "Delegate") == Some(true);
         let moves = self.want(pids(properties, client), &cgroup);
         self.pull_up_to(&cgroup);
         let old = self.units.get(name).filter(|_| name.ends_with(".slice"));
@@ -379,6 +394,15 @@ fn verb_of(request: &Request) -> Verb {
     }
 }
 
+fn mode_of(request: &Request) -> Option<&str> {
+    match request {
+        Request::StartTransient { mode, .. } | Request::Job { mode, .. } | Request::EnqueueJob { mode, .. } => {
+            Some(mode)
+        }
+        _ => None,
+    }
+}
+
 /// A program that goes on until it is ended.
 fn sleeps(commands: &Value) -> bool {
     let Some([Value::Struct(parts)]) = commands.as_array() else { return false };
@@ -405,6 +429,7 @@ fn unit_of(request: &Request) -> Option<&str> {
 fn job_of(body: &[Value]) -> Option<u32> {
     match body {
         [Value::Path(path)] => path.rsplit('/').next()?.parse().ok(),
+        [Value::U32(job), Value::Path(_), ..] => Some(*job),
         _ => None,
     }
 }
@@ -425,8 +450,10 @@ fn tied(properties: &PropertyList) -> Vec<String> {
     names.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 
-fn flag(properties: &PropertyList, name: &str) -> bool {
-    properties.iter().any(|(other, value)| other == name && *value == Value::Bool(true))
+/// What was said last.
+pub(super) fn flag(properties: &PropertyList, name: &str) -> Option<bool> {
+    let last = properties.iter().rev().find(|(other, _)| other == name);
+    last.and_then(|(_, value)| if let Value::Bool(flag) = value { Some(*flag) } else { None })
 }
 
 fn pids(properties: &PropertyList, client: &Client) -> Vec<Pid> {

@@ -9,12 +9,13 @@ use std::hash::{Hash, Hasher};
 impl Hash for Reference {
     fn hash<H: Hasher>(&self, state: &mut H) {
         let Self { units, asked, jobs, homes, wanted, refused, left, meddled, dropped_in, settings, ties, .. } = self;
-        let Self { left_alone, restarting, said, transient: _, .. } = self;
+        let Self { left_alone, restarting, said, unordered, transient: _, .. } = self;
         (units, asked, homes, wanted, refused, left, left_alone, meddled, dropped_in, settings).hash(state);
-        (ties, restarting, said, jobs.len()).hash(state);
+        (ties, restarting, said, jobs.len(), unordered.len()).hash(state);
         for (job, meant) in jobs {
             canonical::write(Kind::Job, u64::from(*job), state);
             meant.hash(state);
         }
+        unordered.iter().for_each(|job| canonical::write(Kind::Job, u64::from(*job), state));
     }
 }

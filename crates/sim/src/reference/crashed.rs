@@ -17,6 +17,7 @@ impl Reference {
         }
         self.asked.clear();
         self.jobs.clear();
+        self.unordered.clear();
         self.wanted.clear();
         self.left_alone.clear();
         for (name, promise) in &mut self.units {

@@ -1,7 +1,8 @@
 //! What clients have said of how units are to run: in which order, with which program, how they end. It counts from the
-//! answer to whoever made the unit until the unit is no longer known; in between nobody knows it.
+//! call that makes the unit until the unit is no longer known. A call for a name that is taken says nothing new, unless
+//! it is about a slice: of such a one nobody knows until the call is answered.
 
-use super::{Reference, cgroup_of};
+use super::{Reference, Verb, cgroup_of};
 use cgarbiter_core::request::{PropertyList, Request};
 use cgarbiter_core::value::Value;
 use std::collections::BTreeSet;
@@ -17,8 +18,6 @@ pub struct Said {
     before: BTreeSet<String>,
     /// Its only program with the arguments, if it has one and no other.
     pub program: Option<Vec<String>>,
-    /// It starts again by itself.
-    pub restarts: bool,
     /// Whoever it is ended by ends its first process, in the end with force.
     pub ends_main: bool,
     /// The same of everybody in it.
@@ -33,7 +32,7 @@ impl Said {
             let lists = properties.iter().filter(|(name, _)| name == wanted).filter_map(|(_, value)| value.as_array());
             lists.flatten().filter_map(Value::as_str).map(str::to_owned).collect()
         };
-        let insists = !properties.iter().any(|(name, value)| name == "SendSIGKILL" && *value == Value::Bool(false));
+        let insists = super::asked::flag(properties, "SendSIGKILL").unwrap_or(true);
         let mode = text("KillMode").unwrap_or("control-group");
         let others = ["ExecCondition", "ExecStartPre", "ExecStartPost", "ExecReload", "ExecStop", "ExecStopPost"];
         Self {
@@ -41,7 +40,6 @@ impl Said {
             after: names("After"),
             before: names("Before"),
             program: program(properties).filter(|_| !others.into_iter().any(has)),
-            restarts: text("Restart").is_some_and(|when| when != "no"),
             ends_main: insists && mode != "none",
             ends_all: insists && matches!(mode, "control-group" | "mixed"),
         }
@@ -70,17 +68,22 @@ impl Reference {
         }
     }
 
-    /// Look: all units of which something was said, and what; of one that somebody is about to make nobody knows.
+    /// Look: all units of which something was said, and what.
     pub fn said(&self) -> impl Iterator<Item = (&str, &Said)> {
-        let is_settled = |name: &str| !self.asked.values().any(|asked| asked.makes(name));
-        self.said.iter().map(|(name, said)| (name.as_str(), said)).filter(move |(name, _)| is_settled(name))
+        let made = self.asked.values().filter(|asked| asked.verb == Verb::Make).filter_map(|asked| asked.unit.as_ref());
+        let names: BTreeSet<&String> = self.said.keys().chain(made).collect();
+        names.into_iter().filter_map(|name| Some((name.as_str(), self.said_of(name)?)))
     }
 
-    /// Look: what was said of one.
+    /// Look: what was said of one, perhaps by the one who is about to make it.
     #[must_use]
     pub fn said_of(&self, name: &str) -> Option<&Said> {
-        let said = self.said.get(name)?;
-        (!self.asked.values().any(|asked| asked.makes(name))).then_some(said)
+        let mut makers = self.asked.values().filter(|asked| asked.makes(name));
+        match (self.said.get(name), makers.next(), makers.next()) {
+            (None, Some(maker), None) => maker.said.as_deref(),
+            (Some(_), Some(_), _) if name.ends_with(".slice") => None,
+            (said, ..) => said,
+        }
     }
 
     /// Look: does this unit come after that one? Every unit comes after the slice that it lies in.
@@ -107,6 +110,8 @@ impl Reference {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use cgarbiter_core::CallId;
+    use cgarbiter_core::client::{Client, ClientId, Transport};
 
     fn say(reference: &mut Reference, name: &str, properties: PropertyList) {
         reference.say(name, Some(Box::new(Said::of(name, &properties))));
@@ -122,6 +127,55 @@ mod tests {
         assert!(!reference.comes_after("b.service", "a.service") && !reference.comes_after("c.service", "a.service"));
         assert!(reference.comes_after("a.service", "system.slice") && reference.comes_after("a-b.slice", "a.slice"));
         assert!(!reference.comes_after("d.service", "system.slice"), "of which nothing was said");
+    }
+
+    fn root() -> Client {
+        Client { id: ClientId(1), transport: Transport::Private, uid: 0, pid: None }
+    }
+
+    fn make(reference: &mut Reference, call: u64, name: &str, mode: &str) {
+        let after = vec![("After".to_owned(), Value::strings(["b.service"]))];
+        let (name, mode, auxiliary) = (name.into(), mode.into(), Vec::new());
+        let request = Request::StartTransient { name, mode, properties: after, auxiliary };
+        reference.arrives(CallId(call), &root(), &request);
+    }
+
+    #[test]
+    fn the_first_call_for_a_name_says_what_counts_before_it_is_answered() {
+        let mut reference = Reference::default();
+        make(&mut reference, 1, "a.service", "fail");
+        assert!(reference.comes_after("a.service", "b.service"));
+        assert!(reference.comes_after("a.service", "system.slice"));
+        make(&mut reference, 2, "a.service", "fail");
+        assert!(reference.said_of("a.service").is_none(), "one of them is refused");
+        say(&mut reference, "c.service", Vec::new());
+        make(&mut reference, 3, "c.service", "fail");
+        assert!(!reference.comes_after("c.service", "b.service"), "the name is taken");
+        say(&mut reference, "d.slice", Vec::new());
+        make(&mut reference, 4, "d.slice", "fail");
+        assert!(reference.said_of("d.slice").is_none(), "a slice that is there may be made once more");
+    }
+
+    #[test]
+    fn only_a_request_says_that_no_order_counts() {
+        let mut reference = Reference::default();
+        make(&mut reference, 1, "a.service", "ignore-dependencies");
+        make(&mut reference, 2, "b.service", "fail");
+        assert!(reference.ignores_order(7, "a.service") && !reference.ignores_order(8, "b.service"));
+        for (call, job) in [(1, 7), (2, 8)] {
+            let path = format!("/org/freedesktop/systemd1/job/{job}");
+            reference.answered(CallId(call), &Ok(vec![Value::Path(path)]));
+        }
+        assert!(reference.ignores_order(7, "a.service") && !reference.ignores_order(8, "b.service"));
+        reference.job_removed(7, "a.service", "done");
+        assert!(!reference.ignores_order(7, "a.service"));
+    }
+
+    #[test]
+    fn what_is_said_last_counts() {
+        let kills = |flag| ("SendSIGKILL".to_owned(), Value::Bool(flag));
+        assert!(Said::of("a.service", &vec![kills(false), kills(true)]).ends_all);
+        assert!(!Said::of("a.service", &vec![kills(true), kills(false)]).ends_all);
     }
 
     #[test]
