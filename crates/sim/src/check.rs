@@ -30,7 +30,7 @@ use crate::reference::Reference;
 use crate::workload::Workload;
 use crate::world::{Visible, World};
 use cgarbiter_core::client::Client;
-use cgarbiter_core::{CallId, Event, OpError, Outcome, Request, Step};
+use cgarbiter_core::{CallId, Event, Instant, OpError, Outcome, Request, Step};
 use std::collections::BTreeMap;
 use std::hash::Hasher;
 
@@ -125,7 +125,7 @@ pub trait Oracle: Copied + Send {
 
     /// What it remembers on which its judgement of a future depends, beside what the world and the reference know as
     /// well (see [`cgarbiter_core::canonical`]).
-    fn hash_memory(&self, _state: &mut dyn Hasher) {}
+    fn hash_memory(&self, _now: Instant, _state: &mut dyn Hasher) {}
 }
 
 /// An oracle as a copy of itself.
@@ -228,8 +228,8 @@ impl Checks {
     }
 
     /// What the oracles remember that nobody else does.
-    pub fn hash_memory(&self, state: &mut dyn Hasher) {
-        self.oracles.iter().for_each(|oracle| oracle.hash_memory(state));
+    pub fn hash_memory(&self, now: Instant, state: &mut dyn Hasher) {
+        self.oracles.iter().for_each(|oracle| oracle.hash_memory(now, state));
     }
 
     /// Look: who was not satisfied, and with what first, when all are to be heard.

@@ -78,11 +78,13 @@ pub enum Mutant {
     WaitsForNobody,
     /// Only the first process of a service is ended with it.
     SparesDescendants,
+    /// A stop is said to be done at once, and made afterwards.
+    StopsLater,
 }
 
 impl Mutant {
     /// Every one, in the order of the oracles they are for.
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::KeepsDirectories,
         Self::KeepsRecords,
         Self::RepliesTwice,
@@ -108,6 +110,7 @@ impl Mutant {
         Self::BeginsTwice,
         Self::WaitsForNobody,
         Self::SparesDescendants,
+        Self::StopsLater,
     ];
 
     /// Those that only a crash brings to light.
@@ -150,6 +153,7 @@ impl Mutant {
             Self::BeginsTwice => "begins-twice",
             Self::WaitsForNobody => "waits-for-nobody",
             Self::SparesDescendants => "spares-descendants",
+            Self::StopsLater => "stops-later",
         }
     }
 
@@ -180,7 +184,7 @@ impl Mutant {
             Self::NamesAnother => "jobs",
             Self::NeverTires | Self::BeginsTwice => "restarts",
             Self::WaitsForNobody => "zombies",
-            Self::SparesDescendants => "descendants",
+            Self::SparesDescendants | Self::StopsLater => "descendants",
         }
     }
 

@@ -289,7 +289,7 @@ impl Run {
     pub(crate) fn hash_canonical<H: Hasher>(&self, state: &mut H) {
         (&self.world, &self.reference, self.is_stirred, self.is_healed, self.is_reloading).hash(state);
         self.workload.foreign().for_each(|foreign| foreign.hash(state));
-        self.checks.hash_memory(state);
+        self.checks.hash_memory(self.world.now(), state);
     }
 
     /// Nothing is going on: everything is looked over.

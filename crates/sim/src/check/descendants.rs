@@ -1,27 +1,35 @@
 //! A stop reaches everybody: no stop of a unit is done before the unit's cgroup has once been empty, unless the unit
-//! was said to leave some of them alone.
+//! was said to leave some of them alone, or the kernel has refused the last that was sent to everybody.
 
 use super::{Next, Oracle, Past, Verdict, View};
 use crate::kernel::{Pid, Unsettled};
+use crate::reference::Said;
 use crate::world::Visible;
-use cgarbiter_core::Outcome;
 use cgarbiter_core::job::JobType;
 use cgarbiter_core::plan::Op;
+use cgarbiter_core::unit::ActiveState;
 use cgarbiter_core::value::Value;
-use std::collections::BTreeMap;
+use cgarbiter_core::{Instant, Outcome};
+use std::collections::{BTreeMap, BTreeSet};
 use std::hash::Hasher;
 
 #[derive(Clone, Default)]
 pub(super) struct Descendants {
     /// Units that are being stopped, and whether nobody has been found in them since.
     stopping: BTreeMap<String, Stopping>,
+    /// Units on their way down of which the kernel has not ended everybody when it was told to the last time.
+    refused: BTreeSet<String>,
+    /// Units that were up before the last thing happened.
+    up: BTreeSet<String>,
+    /// What jobs there were then, and what for.
+    kinds: BTreeMap<u32, JobType>,
 }
 
 #[derive(Clone, Copy, Default)]
 struct Stopping {
     job: u32,
-    /// Nobody has been found in it, or the kernel has not done as it was told.
-    is_excused: bool,
+    /// Nobody has been found in it once.
+    was_empty: bool,
 }
 
 impl Oracle for Descendants {
@@ -31,6 +39,7 @@ impl Oracle for Descendants {
 
     fn before(&mut self, view: &View<'_>, _next: &Next<'_>) -> Verdict {
         self.look(view);
+        self.remember(view);
         Ok(())
     }
 
@@ -42,30 +51,39 @@ impl Oracle for Descendants {
                 }
                 _ => Ok(()),
             },
-            Past::Step(step, Err(_) | Ok(Outcome::Refused(_)), _) => {
+            Past::Told(_) => Ok(()),
+            Past::Step(step, result, _) => {
                 if let Op::SignalAll { cgroup, .. } = &step.op {
                     let name = cgroup.as_str().rsplit('/').next().unwrap_or_default();
-                    self.stopping.entry(name.to_owned()).and_modify(|stopping| stopping.is_excused = true);
+                    match result {
+                        Err(_) | Ok(Outcome::Refused(_)) => self.refused.insert(name.to_owned()),
+                        Ok(_) => self.refused.remove(name),
+                    };
                 }
                 self.turned(view)
             }
-            _ => self.turned(view),
+            _ => {
+                self.turned(view)?;
+                self.remember(view);
+                Ok(())
+            }
         }
     }
 
     fn crashed(&mut self) {
-        self.stopping.clear();
+        *self = Self::default();
     }
 
     fn size(&self) -> usize {
-        self.stopping.len()
+        self.stopping.len() + self.refused.len() + self.up.len() + self.kinds.len()
     }
 
-    fn hash_memory(&self, state: &mut dyn Hasher) {
+    fn hash_memory(&self, _: Instant, state: &mut dyn Hasher) {
         for (name, stopping) in &self.stopping {
             state.write(name.as_bytes());
-            state.write_u8(u8::from(stopping.is_excused));
+            state.write_u8(u8::from(stopping.was_empty));
         }
+        self.refused.iter().for_each(|name| state.write(name.as_bytes()));
     }
 }
 
@@ -73,15 +91,25 @@ impl Descendants {
     /// Who is being stopped, and whether anybody is in it.
     fn look(&mut self, view: &View<'_>) {
         let manager = view.world.manager();
-        let stops = manager.jobs().iter().filter(|job| job.running && stops(job.kind));
-        let units = stops.map(|job| (job.id.0, manager.graph().unit(job.unit).name.as_str()));
-        for (job, name) in units.filter(|(_, name)| !name.ends_with(".slice")) {
+        for job in manager.jobs().iter().filter(|job| job.running && stops(job.kind)) {
+            let unit = manager.graph().unit(job.unit);
+            let Some(name) = Some(unit.name.as_str()).filter(|name| is_leaf(name)) else { continue };
             let stopping = self.stopping.entry(name.to_owned()).or_default();
-            if stopping.job != job {
-                *stopping = Stopping { job, is_excused: false };
+            if stopping.job != job.id.0 {
+                *stopping = Stopping { job: job.id.0, ..Stopping::default() };
             }
-            stopping.is_excused |= is_empty(view, name);
+            stopping.was_empty |= unit.realized.path.as_ref().is_some_and(|path| is_empty(view, path.as_str()));
         }
+    }
+
+    /// What there is when everything has been told: a step may have ended its plan.
+    fn remember(&mut self, view: &View<'_>) {
+        let manager = view.world.manager();
+        self.kinds = manager.jobs().iter().map(|job| (job.id.0, job.kind)).collect();
+        let counts =
+            |(name, said): &(&str, &Said)| said.ends_all && is_leaf(name) && state_of(view, name).is_some_and(is_up);
+        self.up = view.reference.said().filter(counts).map(|(name, _)| name.to_owned()).collect();
+        self.refused.retain(|name| state_of(view, name) == Some(ActiveState::Deactivating));
     }
 
     /// A restart that has stopped its unit goes on as a start.
@@ -100,12 +128,26 @@ impl Descendants {
     }
 
     fn ended(&mut self, view: &View<'_>, job: u32, name: &str, is_done: bool) -> Verdict {
-        let Some(stopping) = self.stopping.remove(name) else { return Ok(()) };
-        let is_left = stopping.job == job && is_done && !stopping.is_excused && !is_empty(view, name);
-        if is_left && view.reference.said_of(name).is_some_and(|said| said.ends_all) {
+        let is_stopped = match self.stopping.remove(name).filter(|stopping| stopping.job == job) {
+            Some(stopping) => !stopping.was_empty,
+            None => self.was_stopped_at_once(view, job, name),
+        };
+        let is_judged = is_done && is_stopped && !self.refused.contains(name);
+        let said = view.reference.said_of(name).filter(|said| is_judged && said.ends_all);
+        if said.is_some_and(|said| !is_empty(view, &said.cgroup)) {
             return Err(format!("the stop of {name} is done, and somebody is in there"));
         }
         Ok(())
+    }
+
+    /// Whether this job, which nobody has seen running, was a stop of a unit that was up: as it was asked for, or as it
+    /// has come out.
+    fn was_stopped_at_once(&self, view: &View<'_>, job: u32, name: &str) -> bool {
+        let is_stop = match self.kinds.get(&job) {
+            Some(kind) => stops(*kind),
+            None => view.reference.is_stop(job) || !state_of(view, name).is_some_and(is_up),
+        };
+        is_stop && self.up.contains(name)
     }
 }
 
@@ -113,14 +155,27 @@ fn stops(kind: JobType) -> bool {
     matches!(kind, JobType::Stop | JobType::Restart)
 }
 
-/// Whether nobody is in the cgroup of the unit, or below, whom the kernel has not begun to end, or nobody knows where
-/// that is.
-fn is_empty(view: &View<'_>, name: &str) -> bool {
-    let cgroup = view.reference.said_of(name).and_then(|said| view.find(&said.cgroup));
+/// Whether it ends its processes itself: a slice has its members for that.
+fn is_leaf(name: &str) -> bool {
+    !name.ends_with(".slice")
+}
+
+/// What the manager says of the unit.
+fn state_of(view: &View<'_>, name: &str) -> Option<ActiveState> {
+    let graph = view.world.manager().graph();
+    graph.find(name).map(|id| graph.unit(id).active())
+}
+
+fn is_up(state: ActiveState) -> bool {
+    !state.is_inactive_or_failed()
+}
+
+/// Whether nobody is in the cgroup, or below, whom the kernel has not begun to end.
+fn is_empty(view: &View<'_>, cgroup: &str) -> bool {
     let kernel = view.world.backend().kernel();
     let is_ending =
         |pid: Pid| kernel.unsettled().iter().any(|effect| matches!(effect, Unsettled::Death(other) if *other == pid));
-    cgroup.is_none_or(|cgroup| {
+    view.find(cgroup).is_none_or(|cgroup| {
         let everybody = kernel.below(cgroup).into_iter().flat_map(|cgroup| kernel.tasks_in(cgroup).collect::<Vec<_>>());
         !kernel.is_populated(cgroup) || everybody.into_iter().all(is_ending)
     })

@@ -3,8 +3,8 @@
 use super::limits::holds;
 use super::{Next, Oracle, Past, Verdict, View};
 use crate::kernel::Caller;
-use cgarbiter_core::Outcome;
 use cgarbiter_core::plan::{Op, PlanId};
+use cgarbiter_core::{Instant, Outcome};
 use std::collections::{BTreeMap, BTreeSet};
 use std::hash::{Hash, Hasher};
 
@@ -69,7 +69,7 @@ impl Oracle for LimitsFirst {
         self.fresh.len()
     }
 
-    fn hash_memory(&self, mut state: &mut dyn Hasher) {
+    fn hash_memory(&self, _: Instant, mut state: &mut dyn Hasher) {
         (&self.fresh, &self.promised).hash(&mut state);
     }
 }

@@ -4,6 +4,7 @@
 use super::{Next, Oracle, Past, Verdict, View};
 use crate::reference::{HARMLESS, Promise, Wish};
 use crate::world::Visible;
+use cgarbiter_core::Instant;
 use cgarbiter_core::plan::Op;
 use cgarbiter_core::value::Value;
 use std::hash::Hasher;
@@ -52,7 +53,7 @@ impl Oracle for Promises {
         self.is_reloading = false;
     }
 
-    fn hash_memory(&self, state: &mut dyn Hasher) {
+    fn hash_memory(&self, _: Instant, state: &mut dyn Hasher) {
         state.write_u8(u8::from(self.is_reloading));
     }
 

@@ -5,6 +5,7 @@
 use super::{Next, Oracle, Past, Verdict, View};
 use crate::kernel::{Caller, CgroupId, Kernel, Pid};
 use crate::reference::Wish;
+use cgarbiter_core::Instant;
 use cgarbiter_core::canonical::{self, Kind};
 use cgarbiter_core::names::UnitType;
 use cgarbiter_core::unit::invocation_hex;
@@ -60,7 +61,7 @@ impl Oracle for Survival {
         Ok(())
     }
 
-    fn hash_memory(&self, mut state: &mut dyn Hasher) {
+    fn hash_memory(&self, _: Instant, mut state: &mut dyn Hasher) {
         for (name, (id, mark)) in &self.units {
             state.write(name.as_bytes());
             canonical::write(Kind::Directory, id.ino(), &mut state);

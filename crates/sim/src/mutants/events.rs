@@ -20,6 +20,15 @@ impl Mutant {
                 std::iter::once(event).chain(all).collect()
             }
             (Self::WaitsForNobody, Event::Exited { .. }) => Vec::new(),
+            (Self::StopsLater, Event::Request { call, client, request }) => match started_instead(backend, &request) {
+                // What is up is started at once.
+                Some(start) if client.uid == 0 => {
+                    let later = CallId(call.0 | OWN_CALLS);
+                    let stop = Event::Request { call: later, client: client.clone(), request };
+                    vec![Event::Request { call, client, request: start }, stop]
+                }
+                _ => vec![Event::Request { call, client, request }],
+            },
             (_, Event::Request { call, mut client, request }) => {
                 if self == Self::TakesAllForRoot {
                     client.uid = 0;
@@ -94,6 +103,19 @@ impl Mutant {
             }
             _ => Vec::new(),
         }
+    }
+}
+
+/// The start of a unit with processes that is to be stopped.
+fn started_instead(backend: &SimBackend, request: &Request) -> Option<Request> {
+    match request {
+        Request::Job { unit: UnitRef::Name(name), verb: JobVerb::Stop, mode }
+            if mode == "replace" && !name.ends_with(".slice") && has_somebody(backend, name) =>
+        {
+            let unit = UnitRef::Name(name.clone());
+            Some(Request::Job { unit, verb: JobVerb::Start, mode: mode.clone() })
+        }
+        _ => None,
     }
 }
 

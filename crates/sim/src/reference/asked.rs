@@ -221,6 +221,12 @@ impl Reference {
         self.unordered.contains(&job) || self.asked.values().any(is_asked)
     }
 
+    /// Look: was this job asked for as a stop?
+    #[must_use]
+    pub fn is_stop(&self, job: u32) -> bool {
+        self.jobs.get(&job).is_some_and(|meant| meant.verb == Verb::Stop)
+    }
+
     /// A unit is no longer known.
     pub fn unit_removed(&mut self, unit: &str) {
         // One that is being made again keeps its new promise.
