@@ -1,5 +1,6 @@
 //! Calls and their answers: what a request promises once it has arrived, and what of it a refusal takes back.
 
+use super::crashed::is_drop_in;
 use super::{Promise, Reference, Said, Wish, cgroup_of, limit_of};
 use crate::kernel::Pid;
 use cgarbiter_core::client::Client;
@@ -71,8 +72,8 @@ struct Before {
 #[derive(Clone, Debug, Hash)]
 pub(super) struct Meant {
     /// The unit that was asked about.
-    unit: String,
-    verb: Verb,
+    pub(super) unit: String,
+    pub(super) verb: Verb,
     /// Moves that are made when it is done, and have not been.
     pub(super) unmade: Vec<(Pid, String)>,
 }
@@ -333,6 +334,10 @@ impl Reference {
             };
             promise.limits.retain(|file, _| !may_differ(file));
             promise.pending.retain(|(_, file, _)| !may_differ(file));
+            // Drop-ins that were to be taken back count again, which was told.
+            if self.left.iter().any(|file| is_drop_in(file, name)) {
+                promise.limits.clear();
+            }
         }
     }
 

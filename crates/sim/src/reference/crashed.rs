@@ -3,7 +3,7 @@
 //! What was done before, and told, still counts: a unit is up, its limits stand, its processes are where they are. What
 //! was under way when it died is promised nobody any more: who asked for it has no answer, and asks again.
 
-use super::{MARK, Promise, Reference, Wish};
+use super::{MARK, Promise, Reference, Verb, Wish};
 use std::collections::BTreeSet;
 
 impl Reference {
@@ -11,6 +11,9 @@ impl Reference {
     pub fn crashed(&mut self, is_known: impl Fn(&str) -> bool) {
         self.leave_open();
         self.files_are_read();
+        let made = self.asked.values().filter(|asked| asked.verb == Verb::Make).filter_map(|asked| asked.unit.clone());
+        let begun = self.jobs.values().filter(|meant| meant.verb == Verb::Make).map(|meant| meant.unit.clone());
+        let unfinished: BTreeSet<String> = made.chain(begun).collect();
         for asked in self.asked.values() {
             // Made anew, or not.
             asked.unit.iter().filter(|unit| asked.makes(unit)).for_each(|unit| drop(self.said.remove(unit)));
@@ -40,11 +43,8 @@ impl Reference {
             for (_, file, _) in std::mem::take(&mut promise.pending) {
                 promise.limits.remove(file);
             }
-            if promise.wish != (Wish::Up { kept: true }) {
-                promise.limits.clear();
-            }
-            // Drop-ins that were to be taken back count again, which was told.
-            if self.left.iter().any(|file| is_drop_in(file, name)) {
+            // It may come up or go down; what was set of it counts, unless it was still to be made.
+            if promise.wish != (Wish::Up { kept: true }) && unfinished.contains(name) {
                 promise.limits.clear();
             }
         }
@@ -58,7 +58,7 @@ fn mark_of(promise: &Promise) -> (String, String) {
     (promise.cgroup.clone(), MARK.to_owned())
 }
 
-fn is_drop_in(file: &str, unit: &str) -> bool {
+pub(super) fn is_drop_in(file: &str, unit: &str) -> bool {
     file.rsplit('/').nth(1).and_then(|directory| directory.strip_suffix(".d")) == Some(unit)
 }
 
@@ -69,6 +69,7 @@ fn is_unrecorded(left: &BTreeSet<String>, unit: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::reference::asked::Meant;
     use std::collections::BTreeMap;
 
     #[test]
@@ -77,6 +78,7 @@ mod tests {
         let wishes = [
             ("kept.scope", Wish::Up { kept: true }),
             ("under-way.scope", Wish::Up { kept: false }),
+            ("open.scope", Wish::Either),
             ("gone.scope", Wish::Either),
         ];
         for (name, wish) in wishes {
@@ -91,9 +93,13 @@ mod tests {
             };
             reference.units.insert(name.into(), promise);
         }
-        reference.crashed(|name| name == "under-way.scope");
+        let made = Meant { unit: "under-way.scope".into(), verb: Verb::Make, unmade: Vec::new() };
+        reference.jobs.insert(1, made);
+        reference.crashed(|name| name != "gone.scope");
         let left: Vec<(&str, Wish, usize)> =
             reference.units().map(|(name, promise)| (name, promise.wish, promise.limits.len())).collect();
-        assert_eq!(left, [("kept.scope", Wish::Up { kept: true }, 1), ("under-way.scope", Wish::Either, 0)]);
+        let open = Wish::Either;
+        let kept = ("kept.scope", Wish::Up { kept: true }, 1);
+        assert_eq!(left, [kept, ("open.scope", open, 1), ("under-way.scope", open, 0)]);
     }
 }
